@@ -1,0 +1,19 @@
+# All compile flags live on this one interface target.
+add_library(clary_flags INTERFACE)
+target_compile_features(clary_flags INTERFACE cxx_std_20)
+target_include_directories(clary_flags INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_BINARY_DIR}/generated)
+target_compile_options(clary_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports false positives of these inside libstdc++ and coroutine frames at -O3.
+  target_compile_options(clary_flags INTERFACE -fcoroutines -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
+                                               -Wno-array-bounds -Wno-stringop-overread -Wno-mismatched-new-delete)
+endif()
+target_compile_definitions(clary_flags INTERFACE SPDLOG_FMT_EXTERNAL SPDLOG_COMPILED_LIB _FILE_OFFSET_BITS=64)
+if(CLARY_SANITIZE)
+  target_compile_options(clary_flags INTERFACE -fsanitize=${CLARY_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(clary_flags INTERFACE -fsanitize=${CLARY_SANITIZE})
+  target_compile_definitions(clary_flags INTERFACE CLARY_SANITIZED)
+endif()
+if(CLARY_FUZZ)
+  target_compile_options(clary_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "base/time.h"
+
+namespace clary {
+namespace {
+
+TEST(Hash, ChecksumsOfTheStandardTestTextAreRight) {
+  constexpr std::string_view kText = "123456789";
+  EXPECT_EQ(to_hex(digest(Digest::kCrc32, kText)), "cbf43926");
+  EXPECT_EQ(to_hex(digest(Digest::kCrc32c, kText)), "e3069283");
+  EXPECT_EQ(to_hex(digest(Digest::kCrc64Nvme, kText)), "ae8b14860a799888");
+  EXPECT_EQ(to_hex(digest(Digest::kMd5, kText)), "25f9e794323b453885f5181f1b624d0b");
+  EXPECT_EQ(to_hex(sha256("")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST(Hash, PartwiseUpdatesEqualOneUpdate) {
+  const std::string text = "the quick brown fox jumps over the lazy dog, thirteen times";
+  for (const Digest kind : {Digest::kMd5, Digest::kSha256, Digest::kCrc32, Digest::kCrc32c, Digest::kCrc64Nvme}) {
+    for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+      Hasher hasher(kind);
+      hasher.update(text.substr(0, cut));
+      hasher.update(text.substr(cut));
+      EXPECT_EQ(hasher.finish(), digest(kind, text));
+    }
+  }
+}
+
+TEST(Hash, HmacMatchesRfc4231CaseTwo) {
+  EXPECT_EQ(to_hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST(Hash, Base64RoundTripsEveryLengthAndRejectsNonsense) {
+  std::string bytes;
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_EQ(from_base64(to_base64(bytes)), bytes);
+    bytes += static_cast<char>(i * 37);
+  }
+  EXPECT_FALSE(from_base64("abc"));
+  EXPECT_FALSE(from_base64("****"));
+}
+
+TEST(Json, RejectsDeepNestingAndNamesTheByteOfAnError) {
+  EXPECT_THROW(parse_json(std::string(100, '[')), Error);
+  try {
+    parse_json("{\"a\": }");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), Kind::kMalformed);
+    EXPECT_STREQ(e.what(), "not valid JSON at byte 7");
+  }
+}
+
+TEST(Text, Utf8CheckKnowsTheForbiddenForms) {
+  EXPECT_TRUE(is_utf8("plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80"));
+  for (const char* bad : {"\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80", "\xFF"})
+    EXPECT_FALSE(is_utf8(bad));
+}
+
+TEST(Text, PercentCodingRoundTrips) {
+  const std::string all = "a b/\xC3\xA4+%~";
+  EXPECT_EQ(percent_encoded(all, true), "a%20b/%C3%A4%2B%25~");
+  EXPECT_EQ(percent_decoded(percent_encoded(all)), all);
+  EXPECT_FALSE(percent_decoded("%4"));
+  EXPECT_FALSE(percent_decoded("%zz"));
+}
+
+TEST(Time, FormsRoundTrip) {
+  const EpochMs t = 1795251063123;
+  EXPECT_EQ(parse_iso8601(iso8601_ms(t)), t);
+  EXPECT_EQ(parse_basic_iso8601(basic_iso8601(t)), t / 1000 * 1000);
+  EXPECT_EQ(parse_http_date(http_date(t)), t / 1000 * 1000);
+  EXPECT_FALSE(parse_basic_iso8601("20261121T085103"));
+}
+
+TEST(Files, DurableWriteReplacesTheWholeFile) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "a";
+  write_file_durably(path, "one");
+  write_file_durably(path, "two");
+  EXPECT_EQ(read_file(path), "two");
+  EXPECT_THROW(read_file(path, 2), Error);
+  EXPECT_THROW(read_file(folder.path() / "missing"), Error);
+}
+
+TEST(Ids, UuidsHaveVersionFourAndDiffer) {
+  const std::string a = random_uuid();
+  EXPECT_EQ(a.size(), 36U);
+  EXPECT_EQ(a[14], '4');
+  EXPECT_NE(a, random_uuid());
+}
+
+}  // namespace
+}  // namespace clary

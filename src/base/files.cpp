@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/ids.h"
+
+namespace clary {
+
+namespace fs = std::filesystem;
+
+void UniqueFd::reset(int fd) noexcept {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+UniqueFd open_file(const fs::path& path, int flags, unsigned mode) {
+  UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
+  if (!fd) throw_errno(path.string());
+  return fd;
+}
+
+std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
+  const UniqueFd fd = open_file(path, O_RDONLY);
+  std::string text;
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno("read " + path.string());
+    if (n == 0) return text;
+    if (text.size() + static_cast<std::size_t>(n) > max_bytes)
+      throw Error(Kind::kLimit, path.string() + " is larger than " + std::to_string(max_bytes) + " bytes");
+    text.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+void write_all(int fd, std::span<const std::byte> bytes, const std::string& what) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno("write " + what);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+namespace {
+
+void replace_file(const fs::path& path, std::string_view text, unsigned mode, bool durable) {
+  const fs::path temporary = path.string() + ".tmp-" + random_hex(8);
+  try {
+    UniqueFd fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
+    write_all(fd.get(), text, temporary.string());
+    if (durable && ::fsync(fd.get()) != 0) throw_errno("fsync " + temporary.string());
+    fd.reset();
+    if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("rename to " + path.string());
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  if (durable) fsync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+}  // namespace
+
+void write_file_durably(const fs::path& path, std::string_view text, unsigned mode) {
+  replace_file(path, text, mode, true);
+}
+
+void write_file_atomically(const fs::path& path, std::string_view text, unsigned mode) {
+  replace_file(path, text, mode, false);
+}
+
+void fsync_folder(const fs::path& folder) {
+  const UniqueFd fd = open_file(folder, O_RDONLY | O_DIRECTORY);
+  if (::fsync(fd.get()) != 0) throw_errno("fsync " + folder.string());
+}
+
+TemporaryFolder::TemporaryFolder(const fs::path& parent) {
+  std::string pattern = (parent / "clary-XXXXXX").string();
+  if (::mkdtemp(pattern.data()) == nullptr) throw_errno("mkdtemp " + pattern);
+  path_ = pattern;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+}  // namespace clary
