@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/store/database.h"
+
+#include <string>
+
+#include "base/error.h"
+
+namespace clary::store {
+
+namespace {
+
+constexpr int kMaxReaders = 16;
+
+thread_local const Database* t_writing = nullptr;  // guards against a write inside a write, which would wait for itself
+
+void rollback_quietly(Connection& writer) {
+  if (!writer.in_transaction()) return;
+  try {
+    writer.prepare("ROLLBACK").exec();
+  } catch (const Error&) {  // SQLite has rolled back already
+  }
+}
+
+}  // namespace
+
+Database::Database(std::filesystem::path file) : file_(std::move(file)), writer_(file_, Connection::Access::kWrite) {
+  writer_.run_script("CREATE TABLE IF NOT EXISTS schema_versions(module TEXT PRIMARY KEY, version INTEGER NOT NULL)");
+}
+
+Database::~Database() = default;
+
+void Database::migrate(std::string_view module, std::span<const char* const> steps) {
+  write([&](Connection& db) {
+    std::int64_t version = 0;
+    {
+      auto query = db.prepare("SELECT version FROM schema_versions WHERE module=?");
+      if (query.bind(module).step()) version = query.column<std::int64_t>(0);
+    }
+    if (version > static_cast<std::int64_t>(steps.size()))
+      throw Error(Kind::kConflict, file_.string() + ": " + std::string(module) + ": version " +
+                                       std::to_string(version) + " is newer than this program's " +
+                                       std::to_string(steps.size()));
+    for (auto i = static_cast<std::size_t>(version); i < steps.size(); ++i) db.run_script(steps[i]);
+    db.prepare("INSERT OR REPLACE INTO schema_versions(module, version) VALUES(?, ?)")
+        .bind(module, steps.size())
+        .exec();
+  });
+}
+
+void Database::run_write(const std::function<void(Connection&)>& work) {
+  if (t_writing == this) throw Error(Kind::kInternal, "database: write() inside write()");
+  Pending mine{&work, nullptr};
+  std::unique_lock lock(queue_mutex_);
+  queue_.push_back(&mine);
+  queue_moved_.wait(lock, [&] { return mine.done || !leading_; });
+  if (!mine.done) {
+    leading_ = true;
+    const std::vector<Pending*> batch = std::exchange(queue_, {});
+    lock.unlock();
+    t_writing = this;
+    commit_together(batch);
+    t_writing = nullptr;
+    lock.lock();
+    leading_ = false;
+    for (Pending* pending : batch) pending->done = true;
+    queue_moved_.notify_all();
+  }
+  lock.unlock();
+  if (mine.error) std::rethrow_exception(mine.error);
+}
+
+void Database::commit_together(std::span<Pending* const> batch) {
+  const auto fail_all = [&] {
+    rollback_quietly(writer_);
+    for (Pending* pending : batch)
+      if (!pending->error) pending->error = std::current_exception();
+  };
+  try {
+    writer_.prepare("BEGIN IMMEDIATE").exec();
+    for (Pending* pending : batch) {
+      writer_.prepare("SAVEPOINT one").exec();
+      try {
+        (*pending->work)(writer_);
+      } catch (...) {
+        pending->error = std::current_exception();
+        if (!writer_.in_transaction()) throw;  // a full disk makes SQLite undo everything at once
+        writer_.prepare("ROLLBACK TO one").exec();
+      }
+      writer_.prepare("RELEASE one").exec();
+    }
+    writer_.prepare("COMMIT").exec();
+  } catch (...) {
+    fail_all();
+  }
+}
+
+Database::Reader::Reader(Database& database) : database_(database) {
+  std::unique_lock lock(database_.readers_mutex_);
+  database_.reader_free_.wait(
+      lock, [&] { return !database_.idle_readers_.empty() || database_.open_readers_ < kMaxReaders; });
+  if (!database_.idle_readers_.empty()) {
+    connection_ = std::move(database_.idle_readers_.back());
+    database_.idle_readers_.pop_back();
+  } else {
+    connection_ = std::make_unique<Connection>(database_.file_, Connection::Access::kRead);
+    ++database_.open_readers_;
+  }
+  lock.unlock();
+  try {
+    connection_->prepare("BEGIN").exec();
+  } catch (...) {
+    const std::lock_guard relock(database_.readers_mutex_);
+    --database_.open_readers_;
+    database_.reader_free_.notify_one();
+    throw;
+  }
+}
+
+Database::Reader::~Reader() {
+  bool usable = true;
+  try {
+    connection_->prepare("COMMIT").exec();
+  } catch (const std::exception&) {
+    usable = false;
+  }
+  const std::lock_guard lock(database_.readers_mutex_);
+  if (usable)
+    database_.idle_readers_.push_back(std::move(connection_));
+  else
+    --database_.open_readers_;
+  database_.reader_free_.notify_one();
+}
+
+}  // namespace clary::store
