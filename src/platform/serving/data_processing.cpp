@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/serving/data_processing.h"
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace clary::serving {
+namespace {
+
+std::string_view without_line_end(std::string_view text) {
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  return text;
+}
+
+std::string filtered_row(const FilterPath& path, std::string_view row) {
+  if (path.is_whole()) return std::string(row);
+  const std::vector<std::string_view> fields = csv_fields(row);
+  std::string out;
+  bool first = true;
+  for (const std::size_t i : path.select_columns(fields.size())) {
+    if (!first) out += ',';
+    out += fields[i];
+    first = false;
+  }
+  return out;
+}
+
+std::string text_of(const OrderedJson& value) {
+  return value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
+OrderedJson joined(OrderedJson record, OrderedJson answer) {
+  if (!record.is_object()) return {{"SageMakerInput", std::move(record)}, {"SageMakerOutput", std::move(answer)}};
+  record["SageMakerOutput"] = std::move(answer);
+  return record;
+}
+
+}  // namespace
+
+OrderedJson parse_ordered_json(std::string_view text) {
+  const auto bounded = [](int depth, OrderedJson::parse_event_t, OrderedJson&) {
+    if (depth > kMaxJsonDepth)
+      throw Error(Kind::kMalformed, "JSON is nested deeper than " + std::to_string(kMaxJsonDepth));
+    return true;
+  };
+  try {
+    return OrderedJson::parse(text, bounded);
+  } catch (const OrderedJson::parse_error& e) {
+    throw Error(Kind::kMalformed, "not valid JSON at byte " + std::to_string(e.byte));
+  } catch (const OrderedJson::exception& e) {
+    throw Error(Kind::kMalformed, std::string("not valid JSON: ") + e.what());
+  }
+}
+
+std::vector<std::string_view> csv_fields(std::string_view row) {
+  std::vector<std::string_view> fields;
+  std::size_t start = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (row[i] == '"') quoted = !quoted;
+    if (row[i] != ',' || quoted) continue;
+    fields.push_back(row.substr(start, i - start));
+    start = i + 1;
+  }
+  if (quoted) throw Error(Kind::kMalformed, "a quoted CSV field is not closed on its line");
+  fields.push_back(row.substr(start));
+  return fields;
+}
+
+DataProcessing::DataProcessing(RecordForm form, std::string_view input_filter, std::string_view output_filter,
+                               bool join_input)
+    : form_(form),
+      input_(FilterPath::parse(input_filter)),
+      output_(FilterPath::parse(output_filter)),
+      join_(join_input) {
+  if (form == RecordForm::kJson) return;
+  if (!input_.fits_csv() || !output_.fits_csv())
+    throw Error(Kind::kInvalid, "JSONPath '" + std::string(input_.fits_csv() ? output_filter : input_filter) +
+                                    "': only $, indexes and slices apply to text/csv");
+}
+
+std::string DataProcessing::request_for(std::string_view record) const {
+  const std::string_view row = without_line_end(record);
+  if (input_.is_whole()) return std::string(row);
+  return form_ == RecordForm::kCsv ? filtered_row(input_, row) : text_of(input_.select(parse_ordered_json(row)));
+}
+
+std::string DataProcessing::result_for(std::string_view record, std::string_view answer) const {
+  const std::string_view row = without_line_end(record);
+  const std::string_view reply = without_line_end(answer);
+  if (form_ == RecordForm::kCsv)
+    return filtered_row(output_, join_ ? std::string(row) + "," + std::string(reply) : std::string(reply));
+  if (!join_ && output_.is_whole()) return std::string(reply);
+  OrderedJson value = parse_ordered_json(reply);
+  if (join_) value = joined(parse_ordered_json(row), std::move(value));
+  return text_of(output_.select(value));
+}
+
+}  // namespace clary::serving

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JSONPath subset of batch transform's InputFilter and OutputFilter (DataProcessing):
+//   $  .name  .*  ['a']  ['a','b']  .['a','b']  [n]  [-n]  [i,j]  [s:e]  [s:]  [:e]  [i,s:e]
+// The end of a slice is inclusive, as the developer guide documents it: $[1:4] is the second to the fifth element.
+// A missing member or an index outside is an error; a slice is clipped to what is there.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace clary::serving {
+
+/// Keeps members in the order of the text: users expect their columns and members back in order.
+using OrderedJson = nlohmann::ordered_json;
+
+class FilterPath {
+ public:
+  /// @throws Error{kInvalid} naming the path and the position
+  static FilterPath parse(std::string_view text);
+
+  bool is_whole() const noexcept { return steps_.empty(); }
+  /// True when a CSV row can be filtered: nothing, or one bracket of indexes and slices.
+  bool fits_csv() const noexcept;
+
+  /// @throws Error{kMalformed} on a missing member or element
+  OrderedJson select(const OrderedJson& value) const;
+
+  /// Positions that the path takes from a row of `count` columns. Needs fits_csv().
+  std::vector<std::size_t> select_columns(std::size_t count) const;
+
+ private:
+  struct Members {
+    std::vector<std::string> names;
+    bool as_object = false;  // ['a','b'] keeps the members, .a takes the value
+  };
+  struct Wildcard {};
+  struct Range {
+    std::int64_t first = 0;
+    std::int64_t last = -1;
+    bool slice = false;
+  };
+  struct Elements {
+    std::vector<Range> ranges;
+    bool many = false;  // result is a list
+  };
+  using Step = std::variant<Members, Wildcard, Elements>;
+  class Parser;
+
+  OrderedJson apply(const OrderedJson& value, std::size_t step) const;
+  std::vector<std::size_t> positions(const Elements& elements, std::size_t count) const;
+  [[noreturn]] void fail(const std::string& what) const;
+
+  std::string text_;
+  std::vector<Step> steps_;
+};
+
+}  // namespace clary::serving
