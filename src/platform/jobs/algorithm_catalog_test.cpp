@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/jobs/algorithm_catalog.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "platform/jobs/channel_plan.h"
+
+namespace clary::jobs {
+namespace {
+
+TEST(ImageName, DropsRegistryAndDigest) {
+  struct Row {
+    const char *image, *repository, *tag;
+  };
+  for (const Row& row : {Row{"174872318107.dkr.ecr.us-west-2.amazonaws.com/ntm:1", "ntm", "1"}, Row{"ntm", "ntm", ""},
+                         Row{"localhost:5000/team/knn:2", "team/knn", "2"}, Row{"localhost/knn", "knn", ""},
+                         Row{"team/knn", "team/knn", ""}, Row{"a.b/ntm:1@sha256:00", "ntm", "1"}}) {
+    SCOPED_TRACE(row.image);
+    EXPECT_EQ(parse_image(row.image).repository, row.repository);
+    EXPECT_EQ(parse_image(row.image).tag, row.tag);
+  }
+}
+
+TEST(AlgorithmCatalog, FindsBuiltinsByRepositoryAndUserImagesByTag) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder.path() / "knn", "#!/bin/sh\n", 0755);
+  write_file_atomically(folder.path() / "knn.json", R"({"Name": "knn", "Images": ["knn"]})");
+  write_file_atomically(folder.path() / "lost.json", R"({"Name": "lost", "Images": ["lost"]})");
+  AlgorithmCatalog catalog;
+  catalog.add_builtins(folder.path());
+  catalog.add_user_images(
+      parse_json(R"({"mine:2": {"Program": ["/bin/sh", "/x"], "ReadOnly": ["/opt"]}, "own": ["/bin/cat"]})"));
+  ASSERT_TRUE(catalog.find("1234.dkr.ecr.eu-west-1.amazonaws.com/knn:1"));
+  EXPECT_TRUE(catalog.find("knn:latest")->builtin);
+  EXPECT_FALSE(catalog.find("mine:1"));
+  EXPECT_EQ(catalog.find("host.example/mine:2")->argv[1], "/x");
+  EXPECT_FALSE(catalog.find("lost")) << "a descriptor without its program is not an algorithm";
+  try {
+    catalog.resolve("nothing:1");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("nothing:1"), testing::HasSubstr("knn")));
+  }
+}
+
+TEST(AlgorithmCatalog, RefusesBadUserImages) {
+  AlgorithmCatalog catalog;
+  for (const char* text : {R"([])", R"({"a": {}})", R"({"a": ["relative"]})", R"({"a": [1]})", R"({"a": []})"}) {
+    SCOPED_TRACE(text);
+    EXPECT_THROW(catalog.add_user_images(parse_json(text)), Error);
+  }
+}
+
+TEST(RelativeName, FollowsTheContractsTable) {
+  EXPECT_EQ(relative_name("p/train/", "p/train/a/b.csv"), "a/b.csv");
+  EXPECT_EQ(relative_name("p/train", "p/train/b.csv"), "b.csv");
+  EXPECT_EQ(relative_name("p/knn/train", "p/knn/train"), "train");
+  EXPECT_EQ(relative_name("p/tr", "p/train.csv"), "train.csv");
+  EXPECT_EQ(relative_name("", "x/y"), "x/y");
+}
+
+}  // namespace
+}  // namespace clary::jobs
