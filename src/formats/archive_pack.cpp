@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packing walks with openat and O_NOFOLLOW: the folder is a user program's output, and a link planted in it must not
+// make us read a file outside.
+#include <archive.h>
+#include <archive_entry.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "formats/archive.h"
+
+namespace clary::formats {
+namespace {
+
+constexpr int kMaxDepth = 64;
+
+struct ArchiveWriterFree {
+  void operator()(::archive* a) const noexcept { archive_write_free(a); }
+};
+struct EntryFree {
+  void operator()(archive_entry* e) const noexcept { archive_entry_free(e); }
+};
+struct DirClose {
+  void operator()(DIR* d) const noexcept { ::closedir(d); }
+};
+
+std::vector<std::string> sorted_names(int folder, const std::string& shown) {
+  const int fd = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) throw_errno("read folder " + shown);
+  std::unique_ptr<DIR, DirClose> dir(::fdopendir(fd));
+  if (!dir) {
+    ::close(fd);
+    throw_errno("read folder " + shown);
+  }
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+class Packer {
+ public:
+  explicit Packer(const std::filesystem::path& path) : path_(path), archive_(archive_write_new()) {
+    check(archive_write_set_format_gnutar(archive_.get()));
+    check(archive_write_add_filter_gzip(archive_.get()));
+    check(archive_write_set_options(archive_.get(), "gzip:!timestamp,gzip:compression-level=6"));
+    check(archive_write_open_filename(archive_.get(), path.c_str()));
+  }
+
+  void pack_folder(int folder, const std::string& prefix, int depth) {
+    if (depth > kMaxDepth) throw Error(Kind::kLimit, "pack " + prefix + ": folders nested deeper than 64");
+    for (const std::string& name : sorted_names(folder, prefix.empty() ? "." : prefix)) {
+      pack_entry(folder, name, prefix + name, depth);
+    }
+  }
+
+  PackReport finish() {
+    check(archive_write_close(archive_.get()));
+    return std::move(report_);
+  }
+
+ private:
+  void pack_entry(int folder, const std::string& name, const std::string& shown, int depth) {
+    struct stat before {};
+    if (::fstatat(folder, name.c_str(), &before, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("pack " + shown);
+    if (!S_ISREG(before.st_mode) && !S_ISDIR(before.st_mode)) {
+      report_.left_out.push_back(shown);
+      return;
+    }
+    // O_NONBLOCK: a FIFO put in the file's place meanwhile must not hang us.
+    const UniqueFd fd(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!fd) throw_errno("pack " + shown);
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) throw_errno("pack " + shown);
+    if (S_ISDIR(status.st_mode)) {
+      write_header(shown + "/", AE_IFDIR, 0755, 0);
+      pack_folder(fd.get(), shown + "/", depth + 1);
+    } else if (S_ISREG(status.st_mode)) {
+      write_header(shown, AE_IFREG, (status.st_mode & S_IXUSR) != 0 ? 0755 : 0644, status.st_size);
+      write_content(fd.get(), shown, static_cast<std::uint64_t>(status.st_size));
+      ++report_.files;
+    } else {
+      report_.left_out.push_back(shown);
+    }
+  }
+
+  void write_header(const std::string& name, unsigned type, mode_t mode, std::int64_t size) {
+    const std::unique_ptr<archive_entry, EntryFree> entry(archive_entry_new());
+    archive_entry_copy_pathname(entry.get(), name.c_str());
+    archive_entry_set_filetype(entry.get(), type);
+    archive_entry_set_perm(entry.get(), mode);
+    archive_entry_set_mtime(entry.get(), 0, 0);
+    archive_entry_set_uid(entry.get(), 0);
+    archive_entry_set_gid(entry.get(), 0);
+    archive_entry_set_size(entry.get(), size);
+    check(archive_write_header(archive_.get(), entry.get()));
+  }
+
+  void write_content(int fd, const std::string& shown, std::uint64_t size) {
+    for (std::uint64_t done = 0; done < size;) {
+      const auto want = std::min<std::uint64_t>(buffer_.size(), size - done);
+      const ssize_t got = ::read(fd, buffer_.data(), want);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) throw_errno("pack " + shown);
+      if (got == 0) throw Error(Kind::kConflict, "pack " + shown + ": the file shrank while it was packed");
+      if (archive_write_data(archive_.get(), buffer_.data(), static_cast<std::size_t>(got)) != got) fail();
+      done += static_cast<std::uint64_t>(got);
+    }
+    report_.bytes += size;
+  }
+
+  void check(int result) {
+    if (result < ARCHIVE_WARN) fail();
+  }
+
+  [[noreturn]] void fail() {
+    const Kind kind = archive_errno(archive_.get()) == ENOSPC ? Kind::kLimit : Kind::kInternal;
+    const char* text = archive_error_string(archive_.get());
+    throw Error(kind, "write " + path_.string() + ": " + (text != nullptr ? text : "unknown error"));
+  }
+
+  std::filesystem::path path_;
+  std::unique_ptr<::archive, ArchiveWriterFree> archive_;
+  std::vector<char> buffer_ = std::vector<char>(1 << 18);
+  PackReport report_;
+};
+
+}  // namespace
+
+PackReport pack_tar_gz(const std::filesystem::path& folder, const std::filesystem::path& archive) {
+  const UniqueFd root = open_file(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  Packer packer(archive);
+  packer.pack_folder(root.get(), "", 0);
+  return packer.finish();
+}
+
+}  // namespace clary::formats

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/batch.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace clary::formats {
+namespace {
+
+template <class T>
+void append_range(std::vector<T>& to, const std::vector<T>& from, std::int64_t first, std::int64_t count) {
+  to.insert(to.end(), from.begin() + first, from.begin() + first + count);
+}
+
+/// Per-row texts: empty, or one per row. Fills the rows that had none before.
+template <class T>
+void append_texts(std::vector<T>& to, std::int64_t to_rows, const std::vector<T>& from, std::int64_t first,
+                  std::int64_t count) {
+  if (from.empty() && to.empty()) return;
+  to.resize(static_cast<std::size_t>(to_rows));
+  if (!from.empty()) append_range(to, from, first, count);
+  to.resize(static_cast<std::size_t>(to_rows + count));
+}
+
+}  // namespace
+
+void make_dense(Batch& batch) {
+  if (!batch.sparse) return;
+  std::vector<float> dense(static_cast<std::size_t>(batch.rows * batch.width));
+  for (std::int64_t r = 0; r < batch.rows; ++r) {
+    const auto columns = batch.row_columns(r);
+    const auto values = batch.row_values(r);
+    float* row = dense.data() + r * batch.width;
+    for (std::size_t i = 0; i < columns.size(); ++i) row[columns[i]] = values[i];
+  }
+  batch.values = std::move(dense);
+  batch.columns.clear();
+  batch.offsets.clear();
+  batch.sparse = false;
+}
+
+void make_sparse(Batch& batch) {
+  if (batch.sparse) return;
+  batch.offsets.assign(1, 0);
+  batch.columns.clear();
+  std::size_t kept = 0;  // values move forward in place
+  for (std::int64_t r = 0; r < batch.rows; ++r) {
+    const float* row = batch.values.data() + r * batch.width;
+    for (std::int64_t d = 0; d < batch.width; ++d) {
+      if (row[d] == 0) continue;
+      batch.values[kept++] = row[d];
+      batch.columns.push_back(static_cast<std::int32_t>(d));
+    }
+    batch.offsets.push_back(static_cast<std::int64_t>(kept));
+  }
+  batch.values.resize(kept);
+  batch.sparse = true;
+}
+
+void append_rows(Batch& to, const Batch& from, std::int64_t first, std::int64_t count) {
+  if (to.rows == 0) {
+    to.sparse = from.sparse;
+    to.width = from.width;
+    to.label_width = from.label_width;
+    to.values.clear();
+    to.columns.clear();
+    to.labels.clear();
+    if (to.sparse) to.offsets.assign(1, 0);
+  } else if (to.sparse != from.sparse || to.width != from.width || to.label_width != from.label_width) {
+    throw Error(Kind::kInternal, "append_rows: batches of different shapes");
+  }
+  if (from.sparse) {
+    const auto begin = from.offsets[static_cast<std::size_t>(first)];
+    const auto end = from.offsets[static_cast<std::size_t>(first + count)];
+    const std::int64_t shift = to.offsets.back() - begin;
+    append_range(to.values, from.values, begin, end - begin);
+    append_range(to.columns, from.columns, begin, end - begin);
+    for (std::int64_t r = first + 1; r <= first + count; ++r) {
+      to.offsets.push_back(from.offsets[static_cast<std::size_t>(r)] + shift);
+    }
+  } else {
+    append_range(to.values, from.values, first * from.width, count * from.width);
+  }
+  append_range(to.labels, from.labels, first * from.label_width, count * from.label_width);
+  append_texts(to.uids, to.rows, from.uids, first, count);
+  append_texts(to.metadata, to.rows, from.metadata, first, count);
+  append_texts(to.configurations, to.rows, from.configurations, first, count);
+  append_texts(to.tokens, to.rows, from.tokens, first, count);
+  to.rows += count;
+}
+
+}  // namespace clary::formats
