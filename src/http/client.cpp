@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/client.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
+#include "http/stream.h"
+#include "http/write_head.h"
+
+namespace clary::http {
+
+namespace {
+
+constexpr std::chrono::milliseconds kTick{100};
+constexpr std::size_t kCopyStep = 64 * 1024;
+
+}  // namespace
+
+using Endpoint = asio::generic::stream_protocol::endpoint;
+
+/// Idle connections, each bound to the event loop it was opened on.
+class Client::Pool : public std::enable_shared_from_this<Client::Pool> {
+ public:
+  Pool(Endpoint endpoint, std::string host, bool tcp, ClientOptions options)
+      : endpoint_(endpoint), host_(std::move(host)), tcp_(tcp), options_(options) {}
+
+  /// A live idle connection of that event loop, or null.
+  std::shared_ptr<Stream> take(const asio::execution_context& context);
+  void put(const asio::execution_context& context, std::shared_ptr<Stream> stream);
+  void forget(const asio::execution_context* context);  // null: all
+  asio::awaitable<std::shared_ptr<Stream>> connect(Clock::time_point deadline);
+
+  const std::string& host() const noexcept { return host_; }
+  const ClientOptions& options() const noexcept { return options_; }
+
+ private:
+  struct Idle {
+    const asio::execution_context* context;
+    std::shared_ptr<Stream> stream;
+  };
+  Endpoint endpoint_;
+  std::string host_;
+  bool tcp_;
+  ClientOptions options_;
+  std::mutex mutex_;
+  std::vector<Idle> idle_;
+};
+
+namespace {
+
+/// Tells the pools when an event loop goes away, so that no idle socket outlives it.
+class LoopEnd final : public asio::execution_context::service {
+ public:
+  using key_type = LoopEnd;
+  static asio::execution_context::id id;
+  explicit LoopEnd(asio::execution_context& owner) : service(owner) {}
+
+  void tell(const std::shared_ptr<Client::Pool>& pool) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(pools_, [](const auto& p) { return p.expired(); });
+    for (const auto& p : pools_)
+      if (p.lock() == pool) return;
+    pools_.push_back(pool);
+  }
+
+ private:
+  void shutdown() override {
+    for (const auto& weak : pools_)
+      if (const auto pool = weak.lock()) pool->forget(&context());
+  }
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<Client::Pool>> pools_;
+};
+
+asio::execution_context::id LoopEnd::id;
+
+bool is_alive(Stream& stream) noexcept {
+  char byte;
+  const ssize_t n = ::recv(stream.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+}  // namespace
+
+std::shared_ptr<Stream> Client::Pool::take(const asio::execution_context& context) {
+  for (;;) {
+    std::shared_ptr<Stream> stream;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto hit = std::find_if(idle_.rbegin(), idle_.rend(), [&](const Idle& i) { return i.context == &context; });
+      if (hit == idle_.rend()) return nullptr;
+      stream = std::move(hit->stream);
+      idle_.erase(std::next(hit).base());
+    }
+    if (is_alive(*stream)) return stream;
+  }
+}
+
+void Client::Pool::put(const asio::execution_context& context, std::shared_ptr<Stream> stream) {
+  stream->no_deadline();
+  const std::lock_guard lock(mutex_);
+  if (idle_.size() < options_.max_idle) idle_.push_back({&context, std::move(stream)});
+}
+
+void Client::Pool::forget(const asio::execution_context* context) {
+  std::vector<Idle> gone;
+  const std::lock_guard lock(mutex_);
+  std::erase_if(idle_, [&](Idle& i) {
+    if (context != nullptr && i.context != context) return false;
+    gone.push_back(std::move(i));
+    return true;
+  });
+}
+
+asio::awaitable<std::shared_ptr<Stream>> Client::Pool::connect(Clock::time_point deadline) {
+  auto executor = co_await asio::this_coro::executor;
+  asio::use_service<LoopEnd>(executor.context()).tell(shared_from_this());
+  Socket socket(executor);
+  error_code ec;
+  socket.open(endpoint_.protocol(), ec);
+  if (ec) throw Error(Kind::kUnavailable, host_ + ": " + ec.message());
+  auto stream = Stream::make(std::move(socket), kTick);
+  stream->set_deadline(deadline);
+  co_await stream->socket().async_connect(endpoint_, asio::redirect_error(asio::use_awaitable, ec));
+  if (ec == asio::error::operation_aborted) throw TimedOut();
+  if (ec) throw Error(Kind::kUnavailable, host_ + ": " + ec.message());
+  if (tcp_) stream->socket().set_option(asio::ip::tcp::no_delay(true), ec);
+  co_return stream;
+}
+
+namespace {
+
+/// The body of a response; gives the connection back at its end.
+class ResponseBody final : public BodySource {
+ public:
+  ResponseBody(std::shared_ptr<Client::Pool> pool, std::shared_ptr<Stream> stream, const Framing& framing, bool keep,
+               const asio::execution_context& context)
+      : pool_(std::move(pool)),
+        stream_(std::move(stream)),
+        kind_(framing.kind),
+        left_(framing.length),
+        keep_(keep && framing.kind != BodyKind::kUntilClose),
+        context_(context) {
+    if (kind_ == BodyKind::kNone) finish();
+  }
+
+  asio::awaitable<std::size_t> read_some(std::span<std::byte> into) override {
+    if (!stream_) co_return 0;
+    if (kind_ == BodyKind::kChunked) {
+      while (!decoder_.done() && decoder_.remaining() == 0) {
+        if (stream_->buffered().empty() && !co_await stream_->fill()) throw Disconnected("the answer was cut off");
+        const std::size_t taken = decoder_.frame(stream_->buffered());
+        stream_->consume(taken);
+      }
+      left_ = decoder_.remaining();
+    }
+    if (kind_ != BodyKind::kUntilClose && left_ == 0) {
+      finish();
+      co_return 0;
+    }
+    const std::size_t wanted =
+        kind_ == BodyKind::kUntilClose ? into.size() : static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), left_));
+    std::size_t n = std::min(wanted, stream_->buffered().size());
+    if (n > 0) {
+      std::memcpy(into.data(), stream_->buffered().data(), n);
+      stream_->consume(n);
+    } else {
+      n = co_await stream_->read_some(into.first(wanted));
+    }
+    if (n == 0 && kind_ != BodyKind::kUntilClose) throw Disconnected("the answer was cut off");
+    if (n == 0) finish();
+    left_ -= kind_ == BodyKind::kUntilClose ? 0 : n;
+    if (kind_ == BodyKind::kChunked) decoder_.took(n);
+    if (kind_ == BodyKind::kLength && left_ == 0) finish();
+    co_return n;
+  }
+
+  std::optional<std::uint64_t> size() const override {
+    if (!stream_) return 0;
+    return kind_ == BodyKind::kLength ? std::optional(left_) : std::nullopt;
+  }
+
+ private:
+  void finish() {
+    if (keep_ && stream_->buffered().empty()) pool_->put(context_, std::move(stream_));
+    stream_.reset();
+  }
+
+  std::shared_ptr<Client::Pool> pool_;
+  std::shared_ptr<Stream> stream_;
+  BodyKind kind_;
+  std::uint64_t left_;
+  bool keep_;
+  const asio::execution_context& context_;
+  ChunkDecoder decoder_;
+};
+
+asio::awaitable<void> send_source(Stream& stream, BodySource& source, bool chunked) {
+  std::string buffer(kChunkHeadRoom + kCopyStep + 2, '\0');
+  std::optional<std::uint64_t> left = source.size();
+  for (;;) {
+    const std::size_t n = co_await source.read_some(
+        std::as_writable_bytes(std::span(buffer.data() + kChunkHeadRoom, kCopyStep)));
+    if (n == 0) break;
+    if (left && n > *left) throw Error(Kind::kInternal, "a body source gave more than it announced");
+    if (left) *left -= n;
+    co_await stream.write(chunked ? framed_chunk(buffer, n) : std::string_view(buffer).substr(kChunkHeadRoom, n));
+  }
+  if (left && *left != 0) throw Disconnected("a body source ended before its announced length");
+  if (chunked) co_await stream.write("0\r\n\r\n");
+}
+
+asio::awaitable<void> send_request(Stream& stream, const ClientRequest& request, const std::string& host) {
+  Headers headers = request.headers;
+  if (!headers.has("Host")) headers.add("Host", host);
+  const std::optional<std::uint64_t> size =
+      request.source != nullptr ? request.source->size() : std::optional<std::uint64_t>(request.body.size());
+  const bool chunked = !size;
+  if (chunked) {
+    headers.set("Transfer-Encoding", "chunked");
+  } else if (*size > 0 || (request.method != "GET" && request.method != "HEAD")) {
+    headers.set("Content-Length", std::to_string(*size));
+  }
+  std::string head;
+  head.reserve(512 + request.body.size());
+  append_request_head(head, request.method, request.target, headers);
+  if (request.source == nullptr) head += request.body;
+  co_await stream.write(head);
+  if (request.source != nullptr) co_await send_source(stream, *request.source, chunked);
+}
+
+asio::awaitable<ResponseHead> receive_head(Stream& stream, const HeadLimits& limits) {
+  for (std::size_t searched = 0;;) {
+    const std::string_view ready = stream.buffered();
+    if (const auto end = find_head_end(ready, searched)) {
+      ResponseHead head = parse_response_head(ready.substr(0, *end), limits);
+      stream.consume(*end);
+      searched = 0;
+      if (head.status / 100 != 1) co_return head;  // 100 Continue and its like come before the answer
+      continue;
+    }
+    if (ready.size() > limits.max_bytes) throw Error(Kind::kMalformed, "the answer's head is too long");
+    searched = ready.size();
+    if (!co_await stream.fill()) throw Disconnected("no answer came");
+  }
+}
+
+}  // namespace
+
+Client Client::to_unix(const std::filesystem::path& path, ClientOptions options) {
+  if (path.native().size() >= sizeof(sockaddr_un{}.sun_path))
+    throw Error(Kind::kInvalid, "socket path " + path.string() + " is longer than 107 bytes");
+  const Endpoint endpoint = asio::local::stream_protocol::endpoint(path.string());
+  return Client(std::make_shared<Pool>(endpoint, "localhost", false, options));
+}
+
+Client Client::to_tcp(const std::string& host, std::uint16_t port, ClientOptions options) {
+  asio::io_context context;
+  asio::ip::tcp::resolver resolver(context);
+  error_code ec;
+  const auto found = resolver.resolve(host, std::to_string(port), ec);
+  const std::string name = host + ":" + std::to_string(port);
+  if (ec || found.empty()) throw Error(Kind::kInvalid, name + ": " + ec.message());
+  return Client(std::make_shared<Pool>(Endpoint(found.begin()->endpoint()), name, true, options));
+}
+
+asio::awaitable<ClientResponse> Client::send(ClientRequest request, std::chrono::milliseconds timeout) {
+  const auto pool = pool_;
+  const Clock::time_point deadline = Clock::now() + timeout;
+  auto executor = co_await asio::this_coro::executor;
+  const asio::execution_context& context = executor.context();
+  for (;;) {
+    std::shared_ptr<Stream> stream = pool->take(context);
+    const bool reused = stream != nullptr;
+    if (!reused) stream = co_await pool->connect(deadline);
+    stream->set_deadline(deadline);
+    bool again = false;
+    ResponseHead head;
+    try {
+      co_await send_request(*stream, request, pool->host());
+      head = co_await receive_head(*stream, pool->options().head);
+    } catch (const Disconnected&) {
+      // A kept connection that the other side closed just now; nothing of an answer was seen.
+      again = reused && request.source == nullptr && stream->buffered().empty();
+      if (!again) throw;
+    }
+    if (again) continue;
+    const Framing framing = response_framing(head, request.method);
+    const bool keep = !head.headers.has_token("Connection", "close") &&
+                      (head.version == 11 || head.headers.has_token("Connection", "keep-alive"));
+    ClientResponse response;
+    response.status = head.status;
+    response.headers = std::move(head.headers);
+    response.body = std::make_unique<ResponseBody>(pool, std::move(stream), framing, keep, context);
+    co_return response;
+  }
+}
+
+void Client::forget_idle() { pool_->forget(nullptr); }
+
+}  // namespace clary::http
