@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/objects/names.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/text.h"
+#include "platform/objects/types.h"
+
+namespace clary::objects {
+
+namespace {
+
+Kind kind_of(Problem problem) {
+  switch (problem) {
+    case Problem::kNoSuchBucket:
+    case Problem::kNoSuchKey:
+    case Problem::kNoSuchUpload:
+      return Kind::kNotFound;
+    case Problem::kBucketExists:
+    case Problem::kBucketNotEmpty:
+    case Problem::kPreconditionFailed:
+      return Kind::kConflict;
+    default:
+      return Kind::kInvalid;
+  }
+}
+
+bool has_ipv4_form(std::string_view name) {
+  const auto labels = split(name, '.');
+  return labels.size() == 4 && std::all_of(labels.begin(), labels.end(), [](std::string_view label) {
+           return !label.empty() && label.size() <= 3 &&
+                  std::all_of(label.begin(), label.end(), [](char c) { return c >= '0' && c <= '9'; });
+         });
+}
+
+}  // namespace
+
+ObjectError::ObjectError(Problem problem, const std::string& message, std::string bucket, std::string key)
+    : Error(kind_of(problem), message), problem_(problem), bucket_(std::move(bucket)), key_(std::move(key)) {}
+
+bool is_bucket_name(std::string_view name) {
+  const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return name.size() >= 3 && name.size() <= 63 && alphanumeric(name.front()) && alphanumeric(name.back()) &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return alphanumeric(c) || c == '-' || c == '.'; }) &&
+         name.find("..") == std::string_view::npos && !has_ipv4_form(name);
+}
+
+void check_bucket_name(std::string_view name) {
+  if (is_bucket_name(name)) return;
+  throw ObjectError(Problem::kInvalidBucketName,
+                    "bucket name '" + std::string(name.substr(0, 80)) +
+                        "': must be 3 to 63 of a-z, 0-9, '-' and '.', with a letter or digit at both ends, without "
+                        "'..' and not an IP address",
+                    std::string(name.substr(0, 255)));
+}
+
+void check_key(std::string_view bucket, std::string_view key) {
+  const auto fail = [&](Problem problem, const std::string& rule) {
+    throw ObjectError(problem, "key in bucket '" + std::string(bucket) + "': " + rule, std::string(bucket),
+                      std::string(key.substr(0, kMaxKeyBytes)));
+  };
+  if (key.empty()) fail(Problem::kInvalidKey, "must not be empty");
+  if (key.size() > kMaxKeyBytes)
+    fail(Problem::kKeyTooLong, std::to_string(key.size()) + " bytes exceed the limit of 1024");
+  if (!is_utf8(key)) fail(Problem::kInvalidKey, "must be UTF-8");
+}
+
+}  // namespace clary::objects
