@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/serving/model_artifact.h"
+
+#include "base/files.h"
+#include "formats/archive.h"
+#include "platform/jobs/channel_plan.h"
+#include "platform/objects/object_store.h"
+#include "platform/objects/s3_uri.h"
+
+namespace clary::serving {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kContainer = "container_1";  // the service's name of a container without ContainerHostname
+
+DeployError download_failed(const std::string& url) {
+  return DeployError("Failed to download model data for container \"" + std::string(kContainer) + "\" from URL: \"" + url +
+                     "\". Please ensure that there is an object located at the URL and that the role passed to "
+                     "CreateModel has permissions to download the object.");
+}
+
+DeployError extract_failed(const std::string& url, const std::string& detail) {
+  return DeployError("Failed to extract model data archive for container \"" + std::string(kContainer) +
+                     "\" from URL \"" + url +
+                     "\". Please ensure that the object located at the URL is a valid tar.gz archive. (" + detail + ")");
+}
+
+void unpack(const ContainerSpec& container, objects::ObjectStore& store, const fs::path& folder) {
+  const auto uri = objects::parse_s3_uri(container.model_url);
+  auto object = uri ? store.open(uri->bucket, uri->key) : std::nullopt;
+  if (!object) throw download_failed(container.model_url);
+  try {
+    formats::unpack_tar_gz("/proc/self/fd/" + std::to_string(object->fd.get()), folder);
+  } catch (const Error& e) {
+    throw extract_failed(container.model_url, e.what());
+  }
+}
+
+/// Objects below a prefix, hard-linked: the store's files never change.
+void link_prefix(const ContainerSpec& container, objects::ObjectStore& store, const fs::path& folder) {
+  try {
+    for (const auto& object :
+         jobs::plan_source({{"S3DataType", "S3Prefix"}, {"S3Uri", container.model_url}}, store)) {
+      const fs::path target = folder / object.relative;
+      fs::create_directories(target.parent_path());
+      fs::create_hard_link(object.blob, target);
+    }
+  } catch (const std::exception&) {
+    throw download_failed(container.model_url);
+  }
+}
+
+}  // namespace
+
+ContainerSpec container_spec(const Json& definition) {
+  ContainerSpec spec;
+  spec.image = definition.value("Image", "");
+  spec.model_url = definition.value("ModelDataUrl", "");
+  spec.host_name = definition.value("ContainerHostname", "primary");
+  if (definition.contains("Environment"))
+    spec.environment = definition["Environment"].get<std::map<std::string, std::string>>();
+  if (definition.contains("ModelDataSource") && definition["ModelDataSource"].contains("S3DataSource")) {
+    const Json& source = definition["ModelDataSource"]["S3DataSource"];
+    spec.model_url = source.value("S3Uri", "");
+    spec.model_is_prefix = source.value("S3DataType", "") == "S3Prefix";
+  }
+  return spec;
+}
+
+bool model_data_exists(const ContainerSpec& container, objects::ObjectStore& store) {
+  const auto uri = objects::parse_s3_uri(container.model_url);
+  if (!uri) return false;
+  if (!container.model_is_prefix) return store.head(uri->bucket, uri->key).has_value();
+  if (!store.bucket(uri->bucket)) return false;
+  objects::ListQuery query;
+  query.prefix = uri->key;
+  query.max_keys = 1;
+  return !store.list(uri->bucket, query).objects.empty();
+}
+
+void prepare_model(const ContainerSpec& container, objects::ObjectStore& store, const fs::path& folder) {
+  const fs::path done = folder / "complete", model = folder / "model";
+  if (fs::exists(done)) return;
+  try {
+    fs::remove_all(folder);
+    fs::create_directories(model);
+    if (container.model_url.empty()) {
+    } else if (container.model_is_prefix) {
+      link_prefix(container, store, model);
+    } else {
+      unpack(container, store, model);
+    }
+    write_file_atomically(done, "");
+  } catch (const DeployError&) {
+    throw;
+  } catch (const std::exception& e) {
+    throw DeployError("InternalServerError: the model could not be put on the disk: " + std::string(e.what()));
+  }
+}
+
+}  // namespace clary::serving

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/serving/replica.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "contract/layout.h"
+
+namespace clary::serving {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto kPingPeriod = 1000ms;
+constexpr auto kPingLimit = 2000ms;       // AWS: /ping must answer within 2 s
+constexpr auto kSilenceLimit = 30s;       // ours: no /ping for so long means that it hangs
+constexpr auto kFirstPause = 100ms, kLongestPause = 10s;
+constexpr auto kSettled = 30s;            // a process that lived this long starts again without a pause
+constexpr int kStartsBeforeGivingUp = 3;  // ours: ended this often before its first /ping
+constexpr const char* kSocketName = "s";
+constexpr const char* kRunInside = "/run/clary";
+
+/// A free TCP port on loopback: 8080 when nobody has it, because many programs insist on it.
+std::uint16_t free_port() {
+  for (const std::uint16_t wanted : {contract::kServingPort, std::uint16_t{0}}) {
+    const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_ANY);
+    address.sin_port = htons(wanted);
+    socklen_t size = sizeof address;
+    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) continue;
+    if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0) return ntohs(address.sin_port);
+  }
+  throw Error(Kind::kUnavailable, "no free TCP port");
+}
+
+}  // namespace
+
+Replica::Replica(ServingLoop& loop, const jobs::LogStore& logs, ReplicaSpec spec)
+    : loop_(loop),
+      log_(logs.writer(spec.log_group, spec.log_stream)),
+      spec_(std::move(spec)),
+      timer_(loop.context()),
+      stopped_(loop.context(), asio::steady_timer::time_point::max()) {}
+
+Replica::~Replica() {
+  std::error_code ignored;
+  fs::remove_all(spec_.run_folder, ignored);
+}
+
+void Replica::start(std::function<void()> changed) {
+  changed_ = std::move(changed);
+  running_ = true;
+  asio::co_spawn(loop_.context(), [self = shared_from_this()] { return self->live(); }, asio::detached);
+}
+
+asio::awaitable<void> Replica::stop() {
+  const auto self = shared_from_this();
+  stopping_ = true;
+  ready_ = false;
+  timer_.cancel();
+  if (running_) {
+    http::error_code ignored;
+    co_await stopped_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+}
+
+asio::awaitable<void> Replica::sleep(std::chrono::milliseconds time) {
+  if (stopping_) co_return;
+  http::error_code ignored;
+  timer_.expires_after(time);
+  co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+void Replica::log_line(std::string_view text) {
+  try {
+    log_.append(now_ms(), text);
+  } catch (const std::exception& e) {
+    log::warn("serving: {}/{}: {}", spec_.log_group, spec_.log_stream, e.what());
+  }
+}
+
+void Replica::give_up() {
+  failed_ = true;
+  changed_();
+}
+
+asio::awaitable<void> Replica::live() {
+  std::chrono::milliseconds pause = kFirstPause;
+  int early_ends = 0;
+  while (!stopping_) {
+    const auto began = std::chrono::steady_clock::now();
+    was_ready_ = false;
+    try {
+      co_await run_once();
+    } catch (const std::exception& e) {
+      log_line(std::string("cannot serve: ") + e.what());
+      co_await end_process();
+    }
+    if (stopping_) break;
+    if (!was_ready_ && starts_ == ++early_ends && early_ends >= kStartsBeforeGivingUp) give_up();
+    if (failed_) break;
+    if (std::chrono::steady_clock::now() - began > kSettled) pause = kFirstPause;
+    co_await sleep(pause);
+    pause = std::min<std::chrono::milliseconds>(pause * 2, kLongestPause);
+  }
+  running_ = false;
+  stopped_.cancel();
+}
+
+jobs::ChildProcess Replica::launch() {
+  fs::create_directories(spec_.run_folder);
+  const fs::path socket = spec_.run_folder / kSocketName;
+  fs::remove(socket);
+  jobs::SandboxSpec sandbox;
+  sandbox.argv = spec_.algorithm->argv;
+  sandbox.argv.emplace_back(contract::kServe);
+  for (const fs::path& path : spec_.algorithm->read_only) sandbox.binds.push_back({path, path, false});
+  sandbox.binds.push_back({spec_.model_folder, fs::path(contract::kRoot) / "model", false});
+  sandbox.binds.push_back({spec_.run_folder, kRunInside, true});
+  sandbox.environment = jobs::compute_environment(spec_.threads);
+  sandbox.environment.insert({{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"},
+                              {"PYTHONUNBUFFERED", "1"}});
+  for (const auto& [name, value] : spec_.environment) sandbox.environment[name] = value;
+  sandbox.environment[contract::kEnvThreads] = std::to_string(spec_.threads);
+  sandbox.environment[contract::kEnvBindSocket] = std::string(kRunInside) + "/" + kSocketName;
+  sandbox.network = !spec_.algorithm->builtin;
+  port_ = 0;
+  if (!spec_.algorithm->builtin) {
+    port_ = free_port();
+    sandbox.environment[contract::kEnvBindPort] = std::to_string(port_);
+  }
+  std::map<std::string, std::string> plain{{contract::kEnvBindSocket, socket.string()},
+                                           {contract::kEnvRoot, spec_.model_folder.parent_path().string()}};
+  if (!jobs::sandbox_available())
+    for (const auto& [name, value] : plain) sandbox.environment.erase(name);
+  starts_.fetch_add(1);
+  return jobs::start_program(sandbox, spec_.algorithm->builtin || spec_.allow_plain, plain);
+}
+
+asio::awaitable<void> Replica::run_once() {
+  child_ = launch();
+  exited_ = false;
+  client_.store(nullptr);
+  output_open_ = true;
+  const auto self = shared_from_this();
+  asio::co_spawn(loop_.context(), [self] { return self->watch_exit(); }, asio::detached);
+  asio::co_spawn(loop_.context(), [self] { return self->copy_output(std::move(self->child_.output)); }, asio::detached);
+  if (co_await wait_for_ping()) co_await serve_until_end();
+  ready_ = false;
+  co_await end_process();
+}
+
+asio::awaitable<bool> Replica::wait_for_ping() {
+  const auto limit = std::chrono::steady_clock::now() + spec_.startup_limit;
+  std::chrono::milliseconds pause = 5ms;
+  while (!exited_ && !stopping_) {
+    if (co_await ping(kPingLimit)) co_return true;
+    if (std::chrono::steady_clock::now() > limit) {
+      log_line("/ping did not answer within " + std::to_string(spec_.startup_limit / 1s) + " s");
+      give_up();
+      co_return false;
+    }
+    if (exited_) break;
+    co_await sleep(pause);
+    pause = std::min<std::chrono::milliseconds>(pause * 5 / 4, 250ms);
+  }
+  co_return false;
+}
+
+asio::awaitable<void> Replica::serve_until_end() {
+  was_ready_ = true;
+  ready_ = true;
+  changed_();
+  auto last_answer = std::chrono::steady_clock::now();
+  while (!exited_ && !stopping_) {
+    co_await sleep(kPingPeriod);
+    if (exited_ || stopping_) break;
+    if (co_await ping(kPingLimit)) last_answer = std::chrono::steady_clock::now();
+    if (std::chrono::steady_clock::now() - last_answer < kSilenceLimit) continue;
+    log_line("/ping has not answered for 30 s; the process is started again");
+    break;
+  }
+}
+
+asio::awaitable<bool> Replica::ping(std::chrono::milliseconds timeout) {
+  std::shared_ptr<http::Client> client = client_.load();
+  if (!client) {
+    const fs::path socket = spec_.run_folder / kSocketName;
+    if (fs::exists(socket))
+      client = std::make_shared<http::Client>(http::Client::to_unix(socket));
+    else if (port_ != 0)
+      client = std::make_shared<http::Client>(http::Client::to_tcp("127.0.0.1", port_));
+    else
+      co_return false;
+  }
+  try {
+    http::ClientRequest request;
+    request.target = "/ping";
+    http::ClientResponse response = co_await client->send(std::move(request), timeout);
+    co_await http::read_body(*response.body, 1 << 20);
+    if (response.status != 200) co_return false;
+    if (!client_.load()) client_.store(client);
+    co_return true;
+  } catch (const Error&) {
+    co_return false;
+  }
+}
+
+asio::awaitable<void> Replica::end_process() {
+  if (exited_) co_return;
+  if (stopping_ && was_ready_) {
+    jobs::signal_program(child_, SIGTERM);
+    const auto limit = std::chrono::steady_clock::now() + spec_.stop_grace;
+    http::error_code ignored;
+    while (!exited_ && std::chrono::steady_clock::now() < limit) {
+      timer_.expires_after(20ms);
+      co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+  }
+  if (!exited_) jobs::signal_program(child_, SIGKILL);
+  http::error_code ignored;
+  while (!exited_ || output_open_) {
+    timer_.expires_after(20ms);
+    co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    if (exited_ && output_open_) break;  // a grandchild may hold the pipe
+  }
+}
+
+asio::awaitable<void> Replica::watch_exit() {
+  asio::posix::stream_descriptor descriptor(loop_.context(), child_.pid_fd.release());
+  http::error_code ignored;
+  co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                 asio::redirect_error(asio::use_awaitable, ignored));
+  int status = 0;
+  ::waitpid(child_.pid, &status, 0);
+  if (!stopping_) log_line("the serving process ended with exit code " + std::to_string(jobs::exit_code(status)));
+  ready_ = false;
+  exited_ = true;
+  timer_.cancel();
+}
+
+asio::awaitable<void> Replica::copy_output(UniqueFd output) {
+  asio::posix::stream_descriptor descriptor(loop_.context(), output.release());
+  std::string pending(64 * 1024, '\0');
+  std::string text;
+  http::error_code error;
+  while (true) {
+    const std::size_t n = co_await descriptor.async_read_some(asio::buffer(pending),
+                                                              asio::redirect_error(asio::use_awaitable, error));
+    if (error) break;
+    text.append(pending, 0, n);
+    std::vector<jobs::LogEvent> events;
+    const EpochMs now = now_ms();
+    std::size_t begin = 0;
+    for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
+      events.push_back({now, text.substr(begin, end - begin)});
+    text.erase(0, begin);
+    if (text.size() > jobs::LogWriter::kMaxEventBytes) events.push_back({now, std::exchange(text, {})});
+    try {
+      if (!events.empty()) log_.append(events);
+    } catch (const std::exception& e) {
+      log::warn("serving: {}/{}: {}", spec_.log_group, spec_.log_stream, e.what());
+    }
+  }
+  if (!text.empty()) log_line(text);
+  output_open_ = false;
+}
+
+}  // namespace clary::serving

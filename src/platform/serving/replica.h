@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// One serving process: started in the sandbox, asked /ping until it answers, watched, restarted with growing pauses when
+// it dies or goes silent, its output written to a log stream. All of that happens on the serving loop; the public
+// queries may come from any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "http/client.h"
+#include "platform/jobs/algorithm_catalog.h"
+#include "platform/jobs/log_store.h"
+#include "platform/jobs/sandbox.h"
+#include "platform/serving/serving_loop.h"
+
+namespace clary::serving {
+
+using namespace std::chrono_literals;
+
+/// What to run; the same for all replicas of a set but for the log stream and the run folder.
+struct ReplicaSpec {
+  jobs::AlgorithmCatalog::Entry algorithm;
+  std::filesystem::path model_folder;              // shown read-only as /opt/ml/model
+  std::filesystem::path run_folder;                // holds the socket; its path is short
+  std::map<std::string, std::string> environment;  // of the container
+  int threads = 1;
+  bool allow_plain = false;                        // also where no sandbox can be made
+  std::string log_group, log_stream;
+  std::chrono::milliseconds startup_limit = 240s;  // AWS: /ping must answer within 4 minutes
+  std::chrono::milliseconds stop_grace = 30s;      // AWS: SIGTERM, 30 s, SIGKILL
+};
+
+class Replica : public std::enable_shared_from_this<Replica> {
+ public:
+  Replica(ServingLoop& loop, const jobs::LogStore& logs, ReplicaSpec spec);
+  ~Replica();
+
+  /// On the serving loop. `changed` is called there when the replica becomes ready, or cannot start.
+  void start(std::function<void()> changed);
+  /// On the serving loop: SIGTERM, grace, SIGKILL; returns when the process is gone.
+  asio::awaitable<void> stop();
+
+  // Any thread:
+  bool ready() const noexcept { return ready_.load(std::memory_order_acquire); }
+  /// The start failed for good: the limit passed, or the program ended too often before its first /ping.
+  bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
+  int in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
+  void enter() noexcept { in_flight_.fetch_add(1, std::memory_order_relaxed); }
+  void leave() noexcept { in_flight_.fetch_sub(1, std::memory_order_relaxed); }
+  /// Where it listens now; null before the first start.
+  std::shared_ptr<http::Client> client() const { return client_.load(); }
+  int starts() const noexcept { return starts_.load(std::memory_order_relaxed); }
+
+ private:
+  asio::awaitable<void> live();
+  asio::awaitable<void> run_once();
+  asio::awaitable<void> serve_until_end();
+  asio::awaitable<bool> wait_for_ping();
+  asio::awaitable<bool> ping(std::chrono::milliseconds timeout);
+  asio::awaitable<void> end_process();
+  asio::awaitable<void> watch_exit();
+  asio::awaitable<void> copy_output(UniqueFd output);
+  asio::awaitable<void> sleep(std::chrono::milliseconds time);
+  jobs::ChildProcess launch();
+  void log_line(std::string_view text);
+  void give_up();
+
+  ServingLoop& loop_;
+  jobs::LogWriter log_;
+  const ReplicaSpec spec_;
+  std::function<void()> changed_;
+  asio::steady_timer timer_;    // every wait of live(); cancelled to wake it
+  asio::steady_timer stopped_;  // expires when live() has ended
+  jobs::ChildProcess child_;
+  std::uint16_t port_ = 0;
+  bool exited_ = true, output_open_ = false, stopping_ = false, running_ = false, was_ready_ = false;
+
+  std::atomic<std::shared_ptr<http::Client>> client_;
+  std::atomic<bool> ready_ = false, failed_ = false;
+  std::atomic<int> in_flight_ = 0, starts_ = 0;
+};
+
+}  // namespace clary::serving
