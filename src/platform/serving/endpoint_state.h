@@ -42,7 +42,8 @@ inline constexpr auto kTransformMoves = std::to_array<StatusMove>({
 
 template <std::size_t N>
 constexpr bool can_move(const std::array<StatusMove, N>& moves, std::string_view from, std::string_view to) {
-  return std::any_of(moves.begin(), moves.end(), [&](const StatusMove& m) { return m.first == from && m.second == to; });
+  return std::any_of(moves.begin(), moves.end(),
+                     [&](const StatusMove& m) { return m.first == from && m.second == to; });
 }
 
 }  // namespace clary::serving

@@ -15,15 +15,16 @@ namespace fs = std::filesystem;
 constexpr const char* kContainer = "container_1";  // the service's name of a container without ContainerHostname
 
 DeployError download_failed(const std::string& url) {
-  return DeployError("Failed to download model data for container \"" + std::string(kContainer) + "\" from URL: \"" + url +
+  return DeployError("Failed to download model data for container \"" + std::string(kContainer) + "\" from URL: \"" +
+                     url +
                      "\". Please ensure that there is an object located at the URL and that the role passed to "
                      "CreateModel has permissions to download the object.");
 }
 
 DeployError extract_failed(const std::string& url, const std::string& detail) {
-  return DeployError("Failed to extract model data archive for container \"" + std::string(kContainer) +
-                     "\" from URL \"" + url +
-                     "\". Please ensure that the object located at the URL is a valid tar.gz archive. (" + detail + ")");
+  return DeployError(
+      "Failed to extract model data archive for container \"" + std::string(kContainer) + "\" from URL \"" + url +
+      "\". Please ensure that the object located at the URL is a valid tar.gz archive. (" + detail + ")");
 }
 
 void unpack(const ContainerSpec& container, objects::ObjectStore& store, const fs::path& folder) {
@@ -40,8 +41,7 @@ void unpack(const ContainerSpec& container, objects::ObjectStore& store, const f
 /// Objects below a prefix, hard-linked: the store's files never change.
 void link_prefix(const ContainerSpec& container, objects::ObjectStore& store, const fs::path& folder) {
   try {
-    for (const auto& object :
-         jobs::plan_source({{"S3DataType", "S3Prefix"}, {"S3Uri", container.model_url}}, store)) {
+    for (const auto& object : jobs::plan_source({{"S3DataType", "S3Prefix"}, {"S3Uri", container.model_url}}, store)) {
       const fs::path target = folder / object.relative;
       fs::create_directories(target.parent_path());
       fs::create_hard_link(object.blob, target);

@@ -25,7 +25,7 @@ class DeployError : public Error {
 struct ContainerSpec {
   std::string image;
   std::map<std::string, std::string> environment;
-  std::string model_url;      // "" when the container has no model data
+  std::string model_url;         // "" when the container has no model data
   bool model_is_prefix = false;  // ModelDataSource with S3Prefix: objects as they are, not an archive
   std::string host_name = "primary";
 };

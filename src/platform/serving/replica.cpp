@@ -20,9 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto kPingPeriod = 1000ms;
-constexpr auto kPingLimit = 2000ms;       // AWS: /ping must answer within 2 s
-constexpr auto kSilenceLimit = 30s;       // ours: no /ping for so long means that it hangs
-constexpr auto kFirstPause = 100ms, kLongestPause = 10s;
+constexpr auto kPingLimit = 2000ms;  // AWS: /ping must answer within 2 s
+constexpr auto kSilenceLimit = 30s;  // ours: no /ping for so long means that it hangs
+constexpr std::chrono::milliseconds kFirstPause = 100ms, kLongestPause = 10s;
 constexpr auto kSettled = 30s;            // a process that lived this long starts again without a pause
 constexpr int kStartsBeforeGivingUp = 3;  // ours: ended this often before its first /ping
 constexpr const char* kSocketName = "s";
@@ -60,7 +60,8 @@ Replica::~Replica() {
 void Replica::start(std::function<void()> changed) {
   changed_ = std::move(changed);
   running_ = true;
-  asio::co_spawn(loop_.context(), [self = shared_from_this()] { return self->live(); }, asio::detached);
+  asio::co_spawn(
+      loop_.context(), [self = shared_from_this()] { return self->live(); }, asio::detached);
 }
 
 asio::awaitable<void> Replica::stop() {
@@ -104,8 +105,8 @@ asio::awaitable<void> Replica::live() {
       co_await run_once();
     } catch (const std::exception& e) {
       log_line(std::string("cannot serve: ") + e.what());
-      co_await end_process();
     }
+    co_await end_process();
     if (stopping_) break;
     if (!was_ready_ && starts_ == ++early_ends && early_ends >= kStartsBeforeGivingUp) give_up();
     if (failed_) break;
@@ -128,8 +129,8 @@ jobs::ChildProcess Replica::launch() {
   sandbox.binds.push_back({spec_.model_folder, fs::path(contract::kRoot) / "model", false});
   sandbox.binds.push_back({spec_.run_folder, kRunInside, true});
   sandbox.environment = jobs::compute_environment(spec_.threads);
-  sandbox.environment.insert({{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"},
-                              {"PYTHONUNBUFFERED", "1"}});
+  sandbox.environment.insert(
+      {{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"}, {"PYTHONUNBUFFERED", "1"}});
   for (const auto& [name, value] : spec_.environment) sandbox.environment[name] = value;
   sandbox.environment[contract::kEnvThreads] = std::to_string(spec_.threads);
   sandbox.environment[contract::kEnvBindSocket] = std::string(kRunInside) + "/" + kSocketName;
@@ -153,8 +154,10 @@ asio::awaitable<void> Replica::run_once() {
   client_.store(nullptr);
   output_open_ = true;
   const auto self = shared_from_this();
-  asio::co_spawn(loop_.context(), [self] { return self->watch_exit(); }, asio::detached);
-  asio::co_spawn(loop_.context(), [self] { return self->copy_output(std::move(self->child_.output)); }, asio::detached);
+  asio::co_spawn(
+      loop_.context(), [self] { return self->watch_exit(); }, asio::detached);
+  asio::co_spawn(
+      loop_.context(), [self] { return self->copy_output(std::move(self->child_.output)); }, asio::detached);
   if (co_await wait_for_ping()) co_await serve_until_end();
   ready_ = false;
   co_await end_process();
@@ -255,8 +258,8 @@ asio::awaitable<void> Replica::copy_output(UniqueFd output) {
   std::string text;
   http::error_code error;
   while (true) {
-    const std::size_t n = co_await descriptor.async_read_some(asio::buffer(pending),
-                                                              asio::redirect_error(asio::use_awaitable, error));
+    const std::size_t n =
+        co_await descriptor.async_read_some(asio::buffer(pending), asio::redirect_error(asio::use_awaitable, error));
     if (error) break;
     text.append(pending, 0, n);
     std::vector<jobs::LogEvent> events;

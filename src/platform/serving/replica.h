@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One serving process: started in the sandbox, asked /ping until it answers, watched, restarted with growing pauses when
-// it dies or goes silent, its output written to a log stream. All of that happens on the serving loop; the public
+// One serving process: started in the sandbox, asked /ping until it answers, watched, restarted with growing pauses
+// when it dies or goes silent, its output written to a log stream. All of that happens on the serving loop; the public
 // queries may come from any thread.
 #pragma once
 
@@ -30,7 +30,7 @@ struct ReplicaSpec {
   std::filesystem::path run_folder;                // holds the socket; its path is short
   std::map<std::string, std::string> environment;  // of the container
   int threads = 1;
-  bool allow_plain = false;                        // also where no sandbox can be made
+  bool allow_plain = false;  // also where no sandbox can be made
   std::string log_group, log_stream;
   std::chrono::milliseconds startup_limit = 240s;  // AWS: /ping must answer within 4 minutes
   std::chrono::milliseconds stop_grace = 30s;      // AWS: SIGTERM, 30 s, SIGKILL

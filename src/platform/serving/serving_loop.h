@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one thread that starts, watches and stops serving processes, as coroutines. It lives as long as the server does:
-// the kernel kills the processes when it ends (PR_SET_PDEATHSIG follows the thread that forked). Work that blocks goes to
-// blocking().
+// the kernel kills the processes when it ends (PR_SET_PDEATHSIG follows the thread that forked). Work that blocks goes
+// to blocking().
 #pragma once
 
 #include <optional>

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/serving/replica_set.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "base/ids.h"
+
+namespace clary::serving {
+
+int sensible_count(int instances) {
+  const int cpus = static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(instances, 1, std::max(2, cpus));
+}
+
+ReplicaSet::ReplicaSet(ServingLoop& loop, const jobs::LogStore& logs, ReplicaSetSpec spec)
+    : loop_(loop),
+      logs_(logs),
+      spec_(std::move(spec)),
+      changed_(loop.context(), asio::steady_timer::time_point::max()),
+      replicas_(std::make_shared<const Replicas>()) {}
+
+std::shared_ptr<Replica> ReplicaSet::make() {
+  ReplicaSpec one = spec_.replica;
+  const std::string id = random_hex(8);
+  one.run_folder = spec_.run_root / id;
+  one.log_stream += "/i-0" + id;  // the form of an instance id
+  return std::make_shared<Replica>(loop_, logs_, std::move(one));
+}
+
+void ReplicaSet::start_all(const Replicas& replicas) {
+  const std::weak_ptr<ReplicaSet> weak = weak_from_this();
+  for (const auto& replica : replicas)
+    replica->start([weak] {
+      if (const auto self = weak.lock()) self->changed_.cancel();
+    });
+}
+
+asio::awaitable<bool> ReplicaSet::wait_ready(Replicas replicas) {
+  for (;;) {
+    if (std::any_of(replicas.begin(), replicas.end(), [](const auto& r) { return r->failed(); })) co_return false;
+    if (std::all_of(replicas.begin(), replicas.end(), [](const auto& r) { return r->ready(); })) co_return true;
+    if (closed_.load()) co_return false;
+    http::error_code ignored;
+    co_await changed_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+}
+
+void ReplicaSet::start_in_background() {
+  Replicas replicas;
+  for (int i = 0; i < spec_.count; ++i) replicas.push_back(make());
+  replicas_.store(std::make_shared<const Replicas>(replicas));
+  count_ = spec_.count;
+  start_all(replicas);
+}
+
+asio::awaitable<bool> ReplicaSet::start() {
+  const auto self = shared_from_this();
+  start_in_background();
+  co_return co_await wait_ready(*replicas_.load());
+}
+
+asio::awaitable<bool> ReplicaSet::resize(int count) {
+  const auto self = shared_from_this();
+  Replicas now = *replicas_.load();
+  Replicas added, dropped;
+  while (static_cast<int>(now.size() + added.size()) < count) added.push_back(make());
+  while (static_cast<int>(now.size()) > count) {
+    dropped.push_back(now.back());
+    now.pop_back();
+  }
+  start_all(added);
+  const bool ready = co_await wait_ready(added);
+  if (ready) now.insert(now.end(), added.begin(), added.end());
+  if (!ready) dropped = added;
+  replicas_.store(std::make_shared<const Replicas>(now));
+  count_ = static_cast<int>(now.size());
+  // A thread may still hold the old list: the requests there finish first, and a late one is sent elsewhere.
+  for (const auto& replica : dropped) {
+    asio::steady_timer pause(loop_.context());
+    for (int i = 0; i < 3000 && replica->in_flight() > 0; ++i) {
+      pause.expires_after(20ms);
+      co_await pause.async_wait(asio::use_awaitable);
+    }
+    co_await replica->stop();
+  }
+  co_return ready;
+}
+
+bool ReplicaSet::enter() noexcept {
+  inside_.fetch_add(1);
+  if (!closed_.load()) return true;
+  inside_.fetch_sub(1);
+  return false;
+}
+
+std::shared_ptr<Replica> ReplicaSet::pick(const Replica* other_than) {
+  const std::shared_ptr<const Replicas> replicas = replicas_.load();
+  const std::shared_ptr<Replica>* best = nullptr;
+  int fewest = 0;
+  for (const auto& replica : *replicas) {
+    if (!replica->ready()) continue;
+    const int busy = replica->in_flight() + (replica.get() == other_than ? 1 << 20 : 0);
+    if (best != nullptr && busy >= fewest) continue;
+    best = &replica;
+    fewest = busy;
+  }
+  if (best == nullptr) return nullptr;
+  (*best)->enter();
+  return *best;
+}
+
+asio::awaitable<void> ReplicaSet::drain_and_stop(std::chrono::milliseconds patience) {
+  const auto self = shared_from_this();
+  closed_ = true;
+  changed_.cancel();
+  const auto limit = std::chrono::steady_clock::now() + patience;
+  asio::steady_timer pause(loop_.context());
+  while (inside_.load() > 0 && std::chrono::steady_clock::now() < limit) {
+    pause.expires_after(5ms);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+  const std::shared_ptr<const Replicas> replicas = replicas_.load();
+  auto left = std::make_shared<std::size_t>(replicas->size());
+  const auto one_gone = std::make_shared<asio::steady_timer>(loop_.context(), asio::steady_timer::time_point::max());
+  for (const auto& replica : *replicas)
+    asio::co_spawn(
+        loop_.context(),
+        [](std::shared_ptr<Replica> one, std::shared_ptr<std::size_t> count,
+           std::shared_ptr<asio::steady_timer> gone) -> asio::awaitable<void> {
+          co_await one->stop();
+          --*count;
+          gone->cancel();
+        }(replica, left, one_gone),
+        asio::detached);
+  while (*left > 0) {
+    http::error_code ignored;
+    co_await one_gone->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+}
+
+}  // namespace clary::serving
