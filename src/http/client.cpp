@@ -164,8 +164,9 @@ class ResponseBody final : public BodySource {
       finish();
       co_return 0;
     }
-    const std::size_t wanted =
-        kind_ == BodyKind::kUntilClose ? into.size() : static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), left_));
+    const std::size_t wanted = kind_ == BodyKind::kUntilClose
+                                   ? into.size()
+                                   : static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), left_));
     std::size_t n = std::min(wanted, stream_->buffered().size());
     if (n > 0) {
       std::memcpy(into.data(), stream_->buffered().data(), n);
@@ -205,8 +206,8 @@ asio::awaitable<void> send_source(Stream& stream, BodySource& source, bool chunk
   std::string buffer(kChunkHeadRoom + kCopyStep + 2, '\0');
   std::optional<std::uint64_t> left = source.size();
   for (;;) {
-    const std::size_t n = co_await source.read_some(
-        std::as_writable_bytes(std::span(buffer.data() + kChunkHeadRoom, kCopyStep)));
+    const std::size_t n =
+        co_await source.read_some(std::as_writable_bytes(std::span(buffer.data() + kChunkHeadRoom, kCopyStep)));
     if (n == 0) break;
     if (left && n > *left) throw Error(Kind::kInternal, "a body source gave more than it announced");
     if (left) *left -= n;

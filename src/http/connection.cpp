@@ -42,7 +42,9 @@ int status_of(Kind kind) noexcept {
 Response response_to(const std::exception& e, const std::string& target) {
   const auto* request_error = dynamic_cast<const RequestError*>(&e);
   const auto* error = dynamic_cast<const Error*>(&e);
-  const int status = request_error != nullptr ? request_error->status() : error != nullptr ? status_of(error->kind()) : 500;
+  const int status = request_error != nullptr ? request_error->status()
+                     : error != nullptr       ? status_of(error->kind())
+                                              : 500;
   if (status < 500) return text_response(status, std::string(e.what()) + "\n");
   log::error("{}: {}", target, e.what());
   return text_response(status, std::string(reason_phrase(status)) + "\n");
@@ -216,8 +218,7 @@ asio::awaitable<bool> Connection::answer(RequestHead head) {
   try {
     framing = request_framing(head);
     const std::string_view expect = head.headers.value_or("Expect", "100-continue");
-    if (!equal_ignoring_case(expect, "100-continue"))
-      throw RequestError(417, "Expect: only 100-continue is known");
+    if (!equal_ignoring_case(expect, "100-continue")) throw RequestError(417, "Expect: only 100-continue is known");
   } catch (const RequestError& e) {
     status = e.status();
     reason = e.what();
@@ -230,8 +231,13 @@ asio::awaitable<bool> Connection::answer(RequestHead head) {
   Body body(*this, framing, waits);
   bool keep = !head.headers.has_token("Connection", "close") &&
               (head.version == 11 || head.headers.has_token("Connection", "keep-alive"));
-  Request request{std::move(head.method), std::move(head.target), std::move(head.headers), body, stream_->tls(),
-                  connect_host_, peer_};
+  Request request{std::move(head.method),
+                  std::move(head.target),
+                  std::move(head.headers),
+                  body,
+                  stream_->tls(),
+                  connect_host_,
+                  peer_};
   Response response;
   try {
     response = co_await env_.handler(request);

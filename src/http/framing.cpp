@@ -10,7 +10,7 @@ namespace clary::http {
 
 namespace {
 
-constexpr int kMaxSizeDigits = 15;             // 2^60 bytes; more is a lie
+constexpr int kMaxSizeDigits = 15;               // 2^60 bytes; more is a lie
 constexpr std::size_t kMaxExtensionBytes = 256;  // chunk extensions carry nothing that we use
 constexpr std::size_t kMaxTrailerBytes = 8 * 1024;
 

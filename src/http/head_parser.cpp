@@ -80,7 +80,8 @@ class HeadParser final : public beast::http::basic_parser<is_request> {
 /// A line that begins with white space continues the one before it: obsolete, and read differently by different
 /// servers.
 bool has_folded_line(std::string_view head) noexcept {
-  for (std::size_t at = head.find('\n'); at != std::string_view::npos && at + 1 < head.size(); at = head.find('\n', at + 1))
+  for (std::size_t at = head.find('\n'); at != std::string_view::npos && at + 1 < head.size();
+       at = head.find('\n', at + 1))
     if (head[at + 1] == ' ' || head[at + 1] == '\t') return true;
   return false;
 }
@@ -95,8 +96,7 @@ Head parse(std::string_view text, const HeadLimits& limits) {
   error_code ec;
   parser.put(asio::const_buffer(text.data(), text.size()), ec);
   if (parser.refused_because != nullptr) throw RequestError(parser.refused_with, parser.refused_because);
-  if (ec == beast::http::error::bad_version)
-    throw RequestError(505, "HTTP version: only 1.0 and 1.1 are spoken here");
+  if (ec == beast::http::error::bad_version) throw RequestError(505, "HTTP version: only 1.0 and 1.1 are spoken here");
   if (ec == beast::http::error::header_limit)
     throw RequestError(431, "head of the message is larger than " + std::to_string(limits.max_bytes) + " bytes");
   if (ec) throw RequestError(400, "head of the message: " + ec.message());

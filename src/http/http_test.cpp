@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 /// A server on a thread of its own; stopped and joined at the end.
 class RunningServer {
  public:
-  explicit RunningServer(Handler handler, ServerOptions options = {}) : server_(fill(std::move(options)), std::move(handler)) {
+  explicit RunningServer(Handler handler, ServerOptions options = {})
+      : server_(fill(std::move(options)), std::move(handler)) {
     server_.listen_tcp("127.0.0.1", 0);
     thread_ = std::thread([this] { server_.run(); });
   }
@@ -71,7 +72,6 @@ TEST(HttpServer, EchoesBodiesOfManySizesOnOneConnection) {
       EXPECT_EQ(body.size(), size);
     }
   });
-
 }
 
 }  // namespace

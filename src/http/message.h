@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a handler sees and gives back. Bodies are streams: a request body is pulled by whoever wants it (which also sends
-// "100 Continue" when the client waits for it), a response body is text, a piece of a file, or another stream.
+// What a handler sees and gives back. Bodies are streams: a request body is pulled by whoever wants it (which also
+// sends "100 Continue" when the client waits for it), a response body is text, a piece of a file, or another stream.
 #pragma once
 
 #include <cstddef>

@@ -54,7 +54,9 @@ struct Server::Core {
   Core(ServerOptions o, Handler h)
       : options(std::move(o)),
         handler(std::move(h)),
-        workers(worker_threads_of(options)),
+        own_workers(options.workers == nullptr ? std::make_unique<asio::thread_pool>(worker_threads_of(options))
+                                               : nullptr),
+        workers(own_workers ? *own_workers : *options.workers),
         tick(tick_of(options)),
         environment{options, handler, workers, stopping} {
     for (int i = 0; i < io_threads_of(options); ++i) loops.push_back(std::make_unique<Loop>());
@@ -62,7 +64,8 @@ struct Server::Core {
 
   ServerOptions options;
   Handler handler;
-  asio::thread_pool workers;
+  std::unique_ptr<asio::thread_pool> own_workers;
+  asio::thread_pool& workers;
   std::chrono::milliseconds tick;
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> open{0};
@@ -155,7 +158,7 @@ Server::Server(ServerOptions options, Handler handler)
     : core_(std::make_shared<Core>(std::move(options), std::move(handler))) {}
 
 Server::~Server() {
-  core_->workers.join();
+  if (core_->own_workers) core_->own_workers->join();
   core_->acceptors.clear();
   for (const auto& file : core_->socket_files) ::unlink(file.c_str());
 }

@@ -20,8 +20,9 @@ namespace clary::http {
 using TunnelPolicy = std::function<std::shared_ptr<asio::ssl::context>(std::string_view host, std::uint16_t port)>;
 
 struct ServerOptions {
-  int io_threads = 0;      // 0: one per CPU, at most 8
-  int worker_threads = 0;  // 0: four per CPU, at least 8
+  int io_threads = 0;                    // 0: one per CPU, at most 8
+  int worker_threads = 0;                // 0: four per CPU, at least 8
+  asio::thread_pool* workers = nullptr;  // use this pool instead of an own one; run() joins it at its end
   std::size_t max_connections = 4096;
   HeadLimits head;
   std::chrono::milliseconds head_timeout{20'000};      // from the first byte of a request to the end of its head

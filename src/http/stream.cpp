@@ -18,9 +18,9 @@ namespace clary::http {
 
 namespace {
 
-constexpr std::size_t kProgressBytes = 4 * 1024;       // fewer than this per progress timeout is no progress
-constexpr std::uint64_t kFileStep = 1024 * 1024;       // bytes per hop to the worker pool
-constexpr std::size_t kFileCopyStep = 128 * 1024;      // the same where bytes must pass through user space
+constexpr std::size_t kProgressBytes = 4 * 1024;   // fewer than this per progress timeout is no progress
+constexpr std::uint64_t kFileStep = 1024 * 1024;   // bytes per hop to the worker pool
+constexpr std::size_t kFileCopyStep = 128 * 1024;  // the same where bytes must pass through user space
 
 }  // namespace
 

@@ -60,9 +60,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
   /// Extends the deadline each time enough bytes have moved since the last time: a peer that trickles is a slow peer.
   void set_progress_timeout(Clock::duration after);
 
-  void cancel() noexcept;     // pending operations fail with TimedOut or Disconnected
+  void cancel() noexcept;       // pending operations fail with TimedOut or Disconnected
   void close_write() noexcept;  // orderly end of our side (TLS: without close_notify)
-  void abort() noexcept;  // both directions end now; the descriptor stays until close()
+  void abort() noexcept;        // both directions end now; the descriptor stays until close()
   void close() noexcept;
   Socket& socket() noexcept { return socket_; }
 
