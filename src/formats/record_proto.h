@@ -32,7 +32,7 @@ class RecordWriter {
                     std::span<const float> labels = {}, std::string_view uid = {});
 
  private:
-  void frame();
+  void finish_row(std::span<const float> labels, std::string_view uid);
 
   std::string& out_;
   std::string record_;  // scratch

@@ -5,10 +5,11 @@
 // One reader belongs to one thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,9 @@ std::vector<InputFile> list_input_files(const std::filesystem::path& folder);
 /// @throws Error{kInvalid} for a content type that is not rows
 std::unique_ptr<RowReader> open_rows(std::vector<InputFile> files, const ContentType& type, const ReadOptions& options);
 std::unique_ptr<RowReader> open_rows(UniqueFd fd, const std::string& name, const ContentType& type,
+                                     const ReadOptions& options);
+/// Bytes in memory; they outlive the reader. Not gunzipped.
+std::unique_ptr<RowReader> open_rows(std::span<const std::byte> bytes, const std::string& name, const ContentType& type,
                                      const ReadOptions& options);
 
 }  // namespace clary::formats

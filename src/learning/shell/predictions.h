@@ -16,10 +16,10 @@ struct Column {
 
   std::string name;
   Kind kind = Kind::kNumber;
-  std::vector<float> numbers;      // kNumber, kNumbers: the rows' numbers one after the other
-  std::vector<std::string> texts;  // kText, kTexts
+  std::vector<float> numbers{};      // kNumber, kNumbers: the rows' numbers one after the other
+  std::vector<std::string> texts{};  // kText, kTexts
   /// Lists: row r is [offsets[r], offsets[r + 1]); empty: every row has `width` of them.
-  std::vector<std::int64_t> offsets;
+  std::vector<std::int64_t> offsets{};
   std::int64_t width = 1;
 
   static Column of_numbers(std::string name, std::vector<float> one_per_row);

@@ -17,14 +17,14 @@ struct ServeOptions {
   std::string host = "0.0.0.0";
   std::uint16_t port = contract::kServingPort;
   int threads = 1;
-  bool batch = false;  // SAGEMAKER_BATCH
   std::uint64_t max_request_bytes = contract::kMaxRequestBytes;
 };
 
-/// From CLARY_BIND_SOCKET, SAGEMAKER_BIND_TO_PORT, SAGEMAKER_BATCH, SAGEMAKER_MAX_PAYLOAD_IN_MB, CLARY_THREADS.
+/// From CLARY_BIND_SOCKET, SAGEMAKER_BIND_TO_PORT, SAGEMAKER_MAX_PAYLOAD_IN_MB and the threads of this machine.
 ServeOptions serve_options_from_environment();
 
-/// The answer to one POST /invocations, without HTTP around it.
+/// The answer to one POST /invocations, without HTTP around it. Batch transform (SAGEMAKER_BATCH) gets the same
+/// answers: one line a row in CSV and JSON lines, one document a request in JSON.
 struct Answer {
   int status = 200;
   std::string content_type;
@@ -32,8 +32,7 @@ struct Answer {
 };
 /// @param content_type, accept  header values as sent; empty when absent
 Answer answer_invocation(const ServedModel& model, const Descriptor& descriptor, std::string_view content_type,
-                         std::string_view accept, std::string_view custom_attributes, std::string_view body,
-                         bool batch);
+                         std::string_view accept, std::string_view custom_attributes, std::string_view body);
 
 /// Serves until SIGTERM.
 void serve(const ServedModel& model, const Descriptor& descriptor, const ServeOptions& options);

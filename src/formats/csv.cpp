@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/csv.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "base/text.h"
+#include "formats/number.h"
+#include "formats/simd.h"
+
+namespace clary::formats {
+namespace {
+
+constexpr std::size_t kIndexAhead = 4096;  // separators found at a time: the text between stays in the L1/L2 cache
+
+std::string_view without_carriage_return(std::string_view line) {
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  return line;
+}
+
+std::string_view line_at(std::string_view text, std::size_t position) {
+  return without_carriage_return(text.substr(position, text.find('\n', position) - position));
+}
+
+std::size_t count_fields(std::string_view line) {
+  return static_cast<std::size_t>(std::count(line.begin(), line.end(), ',')) + 1;
+}
+
+}  // namespace
+
+std::string quoted_for_message(std::string_view text) {
+  constexpr std::size_t kShown = 40;
+  std::string out = "\"";
+  for (const char c : text.substr(0, kShown)) {
+    if (c >= ' ' && c <= '~') {
+      out += c;
+    } else {
+      out += fmt::format("\\x{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  out += text.size() > kShown ? "...\"" : "\"";
+  return out;
+}
+
+std::size_t complete_csv_lines(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const auto newline = text.rfind('\n');
+  return newline == std::string_view::npos ? 0 : newline + 1;
+}
+
+void CsvDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std::int64_t max_rows) {
+  start(block);
+  while (block.position < block.bytes.size() && to.rows() < max_rows) {
+    if (skip_blank_line(block)) continue;
+    if (shape.width == 0 || shape.label_width < 0) find_shape(block, shape);
+    if (to.sparse()) {
+      decode_row<true>(block, shape, to);
+    } else {
+      decode_row<false>(block, shape, to);
+    }
+  }
+  expected_position_ = block.position;
+}
+
+void CsvDecoder::start(Block& block) {
+  const std::string_view text = block.text();
+  const bool fresh = block.position == 0;
+  if (block.file_start && fresh) {
+    if (text.starts_with("\xEF\xBB\xBF")) block.position = 3;  // byte order mark
+    if (options_.header) {
+      while (block.position < text.size()) {
+        const std::string_view line = line_at(text, block.position);
+        block.position = text.find('\n', block.position) + 1;
+        ++block.units;
+        if (!trimmed(line).empty()) break;
+      }
+    }
+  }
+  if (!fresh && indexed_ == block.bytes.data() && expected_position_ == block.position) return;
+  indexed_ = block.bytes.data();
+  indexed_to_ = block.position;
+  next_ = count_ = 0;
+}
+
+/// Makes at least `fields` separators available, or all that the block has left.
+void CsvDecoder::fill(const Block& block, std::size_t fields) {
+  if (count_ - next_ >= fields) return;
+  std::copy(separators_.begin() + static_cast<std::ptrdiff_t>(next_),
+            separators_.begin() + static_cast<std::ptrdiff_t>(count_), separators_.begin());
+  count_ -= next_;
+  next_ = 0;
+  const std::size_t wanted = fields + kIndexAhead;
+  if (separators_.size() < wanted + simd::kIndexSlack) separators_.resize(wanted + simd::kIndexSlack);
+  const std::string_view text = block.text();
+  while (count_ < wanted && indexed_to_ < text.size()) {
+    count_ += simd::index_separators(text, indexed_to_, separators_.data() + count_);
+    indexed_to_ = std::min(indexed_to_ + simd::kIndexStep, text.size());
+  }
+}
+
+bool CsvDecoder::skip_blank_line(Block& block) {
+  const char first = block.text()[block.position];
+  if (first != '\n' && first != '\r' && first != ' ' && first != '\t') return false;
+  const std::size_t end = block.text().find('\n', block.position);
+  if (!trimmed(block.text().substr(block.position, end - block.position)).empty()) return false;
+  fill(block, 1);
+  ++next_;
+  block.position = end + 1;
+  ++block.units;
+  return true;
+}
+
+/// The first row says how wide rows are.
+void CsvDecoder::find_shape(const Block& block, RowShape& shape) const {
+  const auto fields = static_cast<std::int64_t>(count_fields(line_at(block.text(), block.position)));
+  const std::int64_t dim = options_.feature_dim;
+  std::int64_t labels = options_.label_size.value_or(options_.default_label_size);
+  if (options_.label_optional && !options_.label_size && dim > 0 && fields == dim) labels = 0;
+  if (dim > 0 && fields != dim + labels) {
+    throw RowProblem{block.units, fmt::format("the row has {} columns, expected {} (feature_dim {} + label_size {})",
+                                              fields, dim + labels, dim, labels)};
+  }
+  if (fields <= labels) {
+    throw RowProblem{block.units,
+                     fmt::format("the row has {} columns, no features beside the {} of label_size", fields, labels)};
+  }
+  if (fields > std::numeric_limits<std::int32_t>::max()) throw RowProblem{block.units, "the row has too many columns", true};
+  shape.width = fields - labels;
+  shape.label_width = labels;
+}
+
+template <bool kSparse>
+void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& to) {
+  const auto labels = static_cast<std::size_t>(shape.label_width);
+  const auto width = static_cast<std::size_t>(shape.width);
+  const std::size_t fields = labels + width;
+  fill(block, fields);
+  const char* const text = block.text().data();
+  const char* const text_end = text + block.bytes.size();
+  // The row must end with the newline at its last separator; otherwise it is ragged.
+  const std::uint32_t* const separators = separators_.data() + next_;
+  if (count_ - next_ < fields || text[separators[fields - 1]] != '\n') fail(block, fields, fields, "");
+
+  const char* begin = text + block.position;
+  const auto number = [&](std::size_t column) {
+    const char* const separator = text + separators[column];
+    if (column + 1 != fields && *separator != ',') fail(block, fields, column, "");
+    const char* end = separator;
+    if (column + 1 == fields && end != begin && end[-1] == '\r') --end;
+    float value;
+    if (end - text < 16 || end == begin || !parse_short_decimal(begin, end, value)) {
+      value = slow_number(block, fields, column, begin, end);
+    }
+    begin = separator + 1;
+    return value;
+  };
+
+  float* const label = to.labels_room(labels);
+  for (std::size_t f = 0; f < labels; ++f) label[f] = number(f);
+
+  float* const values = to.values_room(width);
+  std::int32_t* const columns = kSparse ? to.columns_room(width) : nullptr;
+  std::size_t kept = 0;
+  for (std::size_t d = 0; d < width;) {
+    // Counts and flags: eight one-digit fields at once.
+    if (width - d > simd::kDigitRun && begin[1] == ',' && text_end - begin >= simd::kDigitRunBytes) {
+      if (kSparse ? simd::is_zero_run(begin) : simd::digit_run(begin, values + d)) {
+        begin += simd::kDigitRunBytes;
+        d += simd::kDigitRun;
+        continue;
+      }
+    }
+    const float value = number(labels + d);
+    if constexpr (kSparse) {
+      if (value != 0) {
+        values[kept] = value;
+        columns[kept++] = static_cast<std::int32_t>(d);
+      }
+    } else {
+      values[d] = value;
+    }
+    ++d;
+  }
+  to.add_row(kSparse ? kept : width, options_.ignore_labels ? 0 : labels);
+  next_ += fields;
+  block.position = static_cast<std::size_t>(begin - text);
+  ++block.units;
+}
+
+float CsvDecoder::slow_number(const Block& block, std::size_t fields, std::size_t column, const char* begin,
+                              const char* end) const {
+  float value = 0;
+  const std::string_view field(begin, static_cast<std::size_t>(end - begin));
+  switch (parse_any_number(field, value)) {
+    case NumberProblem::kNone:
+      return value;
+    case NumberProblem::kEmpty:
+      if (options_.allow_non_finite) return std::numeric_limits<float>::quiet_NaN();
+      fail(block, fields, column, "the field is empty, expected a number");
+    case NumberProblem::kNotFinite:
+      if (options_.allow_non_finite) return value;
+      fail(block, fields, column, quoted_for_message(field) + " is not a finite number");
+    case NumberProblem::kOutOfRange:
+      fail(block, fields, column, quoted_for_message(field) + " is outside the range of float32");
+    case NumberProblem::kNotANumber:
+      break;
+  }
+  fail(block, fields, column, quoted_for_message(field) + " is not a number");
+}
+
+/// Looks at the row again to name what is wrong: its width first, then the number.
+void CsvDecoder::fail(const Block& block, std::size_t fields, std::size_t column, const std::string& problem) const {
+  const std::size_t found = count_fields(line_at(block.text(), block.position));
+  if (found != fields) {
+    throw RowProblem{block.units, fmt::format("the row has {} columns, expected {}", found, fields)};
+  }
+  const bool first = block.file_start && block.units == 0 && !options_.header;
+  throw RowProblem{block.units, fmt::format("column {}: {}{}", column + 1, problem,
+                                            first ? " (if this line is a header, say text/csv;header=present)" : "")};
+}
+
+}  // namespace clary::formats

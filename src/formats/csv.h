@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// CSV blocks to rows of float32. Separators are found 64 bytes at a time into an index, so that the fields between them
+// are parsed independently of each other; numbers go through number.h. Internal to formats.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "formats/block.h"
+
+namespace clary::formats {
+
+struct CsvOptions {
+  std::int64_t feature_dim = 0;              // 0: the first row decides
+  std::optional<std::int64_t> label_size;    // explicit, from the content type
+  std::int64_t default_label_size = 1;
+  bool label_optional = false;
+  bool ignore_labels = false;
+  bool allow_non_finite = false;
+  bool header = false;  // the first line of every file is one
+};
+
+class CsvDecoder : public BlockDecoder {
+ public:
+  explicit CsvDecoder(const CsvOptions& options) : options_(options) {}
+
+  void decode(Block& block, RowShape& shape, BatchBuilder& to, std::int64_t max_rows) override;
+  const char* unit() const noexcept override { return "line"; }
+
+ private:
+  void start(Block& block);
+  void fill(const Block& block, std::size_t fields);
+  bool skip_blank_line(Block& block);
+  void find_shape(const Block& block, RowShape& shape) const;
+  template <bool kSparse>
+  void decode_row(Block& block, const RowShape& shape, BatchBuilder& to);
+  float slow_number(const Block& block, std::size_t fields, std::size_t column, const char* begin, const char* end) const;
+  [[noreturn]] void fail(const Block& block, std::size_t fields, std::size_t column, const std::string& problem) const;
+
+  CsvOptions options_;
+  // Index of the separators (',' and '\n') of one block, as offsets from its start; [next_, count_) are still to use.
+  const std::byte* indexed_ = nullptr;
+  std::size_t indexed_to_ = 0;
+  std::size_t expected_position_ = 0;
+  std::vector<std::uint32_t> separators_;
+  std::size_t next_ = 0;
+  std::size_t count_ = 0;
+};
+
+/// Bytes of `text` up to and with its last newline: what can be decoded before more arrives.
+std::size_t complete_csv_lines(std::span<const std::byte> bytes);
+
+/// Foreign text for a message: at most 40 bytes, unprintable ones as \xNN.
+std::string quoted_for_message(std::string_view text);
+
+}  // namespace clary::formats

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learning/shell/channel.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <thread>
+
+#include "base/error.h"
+
+namespace clary::shell {
+namespace {
+
+constexpr std::chrono::milliseconds kFifoPoll{5};  // between looks for the next FIFO, and for its writer
+
+}  // namespace
+
+Channel::Channel(contract::Layout layout, std::string name, contract::ChannelConfig config,
+                 std::string default_content_type, std::function<bool()> stopped)
+    : layout_(std::move(layout)), name_(std::move(name)), config_(std::move(config)), stopped_(std::move(stopped)) {
+  const std::string given = config_.content_type.value_or("");
+  content_type_ = formats::parse_content_type(given.empty() ? default_content_type : given);
+}
+
+std::vector<formats::InputFile> Channel::files() const {
+  if (is_pipe())
+    throw Error(Kind::kInvalid, "channel " + name_ + ": has no files in Pipe mode; use File or FastFile mode");
+  const auto folder = layout_.channel_dir(name_);
+  std::error_code missing;
+  if (!std::filesystem::is_directory(folder, missing)) return {};
+  auto files = formats::list_input_files(folder);
+  for (auto& file : files) file.name = name_ + "/" + file.name;
+  return files;
+}
+
+bool Channel::is_empty() const { return !is_pipe() && files().empty(); }
+
+std::unique_ptr<formats::RowReader> Channel::rows(const formats::ReadOptions& options) {
+  if (is_pipe()) {
+    const std::string label = name_ + "_" + std::to_string(passes_);
+    return formats::open_rows(open_next_fifo(), label, content_type_, options);
+  }
+  auto found = files();
+  if (found.empty())
+    throw Error(Kind::kInvalid, "channel " + name_ + ": holds no files; at least one object with data is needed");
+  ++passes_;
+  return formats::open_rows(std::move(found), content_type_, options);
+}
+
+/// Waits for the FIFO of this pass and for its writer, in steps that notice a stop.
+UniqueFd Channel::open_next_fifo() {
+  const auto path = layout_.channel_fifo(name_, passes_);
+  const auto check_stop = [&] {
+    if (stopped_()) throw Error(Kind::kCancelled, "channel " + name_ + ": stopped while waiting for " + path.string());
+  };
+  struct stat status {};
+  while (stat(path.c_str(), &status) != 0) {
+    check_stop();
+    std::this_thread::sleep_for(kFifoPoll);
+  }
+  // A regular file is taken too (local runs). A FIFO opened without O_NONBLOCK would hang past SIGTERM.
+  UniqueFd fd = open_file(path, O_RDONLY | O_CLOEXEC | (S_ISFIFO(status.st_mode) ? O_NONBLOCK : 0));
+  if (S_ISFIFO(status.st_mode)) {
+    for (;;) {
+      pollfd waiting{fd.get(), POLLIN, 0};
+      const int ready = poll(&waiting, 1, static_cast<int>(kFifoPoll.count()) * 20);
+      if (ready > 0 && (waiting.revents & (POLLIN | POLLHUP)) != 0) break;  // a writer came (and may have gone)
+      check_stop();
+    }
+    const int flags = fcntl(fd.get(), F_GETFL);
+    if (flags < 0 || fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK) < 0) throw_errno(path.string());
+  }
+  ++passes_;
+  return fd;
+}
+
+}  // namespace clary::shell

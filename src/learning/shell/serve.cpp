@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learning/shell/serve.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "http/server.h"
+#include "learning/numeric/threads.h"
+#include "learning/shell/train.h"
+
+namespace clary::shell {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using http::asio::awaitable;
+
+/// Requests that take less than this are answered on the connection's own thread; handing them to a worker and back
+/// costs about 20 us.
+constexpr std::chrono::microseconds kInlineLimit{300};
+constexpr std::size_t kInlineBodyBytes = 64 << 10;
+constexpr std::chrono::milliseconds kStopGrace{25'000};  // the contract kills 30 s after SIGTERM
+
+/// 1 .. 65535 or `high`; 0 when unset. @throws Error{kInvalid}
+std::uint64_t number_from_environment(const char* name, std::uint64_t high) {
+  const char* text = std::getenv(name);
+  if (text == nullptr || *text == '\0') return 0;
+  const std::string_view view = text;
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(view.data(), view.data() + view.size(), value);
+  if (error != std::errc() || end != view.data() + view.size() || value > high)
+    throw Error(Kind::kInvalid, fmt::format("{}: '{}' is not an integer from 0 to {}", name, view, high));
+  return value;
+}
+
+class Service {
+ public:
+  Service(const ServedModel& model, const Descriptor& descriptor, const ServeOptions& options)
+      : model_(model), descriptor_(descriptor), options_(options) {}
+
+  void attach(http::Server& server) { workers_ = &server.workers(); }
+
+  awaitable<http::Response> handle(http::Request& request) {
+    const std::string_view path = request.path();
+    if (path == "/invocations") co_return co_await invocation(request);
+    if (request.method != "GET" && request.method != "HEAD") co_return http::text_response(405, "method not allowed\n");
+    if (path == "/ping") co_return http::text_response(200, "\n");
+    if (path == "/execution-parameters") co_return http::text_response(200, execution_parameters(), "application/json");
+    if (model_.document)
+      if (auto found = model_.document(path.substr(1)))
+        co_return http::text_response(200, std::move(found->body), found->content_type);
+    co_return http::text_response(404, "no such page\n");
+  }
+
+ private:
+  std::string execution_parameters() const {
+    return fmt::format(R"({{"MaxConcurrentTransforms": {}, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": {}}})",
+                       options_.threads, options_.max_request_bytes >> 20);
+  }
+
+  awaitable<http::Response> invocation(http::Request& request) {
+    if (request.method != "POST") co_return http::text_response(405, "method not allowed\n");
+    const std::string body = co_await http::read_body(request.body, options_.max_request_bytes);
+    const auto answer = [&] {
+      return answer_invocation(model_, descriptor_, request.headers.value_or("content-type", ""),
+                               request.headers.value_or("accept", ""),
+                               request.headers.value_or("x-amzn-sagemaker-custom-attributes", ""), body);
+    };
+    const bool on_this_thread = body.size() <= kInlineBodyBytes && usual_ns_.load(std::memory_order_relaxed) <
+                                                                       std::chrono::nanoseconds(kInlineLimit).count();
+    Answer out = on_this_thread ? timed(answer) : co_await http::offload(*workers_, [&] { return timed(answer); });
+    if (out.status == 204) co_return http::Response{.status = 204, .headers = {}, .body = std::string()};
+    co_return http::text_response(out.status, std::move(out.body), out.content_type);
+  }
+
+  /// Keeps a running average of what a small request costs, which decides where the next one runs.
+  template <class F>
+  Answer timed(const F& answer) {
+    const auto start = Clock::now();
+    Answer out = answer();
+    const std::int64_t took = std::chrono::nanoseconds(Clock::now() - start).count();
+    const std::int64_t usual = usual_ns_.load(std::memory_order_relaxed);
+    usual_ns_.store(usual + (took - usual) / 8, std::memory_order_relaxed);
+    return out;
+  }
+
+  const ServedModel& model_;
+  const Descriptor& descriptor_;
+  const ServeOptions& options_;
+  http::asio::thread_pool* workers_ = nullptr;
+  std::atomic<std::int64_t> usual_ns_{std::chrono::nanoseconds(kInlineLimit).count() * 2};  // start on the workers
+};
+
+/// SIGTERM and SIGINT stop the server. The signals are blocked before any thread starts, so only this one takes them.
+class StopThread {
+ public:
+  StopThread() {
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGTERM);
+    sigaddset(&signals_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals_, &before_);
+  }
+  void start(http::Server& server) {
+    thread_ = std::thread([this, &server] {
+      int signal = 0;
+      sigwait(&signals_, &signal);
+      server.stop();
+    });
+  }
+  ~StopThread() {
+    if (thread_.joinable()) {
+      pthread_kill(thread_.native_handle(), SIGTERM);  // when run() ended by itself
+      thread_.join();
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t signals_{}, before_{};
+  std::thread thread_;
+};
+
+}  // namespace
+
+ServeOptions serve_options_from_environment() {
+  ServeOptions out;
+  if (const char* socket = std::getenv(contract::kEnvBindSocket)) out.socket = socket;
+  if (const auto port = number_from_environment(contract::kEnvBindPort, 65535); port > 0)
+    out.port = static_cast<std::uint16_t>(port);
+  if (const auto megabytes = number_from_environment(contract::kEnvMaxPayloadInMb, 1024); megabytes > 0)
+    out.max_request_bytes = std::max(out.max_request_bytes, megabytes << 20);
+  out.threads = numeric::available_threads();
+  return out;
+}
+
+void serve(const ServedModel& model, const Descriptor& descriptor, const ServeOptions& options) {
+  signal(SIGPIPE, SIG_IGN);
+  StopThread stop_thread;
+  Service service(model, descriptor, options);
+  http::ServerOptions server_options;
+  server_options.io_threads = std::min(options.threads, 8);
+  server_options.worker_threads = options.threads;
+  server_options.stop_grace = kStopGrace;
+  http::Server server(server_options, [&service](http::Request& request) { return service.handle(request); });
+  service.attach(server);
+  if (options.socket.empty())
+    server.listen_tcp(options.host, options.port);
+  else
+    server.listen_unix(options.socket);
+  std::printf("Serving %s\n",
+              options.socket.empty() ? fmt::format("on port {}", server.port()).c_str() : options.socket.c_str());
+  std::fflush(stdout);
+  stop_thread.start(server);
+  server.run();
+}
+
+}  // namespace clary::shell

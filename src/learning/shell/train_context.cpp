@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learning/shell/train_context.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "learning/numeric/threads.h"
+
+namespace clary::shell {
+namespace {
+
+const ChannelSpec* find(const std::vector<ChannelSpec>& specs, std::string_view name) {
+  const auto found = std::find_if(specs.begin(), specs.end(), [&](const ChannelSpec& s) { return s.name == name; });
+  return found == specs.end() ? nullptr : &*found;
+}
+
+bool listed(const std::vector<std::string>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+std::string names_of(const std::vector<ChannelSpec>& specs) {
+  std::vector<std::string> names;
+  for (const auto& spec : specs) names.push_back(spec.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// Every rule that the job's channels break, in one error.
+void check_channels(const Descriptor& descriptor, const contract::InputDataConfig& given) {
+  std::vector<std::string> problems;
+  for (const ChannelSpec& spec : descriptor.channels)
+    if (spec.required && !given.contains(spec.name))
+      problems.push_back(fmt::format("channel {}: missing, but required", spec.name));
+  for (const auto& [name, config] : given) {
+    const ChannelSpec* spec = find(descriptor.channels, name);
+    if (spec == nullptr) {
+      problems.push_back(
+          fmt::format("channel {}: not known; the channels are {}", name, names_of(descriptor.channels)));
+      continue;
+    }
+    const std::string type = formats::parse_content_type(config.content_type.value_or("")).type;
+    if (!type.empty() && !spec->content_types.empty() && !listed(spec->content_types, type))
+      problems.push_back(fmt::format("channel {}: content type '{}' is not supported; expected one of {}", name, type,
+                                     fmt::join(spec->content_types, ", ")));
+    if (!listed(spec->input_modes, contract::name_of(config.input_mode)))
+      problems.push_back(fmt::format("channel {}: input mode {} is not supported; expected one of {}", name,
+                                     contract::name_of(config.input_mode), fmt::join(spec->input_modes, ", ")));
+    if (!listed(spec->distributions, config.distribution))
+      problems.push_back(fmt::format("channel {}: S3DataDistributionType '{}' is not supported; expected one of {}",
+                                     name, config.distribution, fmt::join(spec->distributions, ", ")));
+  }
+  if (!problems.empty()) throw Error(Kind::kInvalid, fmt::format("{}", fmt::join(problems, "; ")));
+}
+
+}  // namespace
+
+TrainContext::TrainContext(const Descriptor& descriptor, Setup setup)
+    : setup_(std::move(setup)),
+      hosts_{setup_.resources.hosts, setup_.resources.current_host, setup_.resources.network_interface_name},
+      threads_(setup_.threads > 0 ? setup_.threads : numeric::available_threads()),
+      log_(hosts_.current, descriptor.log_name, setup_.log) {
+  check_channels(descriptor, setup_.channels);
+  if (hosts_.size() > 1 && !descriptor.distributed)
+    throw Error(Kind::kInvalid,
+                fmt::format("InstanceCount: {} is not supported; the algorithm trains on one instance", hosts_.size()));
+  for (const auto& [name, config] : setup_.channels)
+    channels_.emplace(name, Channel(setup_.layout, name, config, find(descriptor.channels, name)->default_content_type,
+                                    setup_.stopped));
+}
+
+TrainContext::Setup TrainContext::read_setup(const contract::Layout& layout) {
+  const auto text_or = [](const std::filesystem::path& path, const char* otherwise) {
+    return std::filesystem::exists(path) ? read_file(path, contract::kMaxConfigBytes) : std::string(otherwise);
+  };
+  Setup out;
+  out.layout = layout;
+  out.hyperparameters = contract::parse_hyperparameters(text_or(layout.hyperparameters(), "{}"));
+  out.channels = contract::parse_input_data_config(text_or(layout.input_data_config(), "{}"));
+  if (std::filesystem::exists(layout.resource_config()))
+    out.resources = contract::parse_resource_config(read_file(layout.resource_config(), contract::kMaxConfigBytes));
+  return out;
+}
+
+bool TrainContext::has_channel(std::string_view name) const { return channels_.find(name) != channels_.end(); }
+
+Channel& TrainContext::channel(std::string_view name) {
+  const auto found = channels_.find(name);
+  if (found == channels_.end()) throw Error(Kind::kInvalid, fmt::format("channel {}: missing, but required", name));
+  return found->second;
+}
+
+Collective& TrainContext::collective() {
+  if (!collective_) collective_ = collective::connect(hosts_, setup_.connect);
+  return *collective_;
+}
+
+std::filesystem::path TrainContext::checkpoint_dir() const {
+  const auto config = setup_.layout.checkpoint_config();
+  if (!std::filesystem::exists(config)) return {};
+  const std::filesystem::path given =
+      contract::parse_checkpoint_config(read_file(config, contract::kMaxConfigBytes)).local_path;
+  // Paths of the contract lie below /opt/ml, which may be another folder for us.
+  const auto inside = given.lexically_relative(std::filesystem::path(contract::kRoot));
+  return inside.empty() || *inside.begin() == ".." ? given : setup_.layout.root / inside;
+}
+
+}  // namespace clary::shell
