@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// k-NN as the shell sees it.
+#pragma once
+
+#include <string_view>
+
+#include "algorithms/knn/hyperparameters.h"
+#include "algorithms/knn/model.h"
+#include "algorithms/knn/trainer.h"
+#include "learning/shell/descriptor.h"
+
+namespace clary::knn {
+
+struct Knn {
+  static constexpr std::string_view kName = "knn";
+  using Hyperparameters = knn::Hyperparameters;
+  using Model = knn::Model;
+  static const Schema<Hyperparameters>& schema() { return knn::schema(); }
+  static const shell::Descriptor& descriptor();
+  static Model train(const Hyperparameters& hyperparameters, shell::TrainContext& context) {
+    return knn::train(hyperparameters, context);
+  }
+};
+
+}  // namespace clary::knn
