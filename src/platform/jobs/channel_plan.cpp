@@ -5,6 +5,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/files.h"
+#include "platform/objects/object_store.h"
+#include "platform/objects/s3_uri.h"
 
 namespace clary::jobs {
 
@@ -44,6 +47,82 @@ std::uint64_t next_random(std::uint64_t& state) {
 void shuffle_objects(std::vector<PlannedObject>& objects, std::int64_t seed, std::uint64_t epoch) {
   std::uint64_t state = static_cast<std::uint64_t>(seed) + epoch;
   for (std::size_t i = objects.size(); i > 1; --i) std::swap(objects[i - 1], objects[next_random(state) % i]);
+}
+
+namespace {
+
+constexpr std::size_t kMaxManifestBytes = 64U << 20U;
+constexpr std::size_t kMaxObjects = 10'000'000;
+
+[[noreturn]] void nothing_found(const std::string& uri) {
+  throw Error(Kind::kNotFound, "No S3 objects found under S3 URL \"" + uri + "\" given in input data source.");
+}
+
+PlannedObject planned(const objects::ObjectInfo& object, objects::ObjectStore& store, std::string_view prefix) {
+  return {object.bucket, object.key, store.blob_path(object), relative_name(prefix, object.key), object.size};
+}
+
+std::vector<PlannedObject> plan_prefix(const std::string& uri, const objects::S3Uri& at, objects::ObjectStore& store) {
+  if (!store.bucket(at.bucket)) nothing_found(uri);
+  std::vector<PlannedObject> plan;
+  objects::ListQuery query;
+  query.prefix = at.key;
+  for (;;) {
+    const objects::Listing listing = store.list(at.bucket, query);
+    for (const objects::ObjectInfo& object : listing.objects)
+      if (!object.key.ends_with('/')) plan.push_back(planned(object, store, at.key));  // no folder markers
+    if (plan.size() > kMaxObjects) throw Error(Kind::kLimit, uri + " holds more than 10000000 objects");
+    if (!listing.truncated) break;
+    query.after = listing.next;
+  }
+  if (plan.empty()) nothing_found(uri);
+  return plan;
+}
+
+/// [{"prefix": "s3://..."}, "a", "b"...]
+std::vector<PlannedObject> plan_manifest(const std::string& uri, const objects::S3Uri& at,
+                                         objects::ObjectStore& store) {
+  const auto manifest = store.open(at.bucket, at.key);
+  if (!manifest) nothing_found(uri);
+  const auto malformed = [&](const std::string& rule) {
+    return Error(Kind::kMalformed, "manifest " + uri + ": " + rule);
+  };
+  if (manifest->object.size > kMaxManifestBytes) throw malformed("it is larger than 67108864 bytes");
+  const Json json = [&] {
+    try {
+      return parse_json(read_file("/proc/self/fd/" + std::to_string(manifest->fd.get())));
+    } catch (const Error& error) {
+      throw malformed(error.what());
+    }
+  }();
+  if (!json.is_array() || json.empty() || !json[0].is_object() || !json[0].contains("prefix") ||
+      !json[0]["prefix"].is_string())
+    throw malformed("the first element must be {\"prefix\": \"s3://bucket/prefix/\"}");
+  const std::string prefix_uri = json[0]["prefix"];
+  const auto prefix = objects::parse_s3_uri(prefix_uri);
+  if (!prefix) throw malformed("prefix \"" + prefix_uri + "\" is not an S3 address");
+  std::vector<PlannedObject> plan;
+  for (std::size_t i = 1; i < json.size(); ++i) {
+    if (!json[i].is_string()) throw malformed("element " + std::to_string(i) + " must be a string");
+    const std::string key = prefix->key + json[i].get<std::string>();
+    const auto object = store.head(prefix->bucket, key);
+    if (!object)
+      throw Error(Kind::kNotFound, "manifest " + uri + ": there is no object s3://" + prefix->bucket + "/" + key);
+    plan.push_back(planned(*object, store, prefix->key));
+  }
+  if (plan.empty()) nothing_found(uri);
+  return plan;
+}
+
+}  // namespace
+
+std::vector<PlannedObject> plan_source(const Json& s3_data_source, objects::ObjectStore& store) {
+  const std::string uri = s3_data_source.at("S3Uri"), type = s3_data_source.value("S3DataType", "S3Prefix");
+  const auto at = objects::parse_s3_uri(uri);
+  if (!at) throw Error(Kind::kInvalid, "S3Uri \"" + uri + "\" is not an S3 address");
+  if (type == "ManifestFile") return plan_manifest(uri, *at, store);
+  if (type == "S3Prefix") return plan_prefix(uri, *at, store);
+  throw Error(Kind::kInvalid, "S3DataType " + type + " is not supported by this server");
 }
 
 }  // namespace clary::jobs

@@ -2,12 +2,14 @@
 // Starting, signalling and reaping programs, sandboxed or plain.
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -40,8 +42,23 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return out;
 }
 
-/// Between fork and exec: async-signal-safe calls only. `keep` (or -1) stays open besides 0, 1, 2.
-[[noreturn]] void run_child(char** argv, char** envp, int output, int keep, std::uint64_t memory, pid_t parent) {
+/// A file of NUL-separated arguments for bubblewrap, so that the environment is neither bubblewrap's own (LD_PRELOAD!)
+/// nor to be seen in its command line.
+UniqueFd environment_arguments(const std::map<std::string, std::string>& environment) {
+  UniqueFd fd(::memfd_create("environment", MFD_CLOEXEC));
+  if (!fd) throw_errno("memfd_create");
+  std::string text;
+  for (const auto& [name, value] : environment)
+    for (const std::string_view part : {std::string_view("--setenv"), std::string_view(name), std::string_view(value)})
+      text.append(part).push_back('\0');
+  write_all(fd.get(), text, "the program's environment");
+  ::lseek(fd.get(), 0, SEEK_SET);
+  return fd;
+}
+
+/// Between fork and exec: async-signal-safe calls only. `keep` stay open besides 0, 1, 2.
+[[noreturn]] void run_child(char** argv, char** envp, int output, std::array<int, 2> keep, std::uint64_t memory,
+                            pid_t parent) {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -53,7 +70,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   ::dup2(output, 1);
   ::dup2(output, 2);
   ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
-  if (keep >= 0) ::fcntl(keep, F_SETFD, 0);
+  for (const int fd : keep)
+    if (fd >= 0) ::fcntl(fd, F_SETFD, 0);
   if (memory != 0) {
     const rlimit limit{memory, memory};
     ::setrlimit(RLIMIT_DATA, &limit);
@@ -110,12 +128,16 @@ ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
                     const std::map<std::string, std::string>& plain_environment) {
   Pipe output = make_pipe();
   Pipe info;
-  if (sandboxed) info = make_pipe();
-  std::vector<std::string> argv = sandboxed ? sandbox_command(spec, info.write.get()) : spec.argv;
+  UniqueFd arguments;
   std::vector<std::string> environment;
-  for (const auto& [name, value] : spec.environment) environment.push_back(name + "=" + value);
-  if (!sandboxed)
+  if (sandboxed) {
+    info = make_pipe();
+    arguments = environment_arguments(spec.environment);
+  } else {
+    for (const auto& [name, value] : spec.environment) environment.push_back(name + "=" + value);
     for (const auto& [name, value] : plain_environment) environment.push_back(name + "=" + value);
+  }
+  std::vector<std::string> argv = sandboxed ? sandbox_command(spec, info.write.get(), arguments.get()) : spec.argv;
   const std::vector<char*> argv_pointers = pointers(argv), environment_pointers = pointers(environment);
   const pid_t parent = ::getpid();
   ChildProcess child;
@@ -124,7 +146,7 @@ ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
   if (child.pid < 0) throw_errno("fork");
   if (child.pid == 0)
     run_child(const_cast<char**>(argv_pointers.data()), const_cast<char**>(environment_pointers.data()),
-              output.write.get(), info.write.get(), spec.memory_bytes, parent);
+              output.write.get(), {info.write.get(), arguments.get()}, spec.memory_bytes, parent);
   child.pid_fd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
   child.output = std::move(output.read);
   child.info = std::move(info.read);

@@ -56,7 +56,7 @@ bool sandbox_available() {
   return available;
 }
 
-std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd) {
+std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd, int arguments_fd) {
   std::vector<std::string> argv{kBubblewrap,
                                 "--unshare-user",
                                 "--uid",
@@ -73,6 +73,7 @@ std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd) {
   if (!spec.network) argv.emplace_back("--unshare-net");
   if (!spec.host_name.empty()) argv.insert(argv.end(), {"--hostname", spec.host_name});
   if (info_fd >= 0) argv.insert(argv.end(), {"--info-fd", std::to_string(info_fd)});
+  if (arguments_fd >= 0) argv.insert(argv.end(), {"--args", std::to_string(arguments_fd)});
   add_system(argv);
   argv.insert(argv.end(),
               {"--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs", "/root"});

@@ -36,9 +36,10 @@ struct SandboxSpec {
 /// True when bubblewrap can make its namespaces here (probed once, ~5 ms).
 bool sandbox_available();
 
-/// The argv that runs the spec under bubblewrap (no environment in it: give that to exec). `info_fd` >= 0 makes
-/// bubblewrap write {"child-pid": n} there.
-std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd = -1);
+/// The argv that runs the spec under bubblewrap, with an empty environment of its own: the program's is not in it.
+/// `info_fd` >= 0 makes bubblewrap write {"child-pid": n} there; from `arguments_fd` it reads more arguments
+/// (NUL-separated `--setenv NAME VALUE`).
+std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd = -1, int arguments_fd = -1);
 
 /// OPENBLAS_CORETYPE, ATEN_CPU_CAPABILITY, OMP_NUM_THREADS and the like for `threads` threads on this CPU: Debian's
 /// OpenBLAS takes new Xeons for an SSE-only core.

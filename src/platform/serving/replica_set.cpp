@@ -54,9 +54,8 @@ void ReplicaSet::start_in_background() {
   start_all(replicas);
 }
 
-asio::awaitable<bool> ReplicaSet::start() {
+asio::awaitable<bool> ReplicaSet::ready() {
   const auto self = shared_from_this();
-  start_in_background();
   co_return co_await wait_ready(*replicas_.load());
 }
 

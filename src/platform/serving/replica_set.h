@@ -28,10 +28,10 @@ class ReplicaSet : public std::enable_shared_from_this<ReplicaSet> {
  public:
   ReplicaSet(ServingLoop& loop, const jobs::LogStore& logs, ReplicaSetSpec spec);
 
-  /// Starts the processes; returns true when all answered /ping, false as soon as one cannot start.
-  asio::awaitable<bool> start();
-  /// Starts the processes and returns at once: they come up while requests wait (recovery).
+  /// Starts the processes and returns at once.
   void start_in_background();
+  /// True when all answered /ping, false as soon as one cannot start.
+  asio::awaitable<bool> ready();
   /// More or fewer processes; returns when the new ones answer (false: they cannot start, nothing changed).
   asio::awaitable<bool> resize(int count);
   /// Waits until nobody is inside (at most `patience`), then stops the processes.

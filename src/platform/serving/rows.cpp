@@ -90,7 +90,7 @@ std::string Rows::sql(std::string_view text) const {
   return out;
 }
 
-bool Rows::insert(const Row& row) {
+bool Rows::insert(const Row& row, const std::function<void(store::Connection&)>& also) {
   const std::string statement =
       sql("INSERT OR IGNORE INTO TABLE (name, folded, arn, created, modified, status, body) "
           "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
@@ -98,7 +98,9 @@ bool Rows::insert(const Row& row) {
     db.prepare(statement)
         .bind(row.name, lower(row.name), row.arn, row.created, row.modified, row.status, dump_json(row.body))
         .exec();
-    return db.changes() > 0;
+    const bool inserted = db.changes() > 0;
+    if (inserted && also) also(db);
+    return inserted;
   });
 }
 
@@ -112,11 +114,20 @@ std::optional<Row> Rows::find(std::string_view name) const {
   });
 }
 
-bool Rows::erase(std::string_view name) {
-  const std::string statement = sql("DELETE FROM TABLE WHERE name = ?1");
+bool Rows::erase(std::string_view name, const std::function<void(store::Connection&, const Row&)>& also) {
+  const std::string select = sql("SELECT " + std::string(kColumns) + " FROM TABLE WHERE name = ?1");
+  const std::string remove = sql("DELETE FROM TABLE WHERE name = ?1");
   return database_.write([&](store::Connection& db) {
-    db.prepare(statement).bind(name).exec();
-    return db.changes() > 0;
+    std::optional<Row> row;
+    {
+      auto s = db.prepare(select);
+      s.bind(name);
+      if (s.step()) row = row_of(s);
+    }
+    if (!row) return false;
+    db.prepare(remove).bind(name).exec();
+    if (also) also(db, *row);
+    return true;
   });
 }
 

@@ -50,10 +50,10 @@ class Rows {
   /// Creates the tables when they are not there.
   Rows(store::Database& database, RowKind kind);
 
-  /// False when a row of that name (ignoring case) exists.
-  bool insert(const Row& row);
+  /// False when a row of that name (ignoring case) exists. `also` runs in the same transaction after the insertion.
+  bool insert(const Row& row, const std::function<void(store::Connection&)>& also = {});
   std::optional<Row> find(std::string_view name) const;
-  bool erase(std::string_view name);
+  bool erase(std::string_view name, const std::function<void(store::Connection&, const Row&)>& also = {});
 
   /// Reads, lets `change` alter status and body (or throw, which undoes), stamps `modified`, writes: one transaction.
   /// @return the row as written; nothing when there is none

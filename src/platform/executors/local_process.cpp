@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/executors/local_process.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "platform/jobs/agent.h"
+
+namespace clary::executors {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kAttachedPollMs = 200;  // how soon the death (not an event) of an earlier server's agent is seen
+
+UniqueFd locked_file(const fs::path& folder) {
+  UniqueFd fd = open_file(folder / "agent.lock", O_RDWR | O_CREAT);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+    throw Error(Kind::kConflict, folder.string() + ": an agent works there already");
+  return fd;
+}
+
+bool lock_is_held(const fs::path& folder) {
+  const UniqueFd fd(::open((folder / "agent.lock").c_str(), O_RDONLY | O_CLOEXEC));
+  return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
+}
+
+std::string describe_end(int status) {
+  if (WIFSIGNALED(status)) return "was killed by signal " + std::to_string(WTERMSIG(status));
+  return "ended with exit code " + std::to_string(WEXITSTATUS(status));
+}
+
+/// argv, environment and descriptors of an agent: standard output goes to agent.log, the lock stays open.
+pid_t spawn_agent(const fs::path& program, const fs::path& folder, int lock) {
+  std::vector<std::string> words{program.string(), "agent", "--job", folder.string()};
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  constexpr int kLockFd = 3;
+  std::string lock_variable = std::string(jobs::kEnvAgentLock) + "=" + std::to_string(kLockFd);
+  std::vector<char*> environment{lock_variable.data()};
+  std::string path = "PATH=/usr/local/bin:/usr/bin:/bin";
+  environment.push_back(path.data());
+  environment.push_back(nullptr);
+
+  posix_spawn_file_actions_t files;
+  ::posix_spawn_file_actions_init(&files);
+  const std::string log = (folder / "agent.log").string();
+  ::posix_spawn_file_actions_adddup2(&files, lock, kLockFd);
+  ::posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_addopen(&files, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  ::posix_spawn_file_actions_adddup2(&files, 1, 2);
+  ::posix_spawn_file_actions_addclosefrom_np(&files, kLockFd + 1);
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  sigset_t none, standard;
+  ::sigemptyset(&none);
+  ::sigfillset(&standard);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setsigdefault(&attributes, &standard);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  pid_t pid = -1;
+  const int code = ::posix_spawn(&pid, argv[0], &files, &attributes, argv.data(), environment.data());
+  ::posix_spawnattr_destroy(&attributes);
+  ::posix_spawn_file_actions_destroy(&files);
+  if (code != 0) throw Error(Kind::kUnavailable, "cannot start " + program.string() + ": " + std::strerror(code));
+  return pid;
+}
+
+}  // namespace
+
+LocalProcess::LocalProcess(fs::path program, jobs::Resources capacity)
+    : program_(std::move(program)),
+      capacity_(capacity),
+      inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+  for (const int fd : {inotify_.get(), wake_.get()}) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    if (fd < 0 || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) throw_errno("local executor: epoll");
+  }
+  thread_ = std::thread([this] { run(); });
+}
+
+LocalProcess::~LocalProcess() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_ = nullptr;
+  }
+  ::eventfd_write(wake_.get(), 1);
+  thread_.join();  // the agents go on
+}
+
+void LocalProcess::set_listener(Changed changed) {
+  const std::lock_guard lock(mutex_);
+  changed_ = std::move(changed);
+}
+
+void LocalProcess::start(const fs::path& folder) {
+  const UniqueFd lock = locked_file(folder);
+  // A descriptor above those that spawn_agent() uses itself.
+  const UniqueFd high(::fcntl(lock.get(), F_DUPFD_CLOEXEC, 10));
+  Watched agent;
+  agent.folder = folder;
+  agent.pid = spawn_agent(program_, folder, high.get());
+  agent.pid_fd.reset(static_cast<int>(::syscall(SYS_pidfd_open, agent.pid, 0)));
+  watch(std::move(agent));
+}
+
+void LocalProcess::attach(const fs::path& folder) {
+  Watched agent;
+  agent.folder = folder;
+  watch(std::move(agent));
+}
+
+void LocalProcess::watch(Watched agent) {
+  agent.watch = ::inotify_add_watch(inotify_.get(), agent.folder.c_str(), IN_MODIFY | IN_CREATE);
+  const int pid_fd = agent.pid_fd.get();
+  const fs::path folder = agent.folder;
+  {
+    const std::lock_guard lock(mutex_);
+    agents_[folder.string()] = std::move(agent);
+  }
+  if (pid_fd >= 0) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = pid_fd;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pid_fd, &event) != 0) throw_errno("local executor: epoll");
+  } else {
+    ::eventfd_write(wake_.get(), 1);
+  }
+  tell(folder);  // what was written before the watch was set
+}
+
+bool LocalProcess::alive(const fs::path& folder) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = agents_.find(folder.string());
+    if (found != agents_.end() && found->second.pid > 0) return !found->second.ended;
+  }
+  return lock_is_held(folder);
+}
+
+std::string LocalProcess::end_of(const fs::path& folder) {
+  const std::lock_guard lock(mutex_);
+  const auto found = agents_.find(folder.string());
+  return found == agents_.end() ? "" : found->second.end;
+}
+
+void LocalProcess::forget(const fs::path& folder) {
+  const std::lock_guard lock(mutex_);
+  const auto found = agents_.find(folder.string());
+  if (found == agents_.end()) return;
+  if (found->second.watch >= 0) ::inotify_rm_watch(inotify_.get(), found->second.watch);
+  if (found->second.pid > 0 && !found->second.ended) {
+    // Its end has been reported but not yet seen: reap it when it comes.
+    found->second.watch = -1;
+    found->second.folder.clear();
+    agents_[folder.string() + "#" + std::to_string(found->second.pid)] = std::move(found->second);
+  }
+  agents_.erase(folder.string());
+}
+
+void LocalProcess::run() {
+  for (;;) {
+    bool attached = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return;
+      for (const auto& [name, agent] : agents_) attached |= agent.pid < 0 && !agent.ended;
+    }
+    epoll_event events[32];
+    const int count = ::epoll_wait(epoll_.get(), events, 32, attached ? kAttachedPollMs : -1);
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[i].data.fd;
+      std::uint64_t ignored = 0;
+      if (fd == wake_.get())
+        ::eventfd_read(fd, &ignored);
+      else if (fd == inotify_.get())
+        heed_inotify();
+      else
+        heed_child(fd);
+    }
+    if (attached) poll_attached();
+  }
+}
+
+void LocalProcess::heed_inotify() {
+  alignas(inotify_event) char buffer[16 * 1024];
+  const ssize_t size = ::read(inotify_.get(), buffer, sizeof buffer);
+  std::vector<fs::path> folders;
+  for (ssize_t at = 0; at < size;) {
+    const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
+    at += static_cast<ssize_t>(sizeof *event + event->len);
+    if (event->len == 0 || std::strcmp(event->name, "events.jsonl") != 0) continue;
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, agent] : agents_)
+      if (agent.watch == event->wd) folders.push_back(agent.folder);
+  }
+  for (const fs::path& folder : folders) tell(folder);
+}
+
+void LocalProcess::heed_child(int pid_fd) {
+  fs::path folder;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = agents_.begin(); it != agents_.end(); ++it) {
+      Watched& agent = it->second;
+      if (agent.pid_fd.get() != pid_fd) continue;
+      int status = 0;
+      ::waitpid(agent.pid, &status, 0);
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pid_fd, nullptr);
+      agent.pid_fd.reset();
+      agent.ended = true;
+      agent.end = describe_end(status);
+      folder = agent.folder;
+      if (folder.empty()) agents_.erase(it);  // forgotten
+      break;
+    }
+  }
+  if (!folder.empty()) tell(folder);
+}
+
+void LocalProcess::poll_attached() {
+  std::vector<fs::path> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [name, agent] : agents_) {
+      if (agent.pid > 0 || agent.ended || lock_is_held(agent.folder)) continue;
+      agent.ended = true;
+      ended.push_back(agent.folder);
+    }
+  }
+  for (const fs::path& folder : ended) tell(folder);
+}
+
+void LocalProcess::tell(const fs::path& folder) {
+  Changed changed;
+  {
+    const std::lock_guard lock(mutex_);
+    changed = changed_;
+  }
+  if (changed) changed(folder);
+}
+
+}  // namespace clary::executors

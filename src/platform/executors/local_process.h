@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Agents as processes of this machine. Each is a session of its own, so that it outlives the server; the lock on
+// <instance>/agent.lock, inherited from here and held as long as the agent lives, tells a later server whether it does.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/files.h"
+#include "platform/jobs/executor.h"
+
+namespace clary::executors {
+
+class LocalProcess : public jobs::Executor {
+ public:
+  /// @param program  the `clary` binary; run as `<program> agent --job <folder>`
+  explicit LocalProcess(std::filesystem::path program, jobs::Resources capacity = jobs::machine_resources());
+  ~LocalProcess() override;
+
+  void set_listener(Changed changed) override;
+  void start(const std::filesystem::path& folder) override;
+  void attach(const std::filesystem::path& folder) override;
+  bool alive(const std::filesystem::path& folder) override;
+  std::string end_of(const std::filesystem::path& folder) override;
+  void forget(const std::filesystem::path& folder) override;
+  jobs::Resources capacity() const override { return capacity_; }
+
+ private:
+  struct Watched {
+    std::filesystem::path folder;
+    int watch = -1;   // inotify's
+    pid_t pid = -1;   // our child, or -1 for one of an earlier server
+    UniqueFd pid_fd;  // of our child
+    bool ended = false;
+    std::string end;
+  };
+
+  void watch(Watched agent);
+  void run();
+  void heed_inotify();
+  void heed_child(int pid_fd);
+  void poll_attached();
+  void tell(const std::filesystem::path& folder);
+
+  const std::filesystem::path program_;
+  const jobs::Resources capacity_;
+  UniqueFd inotify_, wake_, epoll_;
+
+  std::mutex mutex_;
+  Changed changed_;                        // guarded by mutex_
+  std::map<std::string, Watched> agents_;  // guarded by mutex_; by folder
+  bool stopping_ = false;                  // guarded by mutex_
+  std::thread thread_;                     // last: everything it uses is above
+};
+
+}  // namespace clary::executors

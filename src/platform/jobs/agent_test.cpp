@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/jobs/agent.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "base/error.h"
+#include "platform/jobs/agent_events.h"
+#include "platform/jobs/agent_spec.h"
+#include "platform/jobs/log_store.h"
+#include "platform/jobs/metric_store.h"
+#include "platform/jobs/sandbox.h"
+
+namespace clary::jobs {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class AgentTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!sandbox_available()) GTEST_SKIP() << "no user namespaces here";
+    spec.job_name = "job";
+    spec.job_arn = "arn:job";
+    spec.region = "us-west-2";
+    spec.address_prefix = "127.1.1.";
+    spec.log_file = folder.path() / "log";
+    spec.metrics_file = folder.path() / "metrics";
+  }
+
+  StagedObject object(const std::string& relative, const std::string& text) {
+    const auto blob = folder.path() / ("blob-" + std::to_string(++blobs));
+    write_file_atomically(blob, text);
+    return {blob, relative};
+  }
+
+  void add_channel(const std::string& name, contract::InputMode mode, std::vector<StagedObject> objects) {
+    AgentChannel channel;
+    channel.name = name;
+    channel.config.input_mode = mode;
+    channel.objects = std::move(objects);
+    spec.channels.push_back(std::move(channel));
+  }
+
+  pid_t start(const std::string& script) {
+    spec.argv = {"/bin/sh", "-c", script};
+    write_file_atomically(folder.path() / "agent.json", dump_json(to_json(spec)));
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(run_agent(folder.path()));
+    return pid;
+  }
+
+  AgentEvent finish(pid_t pid) {
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    const auto events = read_events(folder.path());
+    return events.empty() ? AgentEvent{} : events.back();
+  }
+  AgentEvent run(const std::string& script) { return finish(start(script)); }
+
+  std::vector<std::string> lines() const {
+    std::vector<std::string> out;
+    std::string text = read_file(spec.log_file);
+    for (std::size_t newline; (newline = text.find('\n')) != std::string::npos; text.erase(0, newline + 1))
+      out.push_back(text.substr(text.find(' ') + 1, newline - text.find(' ') - 1));
+    return out;
+  }
+
+  void wait_for_line(const std::string& line) {
+    for (int i = 0; i < 2000; ++i) {
+      if (std::filesystem::exists(spec.log_file) && read_file(spec.log_file).find(line) != std::string::npos) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    FAIL() << "no line " << line;
+  }
+
+  TemporaryFolder folder;
+  AgentSpec spec;
+  int blobs = 0;
+};
+
+TEST_F(AgentTest, RunsTheContract) {
+  spec.hyperparameters = {{"k", "5"}};
+  spec.environment = {{"MINE", "yes"}};
+  spec.metrics = {{"loss", "loss=([0-9.]+)"}};
+  add_channel("train", contract::InputMode::kFile, {object("a/x.csv", "1,2\n"), object("y.csv", "3,4\n")});
+  const AgentEvent end =
+      run("cat /opt/ml/input/data/train/a/x.csv /opt/ml/input/config/hyperparameters.json; echo; echo $MINE "
+          "$TRAINING_JOB_NAME;"
+          "getent hosts algo-1; echo loss=0.5; echo loss=0.25; echo model > /opt/ml/model/m; printf tail >&2");
+  EXPECT_EQ(end.cause, EndCause::kExit) << end.text;
+  EXPECT_EQ(end.exit_code, 0);
+  const auto out = lines();
+  ASSERT_EQ(out.size(), 7u) << testing::PrintToString(out);
+  EXPECT_EQ(out[0], "1,2");
+  EXPECT_EQ(out[1], R"({"k":"5"})");
+  EXPECT_EQ(out[2], "yes job");
+  EXPECT_THAT(out[3], HasSubstr("127.1.1.1"));
+  EXPECT_EQ(out[6], "tail");
+  EXPECT_EQ(read_file(folder.path() / "ml/model/m"), "model\n");
+  const auto points = MetricStore::read_file(spec.metrics_file);
+  ASSERT_EQ(points.size(), 2u);
+  EXPECT_EQ(points[1].sum, 0.25);
+  const auto events = read_events(folder.path());
+  EXPECT_EQ(events[0].kind, AgentEventKind::kDownloading);
+  EXPECT_EQ(events[1].kind, AgentEventKind::kTraining);
+}
+
+TEST_F(AgentTest, ReportsFailureFileAndExitCode) {
+  const AgentEvent end = run("echo -n 'ClientError: k is wrong' > /opt/ml/output/failure; exit 3");
+  EXPECT_EQ(end.exit_code, 3);
+  EXPECT_EQ(end.failure, "ClientError: k is wrong");
+  EXPECT_EQ(run("kill -9 $$").exit_code, 137);
+}
+
+TEST_F(AgentTest, NeverFollowsALinkThatTheProgramMade) {
+  EXPECT_EQ(run("ln -s /etc/passwd /opt/ml/output/failure; exit 1").failure, std::nullopt);
+}
+
+TEST_F(AgentTest, RefusesInputThatCannotBeStaged) {
+  add_channel("train", contract::InputMode::kFile, {object("a", "1"), object("a/b", "2")});
+  AgentEvent end = run("true");
+  EXPECT_EQ(end.cause, EndCause::kDownload);
+  EXPECT_THAT(end.text, HasSubstr("a/b"));
+  spec.channels[0].objects = {{folder.path() / "gone", "x"}};
+  end = run("true");
+  EXPECT_THAT(end.text, HasSubstr("no longer there"));
+  spec.channels[0].objects = {object("../x", "1")};
+  EXPECT_THAT(run("true").text, HasSubstr("cannot be a file name"));
+}
+
+TEST_F(AgentTest, FeedsPipesEpochByEpoch) {
+  add_channel("train", contract::InputMode::kPipe, {object("a", "one\n"), object("b", "two\n")});
+  add_channel("framed", contract::InputMode::kPipe, {object("a", "xyz")});
+  spec.channels[1].config.record_wrapper = "RecordIO";
+  add_channel("zipped", contract::InputMode::kPipe, {object("a", "not gzip")});
+  const AgentEvent end =
+      run("cd /opt/ml/input/data; cat train_0; while ! [ -p train_1 ]; do :; done; head -c 2 train_1; echo;"
+          "while ! [ -p train_2 ]; do :; done; cat train_2; od -An -tx1 framed_0; exit 0");
+  EXPECT_EQ(end.exit_code, 0) << end.text;
+  EXPECT_THAT(lines(), ElementsAre("one", "two", "on", "one", "two", " 0a 23 d7 ce 03 00 00 00 78 79 7a 00"));
+}
+
+TEST_F(AgentTest, FailsTheJobWhenAPipedObjectIsDamaged) {
+  add_channel("zipped", contract::InputMode::kPipe, {object("a.gz", "not gzip")});
+  spec.channels[0].gzip = true;
+  const AgentEvent end = run("cat /opt/ml/input/data/zipped_0; sleep 60");
+  EXPECT_EQ(end.cause, EndCause::kDownload);
+  EXPECT_THAT(end.text, testing::AllOf(HasSubstr("zipped"), HasSubstr("a.gz"), HasSubstr("not a gzip file")));
+}
+
+TEST_F(AgentTest, StopsWithGraceThenKills) {
+  pid_t pid = start("trap 'echo saving; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
+  wait_for_line("ready");
+  write_file_atomically(folder.path() / "stop", R"({"Reason": "Stop"})");
+  AgentEvent end = finish(pid);
+  EXPECT_EQ(end.stop, "Stop");
+  EXPECT_EQ(end.exit_code, 0);
+  EXPECT_THAT(lines(), ElementsAre("ready", "saving"));
+  std::filesystem::remove(folder.path() / "stop");
+  spec.stop_grace_seconds = 0;
+  spec.max_runtime_seconds = 0;
+  end = run("trap '' TERM; while :; do sleep 0.01; done");
+  EXPECT_EQ(end.stop, "MaxRuntime");
+  EXPECT_EQ(end.exit_code, 137);
+}
+
+TEST_F(AgentTest, ProgramDiesWithItsAgent) {
+  const pid_t pid = start("echo ready; while sleep 0.01; do echo tick; done");
+  wait_for_line("ready");
+  ::kill(pid, SIGKILL);
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  const auto size = std::filesystem::file_size(spec.log_file);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(std::filesystem::file_size(spec.log_file), size);
+  EXPECT_NE(read_events(folder.path()).back().kind, AgentEventKind::kEnded);
+}
+
+TEST_F(AgentTest, RestoresCheckpointsWhereTheRequestWants) {
+  spec.checkpoint = AgentCheckpoint{{"s3://b/c", "/checkpoints"}, {object("epoch-3", "weights")}};
+  const AgentEvent end = run("cat /checkpoints/epoch-3; echo more > /checkpoints/epoch-4");
+  EXPECT_EQ(end.exit_code, 0);
+  EXPECT_EQ(read_file(folder.path() / "ml/checkpoints/epoch-4"), "more\n");
+  EXPECT_THAT(lines(), ElementsAre("weights"));
+}
+
+TEST(AgentSpec, SurvivesItsJson) {
+  AgentSpec spec;
+  spec.job_name = "j";
+  spec.channels.push_back({});
+  spec.channels[0].name = "train";
+  spec.channels[0].shuffle_seed = -3;
+  spec.metrics = {{"a", "b"}};
+  EXPECT_EQ(to_json(parse_agent_spec(to_json(spec))), to_json(spec));
+  EXPECT_THROW(parse_agent_spec(Json::object()), Error);
+}
+
+}  // namespace
+}  // namespace clary::jobs

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/jobs/line_relay.h"
+
+#include "base/log.h"
+
+namespace clary::jobs {
+
+LineRelay::LineRelay(const std::filesystem::path& log_file, std::filesystem::path metrics_file,
+                     MetricExtractor extractor)
+    : log_(log_file), metrics_file_(std::move(metrics_file)), extractor_(std::move(extractor)) {}
+
+void LineRelay::add(std::string_view bytes) {
+  std::vector<LogEvent> events;
+  const EpochMs now = now_ms();
+  for (std::size_t newline; (newline = bytes.find('\n')) != std::string_view::npos;) {
+    partial_ += bytes.substr(0, newline);
+    bytes.remove_prefix(newline + 1);
+    if (partial_.ends_with('\r')) partial_.pop_back();
+    events.push_back({now, std::move(partial_)});
+    partial_.clear();
+  }
+  partial_ += bytes;
+  if (partial_.size() > LogWriter::kMaxEventBytes) {  // a program that never ends its line
+    events.push_back({now, std::move(partial_)});
+    partial_.clear();
+  }
+  flush(events);
+}
+
+void LineRelay::finish() {
+  if (partial_.empty()) return;
+  std::vector<LogEvent> events{{now_ms(), std::move(partial_)}};
+  partial_.clear();
+  flush(events);
+}
+
+void LineRelay::say(std::string_view line) { log_.append(now_ms(), line); }
+
+void LineRelay::flush(std::vector<LogEvent>& events) {
+  if (events.empty()) return;
+  log_.append(events);
+  std::vector<MetricPoint> points;
+  for (const LogEvent& event : events) extractor_.extract(event.message, event.time, points);
+  if (!points.empty()) MetricStore::append_to(metrics_file_, points);
+}
+
+}  // namespace clary::jobs

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/services/runtime/invocation.h"
+
+#include <array>
+
+namespace clary::runtime {
+namespace {
+
+// The only headers of a caller that a container sees (container contract, section 4).
+constexpr std::array<std::string_view, 4> kForwarded{"Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes",
+                                                     "X-Amzn-SageMaker-Inference-Id"};
+
+}  // namespace
+
+aws::ServiceError model_error(const serving::EndpointRoute& route, const serving::VariantRoute& variant, int status,
+                              std::string_view message) {
+  const std::string text(message.substr(0, kOriginalMessageBytes));
+  const std::string group = "/aws/sagemaker/Endpoints/" + route.name;
+  const std::string kind = status >= 400 && status < 500 ? "client" : "server";
+  return aws::ServiceError(
+      aws::Code::kModelError,
+      "Received " + kind + " error (" + std::to_string(status) + ") from " + variant.container + " with message \"" +
+          text + "\". See the log group " + group + " in account " + route.account + " for more information.",
+      {{"OriginalStatusCode", status},
+       {"OriginalMessage", text},
+       {"LogStreamArn", "arn:" + std::string(aws::partition_of(route.region)) + ":logs:" + route.region + ":" +
+                            route.account + ":log-group:" + group}});
+}
+
+http::ClientRequest container_request(const http::Request& request) {
+  http::ClientRequest out;
+  out.method = "POST";
+  out.target = "/invocations";
+  for (const std::string_view name : kForwarded)
+    if (const auto value = request.headers.get(name)) out.headers.add(name, *value);
+  return out;
+}
+
+asio::awaitable<std::size_t> WatchedBody::read_some(std::span<std::byte> into) {
+  try {
+    co_return co_await inner_.read_some(into);
+  } catch (...) {
+    failed_ = true;
+    throw;
+  }
+}
+
+}  // namespace clary::runtime

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// One invocation on its way through a variant: which headers pass, how a body is held, how failures read.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "http/client.h"
+#include "platform/aws/caller.h"
+#include "platform/aws/service_error.h"
+#include "platform/serving/routing.h"
+
+namespace clary::runtime {
+
+namespace asio = http::asio;
+
+inline constexpr std::chrono::milliseconds kAnswerLimit{60'000};     // AWS: a container answers within 60 s
+inline constexpr std::chrono::milliseconds kNoReplicaLimit{30'000};  // ours: waiting for a process that is starting
+inline constexpr std::uint64_t kHeldBytes = 1 << 20;  // ours: larger request bodies are streamed, and never repeated
+inline constexpr std::uint64_t kWholeAnswerBytes = 64 << 10;  // ours: larger answers are streamed
+inline constexpr std::size_t kOriginalMessageBytes = 1024;
+
+/// "Received client error (415) from primary with message ..." with the members that boto3 shows.
+/// @param status  what the container answered; 0: nothing
+aws::ServiceError model_error(const serving::EndpointRoute& route, const serving::VariantRoute& variant, int status,
+                              std::string_view message);
+
+/// The request as the container gets it, without its body.
+http::ClientRequest container_request(const http::Request& request);
+
+/// Passes reads on, and remembers whether a failure came from there: the client that went away is not the model's
+/// fault.
+class WatchedBody final : public http::BodySource {
+ public:
+  explicit WatchedBody(http::BodySource& inner) : inner_(inner) {}
+  asio::awaitable<std::size_t> read_some(std::span<std::byte> into) override;
+  std::optional<std::uint64_t> size() const override { return inner_.size(); }
+  bool failed() const noexcept { return failed_; }
+
+ private:
+  http::BodySource& inner_;
+  bool failed_ = false;
+};
+
+/// A streamed answer; the visit lasts until its last byte has gone.
+class AnswerBody final : public http::BodySource {
+ public:
+  AnswerBody(std::unique_ptr<http::BodySource> inner, serving::Visit visit)
+      : inner_(std::move(inner)), visit_(std::move(visit)) {}
+  asio::awaitable<std::size_t> read_some(std::span<std::byte> into) override { return inner_->read_some(into); }
+  std::optional<std::uint64_t> size() const override { return inner_->size(); }
+
+ private:
+  std::unique_ptr<http::BodySource> inner_;
+  serving::Visit visit_;
+};
+
+}  // namespace clary::runtime

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/services/runtime/runtime_handler.h"
+
+#include <random>
+
+#include "base/text.h"
+#include "http/stream.h"
+#include "platform/services/runtime/invocation.h"
+#include "platform/serving/endpoints.h"
+
+namespace clary::runtime {
+namespace {
+
+using aws::Code;
+using aws::ServiceError;
+using serving::EndpointRoute;
+using serving::VariantRoute;
+using Clock = std::chrono::steady_clock;
+
+struct Address {
+  std::string endpoint;
+  std::string_view operation;  // "invocations", ...
+};
+
+/// "/endpoints/<name>/<operation>"
+Address address_of(const http::Request& request) {
+  constexpr std::string_view kPrefix = "/endpoints/";
+  std::string_view path = request.path();
+  if (!path.starts_with(kPrefix)) return {};
+  path.remove_prefix(kPrefix.size());
+  const std::size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return {};
+  return {percent_decoded(path.substr(0, slash)).value_or(""), path.substr(slash + 1)};
+}
+
+double uniform() {
+  thread_local std::minstd_rand generator{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0, 1)(generator);
+}
+
+ServiceError not_found(const std::string& endpoint, const aws::Caller& caller) {
+  return ServiceError(Code::kValidationError, "Endpoint " + endpoint + " of account " + caller.account + " not found.");
+}
+
+void refuse_unsupported(const http::Request& request, const std::string& endpoint) {
+  if (request.headers.has("X-Amzn-SageMaker-Target-Model"))
+    throw ServiceError(Code::kValidationError,
+                       "TargetModel is given, but endpoint " + endpoint + " is not a multi-model endpoint.");
+  if (const auto component = request.headers.get("X-Amzn-SageMaker-Inference-Component"))
+    throw ServiceError(Code::kValidationError, "Inference component " + std::string(*component) + " not found.");
+  if (const auto container = request.headers.get("X-Amzn-SageMaker-Target-Container-Hostname"))
+    throw ServiceError(Code::kValidationError, "TargetContainerHostname " + std::string(*container) +
+                                                   " is given, but endpoint " + endpoint + " has one container.");
+}
+
+const VariantRoute& choose(const EndpointRoute& route, const http::Request& request) {
+  if (const auto wanted = request.headers.get("X-Amzn-SageMaker-Target-Variant")) {
+    if (const VariantRoute* variant = route.variant(*wanted)) return *variant;
+    throw ServiceError(Code::kValidationError,
+                       "Variant " + std::string(*wanted) + " is not present in endpoint " + route.name + ".");
+  }
+  if (route.variants.size() == 1 && route.total_weight > 0) return route.variants[0];
+  if (const VariantRoute* variant = route.draw(uniform())) return *variant;
+  throw ServiceError(Code::kValidationError,
+                     "All variants of endpoint " + route.name + " have weight 0; name one with TargetVariant.");
+}
+
+/// One invocation of a variant that has been entered.
+class Invocation {
+ public:
+  Invocation(const EndpointRoute& route, const VariantRoute& variant, http::Request& request, Clock::time_point begin)
+      : route_(route), variant_(variant), request_(request), begin_(begin), visit_(variant.replicas) {}
+
+  asio::awaitable<http::Response> run() {
+    const auto size = request_.body.size();
+    held_ = size && *size <= kHeldBytes;
+    if (held_) body_ = co_await http::read_body(request_.body, kHeldBytes);
+    http::ClientResponse answer = co_await send();
+    if (answer.status < 200 || answer.status > 299) co_await fail(answer);
+    co_return co_await pass(std::move(answer));
+  }
+
+ private:
+  enum class Outcome { kAnswered, kTimedOut, kLost };
+
+  asio::awaitable<http::ClientResponse> send() {
+    for (int attempt = 0;; ++attempt) {
+      const std::shared_ptr<http::Client> client = co_await ready_client();
+      asked_ = Clock::now();
+      http::ClientResponse answer;
+      const Outcome outcome = co_await ask(*client, answer);
+      if (outcome == Outcome::kAnswered) co_return answer;
+      if (outcome == Outcome::kTimedOut)
+        failed(0,
+               "Your invocation timed out while waiting for a response from container " + variant_.container +
+                   ". Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try "
+                   "again.");
+      // Nothing of an answer was seen: another process may take it, once, so that a request that kills does not kill
+      // all.
+      if (!held_ || attempt == 1) failed(0, "The model process ended or refused the connection before it answered.");
+    }
+  }
+
+  asio::awaitable<std::shared_ptr<http::Client>> ready_client() {
+    const auto limit = Clock::now() + kNoReplicaLimit;
+    for (;;) {
+      if (const auto replica = visit_.next_replica())
+        if (auto client = replica->client()) co_return client;
+      if (Clock::now() > limit) failed(503, "No process of the model is ready.");
+      asio::steady_timer pause(co_await asio::this_coro::executor, std::chrono::milliseconds(5));
+      co_await pause.async_wait(asio::use_awaitable);
+    }
+  }
+
+  asio::awaitable<Outcome> ask(http::Client& client, http::ClientResponse& answer) {
+    http::ClientRequest request = container_request(request_);
+    WatchedBody streamed(request_.body);
+    if (held_)
+      request.body = body_;
+    else
+      request.source = &streamed;
+    try {
+      const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin_);
+      answer = co_await client.send(std::move(request), std::max(kAnswerLimit - spent, std::chrono::milliseconds(1)));
+      co_return Outcome::kAnswered;
+    } catch (const http::TimedOut&) {
+      if (streamed.failed()) throw;
+      co_return Outcome::kTimedOut;
+    } catch (const ServiceError&) {
+      throw;  // the body does not fit its signature
+    } catch (const Error&) {
+      if (streamed.failed()) throw;
+      co_return Outcome::kLost;
+    }
+  }
+
+  /// Errors of the model: the body becomes the message.
+  asio::awaitable<void> fail(http::ClientResponse& answer) {
+    std::string text;
+    try {
+      char buffer[4096];
+      while (text.size() < kOriginalMessageBytes) {
+        const std::size_t n = co_await answer.body->read_some(std::as_writable_bytes(std::span(buffer)));
+        if (n == 0) break;
+        text.append(buffer, n);
+      }
+    } catch (const Error&) {
+      // What has come of it is message enough.
+    }
+    failed(answer.status, text);
+  }
+
+  asio::awaitable<http::Response> pass(http::ClientResponse answer) {
+    http::Response response;
+    if (const auto type = answer.headers.get("Content-Type")) response.headers.add("Content-Type", *type);
+    response.headers.add("x-Amzn-Invoked-Production-Variant", variant_.name);
+    for (const std::string_view name : {"X-Amzn-SageMaker-Custom-Attributes", "X-Amzn-SageMaker-New-Session-Id",
+                                        "X-Amzn-SageMaker-Closed-Session-Id"})
+      if (const auto value = answer.headers.get(name)) response.headers.add(name, *value);
+    const auto size = answer.body->size();
+    if (size && *size <= kWholeAnswerBytes) {
+      bool whole = true;
+      std::string text;
+      try {
+        text = co_await http::read_body(*answer.body, kWholeAnswerBytes);
+      } catch (const Error&) {
+        whole = false;
+      }
+      if (!whole) failed(answer.status, "The model process ended and could not load the entire response body.");
+      record(200);
+      response.body = std::move(text);
+    } else {
+      record(200);
+      response.body = std::make_unique<AnswerBody>(std::move(answer.body), std::move(visit_));
+    }
+    co_return response;
+  }
+
+  [[noreturn]] void failed(int status, std::string_view message) {
+    record(status == 0 ? 500 : status);
+    throw model_error(route_, variant_, status, message);
+  }
+
+  void record(int status) {
+    const auto now = Clock::now();
+    const auto microseconds = [](Clock::duration d) {
+      return static_cast<std::uint64_t>(
+          std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(d).count()));
+    };
+    const auto model = asked_ == Clock::time_point{} ? Clock::duration{} : now - asked_;
+    variant_.metrics->record(status, microseconds(model), microseconds(now - begin_ - model));
+  }
+
+  const EndpointRoute& route_;
+  const VariantRoute& variant_;
+  http::Request& request_;
+  const Clock::time_point begin_;
+  serving::Visit visit_;
+  Clock::time_point asked_{};
+  bool held_ = false;
+  std::string body_;
+};
+
+asio::awaitable<http::Response> invoke(serving::Endpoints& endpoints, http::Request& request, const aws::Caller& caller,
+                                       const std::string& endpoint) {
+  const auto begin = Clock::now();
+  refuse_unsupported(request, endpoint);
+  for (;;) {
+    const std::shared_ptr<const EndpointRoute> route = endpoints.route(endpoint);
+    if (endpoints.stopping()) throw ServiceError(Code::kServiceUnavailable);
+    if (!route) throw not_found(endpoint, caller);
+    const VariantRoute& variant = choose(*route, request);
+    if (!variant.replicas->enter()) continue;  // replaced just now: the next look finds the new fleet
+    Invocation invocation(*route, variant, request, begin);
+    co_return co_await invocation.run();
+  }
+}
+
+asio::awaitable<http::Response> handle(serving::Endpoints& endpoints, http::Request& request,
+                                       const aws::Caller& caller) {
+  const Address address = address_of(request);
+  if (request.method != "POST" || address.endpoint.empty()) co_return http::text_response(404, "Not Found");
+  if (address.operation == "invocations") co_return co_await invoke(endpoints, request, caller, address.endpoint);
+  if (address.operation == "async-invocations")
+    throw ServiceError(
+        Code::kNotImplementedException,
+        "Operation InvokeEndpointAsync is part of the Amazon SageMaker Runtime API but is not implemented "
+        "by this server.");
+  if (address.operation == "invocations-response-stream")
+    throw ServiceError(Code::kNotImplementedException,
+                       "Operation InvokeEndpointWithResponseStream is part of the Amazon SageMaker Runtime API but is "
+                       "not implemented by this server. Use InvokeEndpoint: its answer streams, too.");
+  co_return http::text_response(404, "Not Found");
+}
+
+}  // namespace
+
+aws::RawHandler runtime_handler(serving::Endpoints& endpoints) {
+  return [&endpoints](http::Request& request, const aws::Caller& caller) { return handle(endpoints, request, caller); };
+}
+
+}  // namespace clary::runtime

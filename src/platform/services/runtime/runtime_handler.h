@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sagemaker-runtime service: POST /endpoints/{name}/invocations. The hot path of the product: one look at the
+// routing table, no JSON, no database, no other thread; the answer streams through.
+#pragma once
+
+#include "platform/aws/services.h"
+
+namespace clary::serving {
+class Endpoints;
+}
+
+namespace clary::runtime {
+
+aws::RawHandler runtime_handler(serving::Endpoints& endpoints);
+
+}  // namespace clary::runtime

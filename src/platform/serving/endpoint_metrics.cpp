@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Endpoints' counters on their way out: once a minute into the metric store (CloudWatch's AWS/SageMaker namespace), and
+// as Prometheus text whenever asked.
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "platform/serving/endpoints.h"
+
+namespace clary::serving {
+namespace {
+
+constexpr auto kFlushPeriod = 60s;  // CloudWatch: one-minute resolution
+
+struct Totals {
+  std::uint64_t invocations = 0, errors_4xx = 0, errors_5xx = 0, model_us = 0, overhead_us = 0;
+};
+
+Totals totals_of(const VariantMetrics& m) {
+  return {m.invocations.load(), m.errors_4xx.load(), m.errors_5xx.load(), m.model_latency.sum(),
+          m.overhead_latency.sum()};
+}
+
+jobs::MetricPoint folded(std::string name, EpochMs time, std::uint64_t sum, std::uint64_t count, double low,
+                         double high) {
+  jobs::MetricPoint point;
+  point.name = std::move(name);
+  point.time = time;
+  point.sum = static_cast<double>(sum);
+  point.minimum = low;
+  point.maximum = high;
+  point.count = static_cast<double>(count);
+  return point;
+}
+
+std::vector<jobs::MetricPoint> points_since(const Totals& before, const Totals& now, VariantMetrics& m, EpochMs time) {
+  const std::uint64_t n = now.invocations - before.invocations;
+  const auto rate = [&](std::string name, std::uint64_t sum) {
+    return folded(std::move(name), time, sum, n, sum < n ? 0 : 1, sum > 0 ? 1 : 0);
+  };
+  const auto latency = [&](std::string name, std::uint64_t sum, LatencyCounter& counter) {
+    const auto [low, high] = counter.take_range();
+    return folded(std::move(name), time, sum, n, static_cast<double>(low), static_cast<double>(high));
+  };
+  return {rate("Invocations", n), rate("Invocation4XXErrors", now.errors_4xx - before.errors_4xx),
+          rate("Invocation5XXErrors", now.errors_5xx - before.errors_5xx),
+          latency("ModelLatency", now.model_us - before.model_us, m.model_latency),
+          latency("OverheadLatency", now.overhead_us - before.overhead_us, m.overhead_latency)};
+}
+
+}  // namespace
+
+asio::awaitable<void> Endpoints::flush_metrics() {
+  std::map<std::shared_ptr<VariantMetrics>, Totals> flushed;
+  asio::steady_timer timer(loop_.context());
+  while (!stopping_) {
+    timer.expires_after(kFlushPeriod);
+    co_await timer.async_wait(asio::use_awaitable);
+    std::map<std::shared_ptr<VariantMetrics>, Totals> next;
+    for (const auto& [name, route] : *table_.load()) {
+      for (const VariantRoute& v : route->variants) {
+        const Totals now = totals_of(*v.metrics);
+        const Totals before = flushed[v.metrics];
+        next[v.metrics] = now;
+        if (now.invocations == before.invocations) continue;
+        try {
+          deps_.metrics.append("AWS/SageMaker", {{"EndpointName", name}, {"VariantName", v.name}},
+                               points_since(before, now, *v.metrics, now_ms()));
+        } catch (const std::exception& e) {
+          log::warn("metrics of endpoint {}: {}", name, e.what());
+        }
+      }
+    }
+    flushed = std::move(next);
+  }
+}
+
+std::string Endpoints::prometheus() const {
+  struct Column {
+    const char* name;
+    const char* help;
+    std::uint64_t (*value)(const Totals&);
+  };
+  constexpr Column kColumns[] = {
+      {"clary_endpoint_invocations_total", "Invocations of a variant.", [](const Totals& t) { return t.invocations; }},
+      {"clary_endpoint_4xx_errors_total", "Invocations that the model answered with 4xx.",
+       [](const Totals& t) { return t.errors_4xx; }},
+      {"clary_endpoint_5xx_errors_total", "Invocations that failed: 5xx, no answer, or too late.",
+       [](const Totals& t) { return t.errors_5xx; }},
+      {"clary_endpoint_model_latency_microseconds_total", "Time that the model took.",
+       [](const Totals& t) { return t.model_us; }},
+      {"clary_endpoint_overhead_latency_microseconds_total", "Time that the server took besides.",
+       [](const Totals& t) { return t.overhead_us; }},
+  };
+  const std::shared_ptr<const RoutingTable> table = table_.load();
+  std::string out;
+  for (const Column& column : kColumns) {
+    out += fmt::format("# HELP {} {}\n# TYPE {} counter\n", column.name, column.help, column.name);
+    for (const auto& [name, route] : *table)
+      for (const VariantRoute& v : route->variants)
+        out += fmt::format("{}{{endpoint=\"{}\",variant=\"{}\"}} {}\n", column.name, name, v.name,
+                           column.value(totals_of(*v.metrics)));
+  }
+  return out;
+}
+
+}  // namespace clary::serving

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/serving/endpoints.h"
+
+#include <algorithm>
+#include <future>
+#include <thread>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "platform/serving/endpoint_state.h"
+
+namespace clary::serving {
+namespace {
+
+namespace fs = std::filesystem;
+namespace status = endpoint_status;
+
+constexpr auto kDrainPatience = 65s;     // the longest invocation is 60 s
+constexpr auto kStopPatience = 3s;       // for requests in flight when the server stops
+constexpr auto kStopLimit = 10s;         // then the processes are killed with the loop's thread
+constexpr std::size_t kMaxRunRoot = 80;  // + "/<16 hex>/s" must fit in sockaddr_un's 107 bytes
+
+fs::path make_run_root(const fs::path& data_folder) {
+  fs::path root = fs::absolute(data_folder) / "run";
+  if (root.native().size() > kMaxRunRoot) root = fs::temp_directory_path() / ("clary-run-" + random_hex(6));
+  fs::remove_all(root);
+  fs::create_directories(root);
+  fs::permissions(root, fs::perms::owner_all);
+  return root;
+}
+
+/// Moves the row on if the table allows it; a row that is elsewhere by now stays there.
+void move_to(Row& row, std::string_view next, const std::string& reason) {
+  if (!can_move(kEndpointMoves, row.status, next)) return;
+  row.status = next;
+  row.body.erase("Pending");
+  if (reason.empty())
+    row.body.erase("FailureReason");
+  else
+    row.body["FailureReason"] = reason.substr(0, 1024);  // AWS limit
+}
+
+std::string ping_failed(const std::string& variant) {
+  return "The primary container for production variant " + variant +
+         " did not pass the ping health check. Please check CloudWatch logs for this endpoint.";
+}
+
+}  // namespace
+
+Endpoints::Endpoints(ServingDeps deps)
+    : deps_(std::move(deps)),
+      rows_(deps_.database, RowKind::kEndpoint),
+      run_root_(make_run_root(deps_.data_folder)),
+      table_(std::make_shared<const RoutingTable>()) {
+  asio::co_spawn(
+      loop_.context(), [this] { return flush_metrics(); }, asio::detached);
+}
+
+Endpoints::~Endpoints() {
+  stop();
+  std::error_code ignored;
+  fs::remove_all(run_root_, ignored);
+}
+
+std::shared_ptr<const EndpointRoute> Endpoints::route(std::string_view name) const {
+  const std::shared_ptr<const RoutingTable> table = table_.load();
+  const auto found = table->find(name);
+  return found == table->end() ? nullptr : found->second;
+}
+
+void Endpoints::settle(const std::string& name) {
+  asio::co_spawn(
+      loop_.context(), [this, name] { return settle_one(name); }, asio::detached);
+}
+
+void Endpoints::recover() {
+  for (const Row& row : rows_.with_status({std::string(status::kInService), std::string(status::kUpdating),
+                                           std::string(status::kCreating), std::string(status::kDeleting)}))
+    asio::co_spawn(
+        loop_.context(), [this, row] { return bring_back(row); }, asio::detached);
+}
+
+void Endpoints::stop() {
+  if (stopping_.exchange(true)) return;
+  std::future<void> done = asio::co_spawn(
+      loop_.context(),
+      [this]() -> asio::awaitable<void> {
+        Fleet all;
+        for (auto& [name, fleet] : fleets_) all.insert(all.end(), fleet.begin(), fleet.end());
+        fleets_.clear();
+        co_await stop_fleet(std::move(all), kStopPatience);
+      },
+      asio::use_future);
+  done.wait_for(kStopLimit);
+  loop_.stop();
+}
+
+fs::path Endpoints::folder_of(const std::string& endpoint, int generation) const {
+  return deps_.data_folder / "endpoints" / endpoint / std::to_string(generation);
+}
+
+Endpoints::Fleet Endpoints::make_fleet(const std::string& endpoint, int generation,
+                                       const std::vector<VariantSpec>& variants) {
+  int processes = 0;
+  for (const VariantSpec& v : variants) processes += sensible_count(v.desired_count);
+  const int cpus = static_cast<int>(std::thread::hardware_concurrency());
+  Fleet fleet;
+  for (const VariantSpec& v : variants) {
+    const ContainerSpec container = container_spec(v.container);
+    ReplicaSetSpec spec;
+    spec.count = sensible_count(v.desired_count);
+    spec.run_root = run_root_;
+    spec.replica.algorithm = deps_.catalog.resolve(container.image);
+    spec.replica.model_folder = fs::absolute(folder_of(endpoint, generation) / v.name / "model");
+    spec.replica.environment = container.environment;
+    spec.replica.threads = std::max(1, cpus / std::max(1, processes));
+    spec.replica.allow_plain = deps_.allow_plain;
+    spec.replica.log_group = "/aws/sagemaker/Endpoints/" + endpoint;
+    spec.replica.log_stream = v.name;
+    spec.replica.startup_limit = std::chrono::seconds(v.startup_seconds);
+    fleet.push_back(
+        {v, std::make_shared<ReplicaSet>(loop_, deps_.logs, std::move(spec)), std::make_shared<VariantMetrics>()});
+  }
+  return fleet;
+}
+
+void Endpoints::publish(const Row& row) {
+  auto route = std::make_shared<EndpointRoute>();
+  route->name = row.name;
+  const std::vector<std::string_view> arn = split(row.arn, ':');
+  route->region = arn.size() > 4 ? arn[3] : "";
+  route->account = arn.size() > 4 ? arn[4] : "";
+  for (const Variant& v : fleets_[row.name]) {
+    route->variants.push_back(
+        {v.spec.name, v.spec.current_weight, container_spec(v.spec.container).host_name, v.replicas, v.metrics});
+    route->total_weight += v.spec.current_weight;
+  }
+  auto table = std::make_shared<RoutingTable>(*table_.load());
+  (*table)[row.name] = std::move(route);
+  table_.store(std::move(table));
+}
+
+void Endpoints::unpublish(const std::string& name) {
+  auto table = std::make_shared<RoutingTable>(*table_.load());
+  table->erase(name);
+  table_.store(std::move(table));
+}
+
+asio::awaitable<void> Endpoints::stop_fleet(Fleet fleet, std::chrono::milliseconds patience) {
+  const auto left = std::make_shared<std::size_t>(fleet.size());
+  const auto gone = std::make_shared<asio::steady_timer>(loop_.context(), asio::steady_timer::time_point::max());
+  for (const Variant& v : fleet)
+    asio::co_spawn(
+        loop_.context(),
+        [](std::shared_ptr<ReplicaSet> set, std::chrono::milliseconds time, std::shared_ptr<std::size_t> count,
+           std::shared_ptr<asio::steady_timer> wake) -> asio::awaitable<void> {
+          co_await set->drain_and_stop(time);
+          --*count;
+          wake->cancel();
+        }(v.replicas, patience, left, gone),
+        asio::detached);
+  while (*left > 0) {
+    http::error_code ignored;
+    co_await gone->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+}
+
+asio::awaitable<void> Endpoints::settle_one(std::string name) {
+  try {
+    std::optional<Row> row = co_await http::offload(loop_.blocking(), [&] { return rows_.find(name); });
+    if (!row || stopping_) co_return;
+    if (row->status == status::kDeleting)
+      co_await tear_down(name);
+    else if (row->status == status::kCreating || row->status == status::kUpdating)
+      co_await deploy(std::move(*row));
+  } catch (const std::exception& e) {
+    log::error("endpoint {}: {}", name, e.what());
+  }
+}
+
+asio::awaitable<void> Endpoints::deploy(Row row) {
+  std::string reason;
+  try {
+    reason = row.body.at("Pending").contains("Variants") ? co_await replace_fleet(row) : co_await change_capacity(row);
+  } catch (const Error& e) {
+    reason = e.what();
+  } catch (const std::exception& e) {
+    log::error("endpoint {}: {}", row.name, e.what());
+    reason = "InternalServerError: We encountered an internal error.  Please try again.";
+  }
+  if (reason.empty() || stopping_) co_return;
+  const bool first = row.status == status::kCreating;
+  co_await http::offload(loop_.blocking(), [&] {
+    rows_.update(row.name, [&](Row& now) { move_to(now, first ? status::kFailed : status::kInService, reason); });
+  });
+}
+
+asio::awaitable<std::string> Endpoints::replace_fleet(const Row& row) {
+  const Json& pending = row.body["Pending"];
+  const int generation = pending.at("Generation");
+  std::vector<VariantSpec> variants = variant_specs(pending.at("Variants"));
+  Fleet fleet = make_fleet(row.name, generation, variants);
+  const fs::path folder = folder_of(row.name, generation);
+  for (const Variant& v : fleet)
+    co_await http::offload(loop_.blocking(), [&] {
+      prepare_model(container_spec(v.spec.container), deps_.objects, folder / v.spec.name);
+    });
+  for (const Variant& v : fleet) v.replicas->start_in_background();
+  std::string reason;
+  for (const Variant& v : fleet)
+    if (reason.empty() && !co_await v.replicas->ready()) reason = ping_failed(v.spec.name);
+  if (stopping_ || !reason.empty()) {
+    co_await stop_fleet(fleet, 0ms);
+    if (!stopping_) co_await http::offload(loop_.blocking(), [&] { fs::remove_all(folder); });
+    co_return reason;
+  }
+  for (Variant& v : fleet) {
+    v.spec.current_count = v.spec.desired_count;
+    v.spec.current_weight = v.spec.desired_weight;
+  }
+  // Served from now on; the row says so a moment later, so that nobody who saw InService is turned away.
+  Fleet old = std::exchange(fleets_[row.name], fleet);
+  publish(row);
+  variants.clear();
+  for (const Variant& v : fleet) variants.push_back(v.spec);
+  co_await http::offload(loop_.blocking(), [&] {
+    rows_.update(row.name, [&](Row& now) {
+      now.body["Variants"] = to_json(variants);
+      now.body["Generation"] = generation;
+      now.body["EndpointConfigName"] = pending.at("EndpointConfigName");
+      move_to(now, status::kInService, "");
+    });
+  });
+  const int previous = row.body.value("Generation", 0);
+  co_await stop_fleet(std::move(old), kDrainPatience);
+  if (previous > 0 && previous != generation)
+    co_await http::offload(loop_.blocking(), [&] { fs::remove_all(folder_of(row.name, previous)); });
+  co_return "";
+}
+
+asio::awaitable<std::string> Endpoints::change_capacity(const Row& row) {
+  Fleet& fleet = fleets_[row.name];
+  std::vector<VariantSpec> desired = variant_specs(row.body.at("Variants"));
+  std::string reason;
+  for (std::size_t i = 0; i < fleet.size() && i < desired.size(); ++i) {
+    VariantSpec& want = desired[i];
+    if (reason.empty() && !co_await fleet[i].replicas->resize(sensible_count(want.desired_count)))
+      reason = ping_failed(want.name);
+    if (!reason.empty()) {
+      want.desired_count = want.current_count;
+      want.desired_weight = want.current_weight;
+    }
+    want.current_count = want.desired_count;
+    want.current_weight = want.desired_weight;
+    fleet[i].spec = want;
+  }
+  publish(row);
+  co_await http::offload(loop_.blocking(), [&] {
+    rows_.update(row.name, [&](Row& now) {
+      now.body["Variants"] = to_json(desired);
+      move_to(now, status::kInService, reason);
+    });
+  });
+  co_return "";
+}
+
+asio::awaitable<void> Endpoints::bring_back(Row row) {
+  std::string reason;
+  try {
+    if (row.status != status::kDeleting && row.body.contains("Variants")) {
+      std::vector<VariantSpec> variants = variant_specs(row.body["Variants"]);
+      // What was running, not what an unfinished change wants.
+      for (VariantSpec& v : variants) v.desired_count = std::max(1, v.current_count);
+      Fleet fleet = make_fleet(row.name, row.body.at("Generation"), variants);
+      for (const Variant& v : fleet)
+        co_await http::offload(loop_.blocking(), [&] {
+          prepare_model(container_spec(v.spec.container), deps_.objects,
+                        folder_of(row.name, row.body.at("Generation")) / v.spec.name);
+        });
+      for (const Variant& v : fleet) v.replicas->start_in_background();
+      fleets_[row.name] = std::move(fleet);
+      publish(row);  // requests wait for the processes
+    }
+  } catch (const std::exception& e) {
+    reason = std::string("InternalServerError: the endpoint could not be started again: ") + e.what();
+    log::error("endpoint {}: {}", row.name, reason);
+  }
+  if (stopping_) co_return;
+  if (!reason.empty())
+    co_await http::offload(loop_.blocking(),
+                           [&] { rows_.update(row.name, [&](Row& now) { move_to(now, status::kFailed, reason); }); });
+  else
+    co_await settle_one(row.name);
+}
+
+asio::awaitable<void> Endpoints::tear_down(std::string name) {
+  unpublish(name);
+  Fleet fleet;
+  if (const auto found = fleets_.find(name); found != fleets_.end()) {
+    fleet = std::move(found->second);
+    fleets_.erase(found);
+  }
+  co_await stop_fleet(std::move(fleet), kDrainPatience);
+  if (stopping_) co_return;
+  co_await http::offload(loop_.blocking(), [&] {
+    fs::remove_all(deps_.data_folder / "endpoints" / name);
+    rows_.erase(name);
+  });
+}
+
+}  // namespace clary::serving
