@@ -70,23 +70,25 @@ class Service {
   awaitable<http::Response> invocation(http::Request& request) {
     if (request.method != "POST") co_return http::text_response(405, "method not allowed\n");
     const std::string body = co_await http::read_body(request.body, options_.max_request_bytes);
-    const auto answer = [&] {
-      return answer_invocation(model_, descriptor_, request.headers.value_or("content-type", ""),
-                               request.headers.value_or("accept", ""),
-                               request.headers.value_or("x-amzn-sagemaker-custom-attributes", ""), body);
-    };
     const bool on_this_thread = body.size() <= kInlineBodyBytes && usual_ns_.load(std::memory_order_relaxed) <
                                                                        std::chrono::nanoseconds(kInlineLimit).count();
-    Answer out = on_this_thread ? timed(answer) : co_await http::offload(*workers_, [&] { return timed(answer); });
+    const auto work = [this, &request, &body] { return timed_answer(request, body); };
+    Answer out;
+    // Not ?: GCC 12 destroys the operands of a conditional with co_await twice.
+    if (on_this_thread)
+      out = work();
+    else
+      out = co_await http::offload(*workers_, work);
     if (out.status == 204) co_return http::Response{.status = 204, .headers = {}, .body = std::string()};
     co_return http::text_response(out.status, std::move(out.body), out.content_type);
   }
 
-  /// Keeps a running average of what a small request costs, which decides where the next one runs.
-  template <class F>
-  Answer timed(const F& answer) {
+  /// Keeps a running average of what a request costs, which decides where the next one runs.
+  Answer timed_answer(const http::Request& request, std::string_view body) {
     const auto start = Clock::now();
-    Answer out = answer();
+    Answer out = answer_invocation(model_, descriptor_, request.headers.value_or("content-type", ""),
+                                   request.headers.value_or("accept", ""),
+                                   request.headers.value_or("x-amzn-sagemaker-custom-attributes", ""), body);
     const std::int64_t took = std::chrono::nanoseconds(Clock::now() - start).count();
     const std::int64_t usual = usual_ns_.load(std::memory_order_relaxed);
     usual_ns_.store(usual + (took - usual) / 8, std::memory_order_relaxed);
