@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/aws/patterns.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <unordered_map>
+
+namespace clary::aws {
+
+namespace {
+
+constexpr std::uint32_t kMaxSteps = 200'000;
+constexpr std::uint32_t kMaxHeapKib = 4096;
+
+struct FreeCode {
+  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
+};
+using Code = std::unique_ptr<pcre2_code, FreeCode>;
+
+Code compiled(const char* pattern) {
+  int error = 0;
+  PCRE2_SIZE at = 0;
+  constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_ALT_BSUX | PCRE2_ANCHORED | PCRE2_ENDANCHORED;
+  return Code(
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern), std::strlen(pattern), kOptions, &error, &at, nullptr));
+}
+
+/// Never shrinks: the model's patterns are a fixed few hundred.
+const pcre2_code* cached(const char* pattern) {
+  static std::shared_mutex mutex;
+  static std::unordered_map<const char*, Code> codes;
+  {
+    const std::shared_lock lock(mutex);
+    if (const auto hit = codes.find(pattern); hit != codes.end()) return hit->second.get();
+  }
+  Code code = compiled(pattern);
+  const std::unique_lock lock(mutex);
+  return codes.try_emplace(pattern, std::move(code)).first->second.get();
+}
+
+struct Matching {
+  pcre2_match_context* context = pcre2_match_context_create(nullptr);
+  pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
+  Matching() {
+    pcre2_set_match_limit(context, kMaxSteps);
+    pcre2_set_depth_limit(context, kMaxSteps);
+    pcre2_set_heap_limit(context, kMaxHeapKib);
+  }
+  Matching(const Matching&) = delete;
+  Matching& operator=(const Matching&) = delete;
+  ~Matching() {
+    pcre2_match_data_free(data);
+    pcre2_match_context_free(context);
+  }
+};
+
+}  // namespace
+
+bool is_valid_pattern(const char* pattern) { return cached(pattern) != nullptr; }
+
+bool matches_pattern(const char* pattern, std::string_view text) {
+  const pcre2_code* code = cached(pattern);
+  if (code == nullptr) return true;  // no rule to apply; a test sees that this does not happen
+  thread_local Matching matching;
+  return pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, 0, matching.data,
+                     matching.context) >= 0;
+}
+
+}  // namespace clary::aws
