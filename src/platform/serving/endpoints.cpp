@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "platform/jobs/tag_table.h"
 #include "platform/serving/endpoint_state.h"
 
 namespace clary::serving {
@@ -306,7 +307,7 @@ asio::awaitable<void> Endpoints::tear_down(std::string name) {
   if (stopping_) co_return;
   co_await http::offload(loop_.blocking(), [&] {
     fs::remove_all(deps_.data_folder / "endpoints" / name);
-    rows_.erase(name);
+    rows_.erase(name, [](store::Connection& db, const Row& row) { jobs::TagTable::remove_all(db, row.arn); });
   });
 }
 

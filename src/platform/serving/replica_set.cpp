@@ -8,6 +8,8 @@
 
 namespace clary::serving {
 
+std::string new_instance_id() { return "i-0" + random_hex(8); }
+
 int sensible_count(int instances) {
   const int cpus = static_cast<int>(std::thread::hardware_concurrency());
   return std::clamp(instances, 1, std::max(2, cpus));
@@ -22,9 +24,8 @@ ReplicaSet::ReplicaSet(ServingLoop& loop, const jobs::LogStore& logs, ReplicaSet
 
 std::shared_ptr<Replica> ReplicaSet::make() {
   ReplicaSpec one = spec_.replica;
-  const std::string id = random_hex(8);
-  one.run_folder = spec_.run_root / id;
-  one.log_stream += "/i-0" + id;  // the form of an instance id
+  one.run_folder = spec_.run_root / random_hex(8);
+  one.log_stream += "/" + (spec_.instance_id.empty() ? new_instance_id() : spec_.instance_id);
   return std::make_shared<Replica>(loop_, logs_, std::move(one));
 }
 

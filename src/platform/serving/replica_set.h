@@ -19,7 +19,11 @@ struct ReplicaSetSpec {
   ReplicaSpec replica;             // log_stream is the prefix before "/<instance id>"
   std::filesystem::path run_root;  // a folder with a short path
   int count = 1;
+  std::string instance_id;  // with what the stream's name ends; "": made up for each
 };
+
+/// "i-0123456789abcdef0", the form of an instance id.
+std::string new_instance_id();
 
 /// Instances asked for -> processes on this machine: at least 1, at most one a CPU (2 where there is one).
 int sensible_count(int instances);

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// CreateEndpoint, DescribeEndpoint, ListEndpoints, UpdateEndpoint, UpdateEndpointWeightsAndCapacities, DeleteEndpoint
+// (control-plane.md section 8). Each change is one transaction on the row; serving::Endpoints then makes it so. A row's
+// body: EndpointConfigName, Generation, Variants (once deployed), Pending (while a change is under way), FailureReason,
+// LastDeploymentConfig.
+#include "platform/serving/endpoints.h"
+
+#include <set>
+
+#include "platform/aws/service_error.h"
+#include "platform/jobs/tag_table.h"
+#include "platform/services/sagemaker/hosting.h"
+#include "platform/services/sagemaker/list_query.h"
+#include "platform/serving/endpoint_state.h"
+
+namespace clary::sagemaker {
+namespace {
+
+using aws::Caller;
+using aws::Code;
+using aws::ServiceError;
+using serving::Row;
+using serving::VariantSpec;
+namespace status = serving::endpoint_status;
+
+ServiceError invalid(const std::string& message) { return ServiceError(Code::kValidationException, message); }
+
+std::string endpoint_arn(const Caller& caller, const std::string& name) {
+  return resource_arn(caller, "endpoint", name);
+}
+
+/// What the configuration asks for, with the models' containers in it.
+std::vector<VariantSpec> variants_of(const std::string& config_name, const Caller& caller, HostingDeps& deps) {
+  const auto config = deps.configs.find(config_name);
+  if (!config) throw could_not_find("endpoint configuration", resource_arn(caller, "endpoint-config", config_name));
+  std::vector<VariantSpec> variants;
+  for (const Json& production_variant : config->body.at("ProductionVariants")) {
+    const std::string model_name = production_variant.at("ModelName");
+    const auto model = deps.models.find(model_name);
+    if (!model) throw could_not_find("model", resource_arn(caller, "model", model_name));
+    variants.push_back(serving::variant_spec(production_variant, model->body));
+  }
+  return variants;
+}
+
+Json create_endpoint(const Json& input, const Caller& caller, HostingDeps& deps) {
+  const std::string name = input["EndpointName"], config = input["EndpointConfigName"];
+  const std::string arn = endpoint_arn(caller, name);
+  const auto variants = variants_of(config, caller, deps);
+  const auto tags = jobs::parse_tags(input.value("Tags", Json::array()));
+  Json body{{"EndpointConfigName", config},
+            {"Pending", {{"EndpointConfigName", config}, {"Generation", 1}, {"Variants", serving::to_json(variants)}}}};
+  if (input.contains("DeploymentConfig")) body["LastDeploymentConfig"] = input["DeploymentConfig"];
+  const EpochMs now = now_ms();
+  if (!deps.endpoints.rows().insert({name, arn, now, now, std::string(status::kCreating), std::move(body)},
+                                    [&](store::Connection& db) { jobs::TagTable::add(db, arn, tags); }))
+    throw invalid("Cannot create already existing endpoint \"" + arn + "\".");
+  deps.endpoints.settle(name);
+  return {{"EndpointArn", arn}};
+}
+
+Json describe_endpoint(const Json& input, const Caller& caller, HostingDeps& deps) {
+  const std::string name = input["EndpointName"];
+  const auto row = deps.endpoints.rows().find(name);
+  if (!row) throw could_not_find("endpoint", endpoint_arn(caller, name));
+  Json answer{{"EndpointName", row->name},
+              {"EndpointArn", row->arn},
+              {"EndpointConfigName", row->body["EndpointConfigName"]},
+              {"EndpointStatus", row->status},
+              {"CreationTime", epoch_seconds(row->created)},
+              {"LastModifiedTime", epoch_seconds(row->modified)}};
+  copy_members(row->body, answer, {"FailureReason", "LastDeploymentConfig"});
+  if (row->body.contains("Variants")) {
+    Json summaries = Json::array();
+    for (const VariantSpec& v : serving::variant_specs(row->body["Variants"]))
+      summaries.push_back(serving::summary_of(v));
+    answer["ProductionVariants"] = std::move(summaries);
+  }
+  return answer;
+}
+
+Json list_endpoints(const Json& input, HostingDeps& deps) {
+  return list_answer(deps.endpoints.rows().list(list_query(input)), "Endpoints", [](const Row& row) {
+    return Json{{"EndpointName", row.name},
+                {"EndpointArn", row.arn},
+                {"EndpointStatus", row.status},
+                {"CreationTime", epoch_seconds(row.created)},
+                {"LastModifiedTime", epoch_seconds(row.modified)}};
+  });
+}
+
+/// Runs `change` on the row of an endpoint that may move to `next`, then makes it so.
+Json change_endpoint(const std::string& name, std::string_view next, const Caller& caller, HostingDeps& deps,
+                     const std::function<void(Row&)>& change) {
+  const std::string arn = endpoint_arn(caller, name);
+  const auto row = deps.endpoints.rows().update(name, [&](Row& now) {
+    if (!serving::can_move(serving::kEndpointMoves, now.status, next)) {
+      if (now.status == status::kFailed)
+        throw invalid("Cannot update endpoint \"" + arn + "\" in status Failed. Delete it and create it again.");
+      throw invalid("Cannot update in-progress endpoint \"" + arn + "\".");
+    }
+    change(now);
+    now.status = next;
+  });
+  if (!row) throw could_not_find("endpoint", arn);
+  deps.endpoints.settle(name);
+  return {{"EndpointArn", row->arn}};
+}
+
+/// RetainAllVariantProperties: counts and weights of variants that live on stay as they are, unless excluded.
+void retain_properties(const Json& input, const Row& row, std::vector<VariantSpec>& variants) {
+  if (!input.value("RetainAllVariantProperties", false)) return;
+  std::set<std::string> excluded;
+  for (const Json& property : input.value("ExcludeRetainedVariantProperties", Json::array()))
+    excluded.insert(property.at("VariantPropertyType").get<std::string>());
+  for (const VariantSpec& old : serving::variant_specs(row.body.at("Variants"))) {
+    for (VariantSpec& v : variants) {
+      if (v.name != old.name) continue;
+      if (!excluded.contains("DesiredInstanceCount")) v.desired_count = old.desired_count;
+      if (!excluded.contains("DesiredWeight")) v.desired_weight = old.desired_weight;
+    }
+  }
+}
+
+Json update_endpoint(const Json& input, const Caller& caller, HostingDeps& deps) {
+  const std::string name = input["EndpointName"], config = input["EndpointConfigName"];
+  if (!deps.endpoints.rows().find(name)) throw could_not_find("endpoint", endpoint_arn(caller, name));
+  auto variants = variants_of(config, caller, deps);
+  return change_endpoint(name, status::kUpdating, caller, deps, [&](Row& row) {
+    retain_properties(input, row, variants);
+    row.body["Pending"] = {{"EndpointConfigName", config},
+                           {"Generation", row.body.value("Generation", 0) + 1},
+                           {"Variants", serving::to_json(variants)}};
+    if (input.contains("DeploymentConfig")) row.body["LastDeploymentConfig"] = input["DeploymentConfig"];
+  });
+}
+
+Json update_weights(const Json& input, const Caller& caller, HostingDeps& deps) {
+  const Json& desired = input["DesiredWeightsAndCapacities"];
+  std::set<std::string> names;
+  for (const Json& one : desired) {
+    const std::string variant = one["VariantName"];
+    if (!names.insert(variant).second)
+      throw invalid("The variant name \"" + variant + "\" was non-unique within the request.");
+    if (one.contains("DesiredInstanceCount") && one["DesiredInstanceCount"].get<int>() < 1)
+      throw invalid("DesiredInstanceCount of variant \"" + variant +
+                    "\": 0 is not supported by this server; set DesiredWeight to 0 instead.");
+  }
+  return change_endpoint(input["EndpointName"], status::kUpdating, caller, deps, [&](Row& row) {
+    auto variants = serving::variant_specs(row.body.at("Variants"));
+    std::string unknown;
+    for (const Json& one : desired) {
+      const auto found = std::find_if(variants.begin(), variants.end(), [&](const VariantSpec& v) {
+        return v.name == one["VariantName"].get<std::string>();
+      });
+      if (found == variants.end()) {
+        unknown += (unknown.empty() ? "\"" : ",\"") + one["VariantName"].get<std::string>() + "\"";
+        continue;
+      }
+      found->desired_weight = one.value("DesiredWeight", found->desired_weight);
+      found->desired_count = one.value("DesiredInstanceCount", found->desired_count);
+    }
+    if (!unknown.empty())
+      throw invalid("The variant name(s) " + unknown + " is/are not present within endpoint configuration \"" +
+                    resource_arn(caller, "endpoint-config", row.body["EndpointConfigName"].get<std::string>()) + "\".");
+    row.body["Variants"] = serving::to_json(variants);
+    row.body["Pending"] = {{"Capacity", true}};
+  });
+}
+
+Json delete_endpoint(const Json& input, const Caller& caller, HostingDeps& deps) {
+  change_endpoint(input["EndpointName"], status::kDeleting, caller, deps, [](Row&) {});
+  return nullptr;
+}
+
+}  // namespace
+
+Operations endpoint_operations(HostingDeps& deps) {
+  return {
+      {"CreateEndpoint", [&](const Json& in, const Caller& who) { return create_endpoint(in, who, deps); }},
+      {"DescribeEndpoint", [&](const Json& in, const Caller& who) { return describe_endpoint(in, who, deps); }},
+      {"ListEndpoints", [&](const Json& in, const Caller&) { return list_endpoints(in, deps); }},
+      {"UpdateEndpoint", [&](const Json& in, const Caller& who) { return update_endpoint(in, who, deps); }},
+      {"UpdateEndpointWeightsAndCapacities",
+       [&](const Json& in, const Caller& who) { return update_weights(in, who, deps); }},
+      {"DeleteEndpoint", [&](const Json& in, const Caller& who) { return delete_endpoint(in, who, deps); }},
+  };
+}
+
+}  // namespace clary::sagemaker

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// CreateTransformJob, DescribeTransformJob, ListTransformJobs, StopTransformJob (control-plane.md section 9). A row's
+// body: Request (without tags), Container of the model, StartTime and EndTime in milliseconds, FailureReason.
+#include "platform/serving/transform_jobs.h"
+
+#include "platform/aws/service_error.h"
+#include "platform/jobs/tag_table.h"
+#include "platform/services/sagemaker/hosting.h"
+#include "platform/services/sagemaker/list_query.h"
+#include "platform/serving/endpoint_state.h"
+
+namespace clary::sagemaker {
+namespace {
+
+using aws::Caller;
+using aws::Code;
+using aws::ServiceError;
+using serving::Row;
+namespace status = serving::transform_status;
+
+Json create_transform_job(const Json& input, const Caller& caller, HostingDeps& deps) {
+  const std::string name = input["TransformJobName"], arn = resource_arn(caller, "transform-job", name);
+  const std::string model_name = input["ModelName"];
+  const auto model = deps.models.find(model_name);
+  if (!model) throw could_not_find("model", resource_arn(caller, "model", model_name));
+  if (input.contains("DataCaptureConfig"))
+    throw ServiceError(Code::kValidationException,
+                       "DataCaptureConfig: data capture is not supported by this server; leave it out.");
+  Json request = input;
+  request.erase("Tags");
+  serving::transform_spec(request);  // throws where the request breaks a rule
+  const auto tags = jobs::parse_tags(input.value("Tags", Json::array()));
+  const EpochMs now = now_ms();
+  const Row row{name,
+                arn,
+                now,
+                now,
+                std::string(status::kInProgress),
+                {{"Request", std::move(request)}, {"Container", model->body.at("PrimaryContainer")}}};
+  if (!deps.transforms.rows().insert(row, [&](store::Connection& db) { jobs::TagTable::add(db, arn, tags); }))
+    throw ServiceError(Code::kResourceInUse,
+                       "Transform job names must be unique within an AWS account and region, and a transform job with "
+                       "this name already exists (" +
+                           arn + ")");
+  deps.transforms.start(name);
+  return {{"TransformJobArn", arn}};
+}
+
+Json describe_transform_job(const Json& input, HostingDeps& deps) {
+  const std::string name = input["TransformJobName"];
+  const auto row = deps.transforms.rows().find(name);
+  if (!row) throw ServiceError(Code::kValidationException, "Could not find requested job with name: " + name);
+  Json answer = serving::with_defaults(row->body.at("Request"));
+  answer["TransformJobArn"] = row->arn;
+  answer["TransformJobStatus"] = row->status;
+  answer["CreationTime"] = epoch_seconds(row->created);
+  if (row->body.contains("StartTime"))
+    answer["TransformStartTime"] = epoch_seconds(row->body["StartTime"].get<EpochMs>());
+  if (row->body.contains("EndTime")) answer["TransformEndTime"] = epoch_seconds(row->body["EndTime"].get<EpochMs>());
+  copy_members(row->body, answer, {"FailureReason"});
+  return answer;
+}
+
+Json list_transform_jobs(const Json& input, HostingDeps& deps) {
+  return list_answer(deps.transforms.rows().list(list_query(input)), "TransformJobSummaries", [](const Row& row) {
+    Json summary{{"TransformJobName", row.name},
+                 {"TransformJobArn", row.arn},
+                 {"TransformJobStatus", row.status},
+                 {"CreationTime", epoch_seconds(row.created)},
+                 {"LastModifiedTime", epoch_seconds(row.modified)}};
+    if (row.body.contains("EndTime")) summary["TransformEndTime"] = epoch_seconds(row.body["EndTime"].get<EpochMs>());
+    copy_members(row.body, summary, {"FailureReason"});
+    return summary;
+  });
+}
+
+Json stop_transform_job(const Json& input, HostingDeps& deps) {
+  const std::string name = input["TransformJobName"];
+  const auto row = deps.transforms.rows().update(name, [](Row& now) {
+    if (now.status == status::kStopping) return;
+    if (!serving::can_move(serving::kTransformMoves, now.status, status::kStopping))
+      throw ServiceError(Code::kValidationException,
+                         "The request was rejected because the transform job is in status " + now.status + ".");
+    now.status = status::kStopping;
+  });
+  if (!row) throw ServiceError(Code::kValidationException, "Could not find job to update with name: " + name);
+  deps.transforms.stop_job(name);
+  return nullptr;
+}
+
+}  // namespace
+
+Operations transform_operations(HostingDeps& deps) {
+  return {
+      {"CreateTransformJob", [&](const Json& in, const Caller& who) { return create_transform_job(in, who, deps); }},
+      {"DescribeTransformJob", [&](const Json& in, const Caller&) { return describe_transform_job(in, deps); }},
+      {"ListTransformJobs", [&](const Json& in, const Caller&) { return list_transform_jobs(in, deps); }},
+      {"StopTransformJob", [&](const Json& in, const Caller&) { return stop_transform_job(in, deps); }},
+  };
+}
+
+}  // namespace clary::sagemaker

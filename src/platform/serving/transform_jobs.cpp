@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/serving/transform_jobs.h"
+
+#include "base/log.h"
+#include "platform/serving/endpoint_state.h"
+
+namespace clary::serving {
+namespace {
+
+namespace status = transform_status;
+
+constexpr int kAtOnce = 4;  // ours: jobs that run at the same time
+
+void finish(Row& row, std::string_view next, const std::string& reason) {
+  if (!can_move(kTransformMoves, row.status, next)) next = status::kStopped;  // a stop came in between
+  row.status = next;
+  row.body["EndTime"] = now_ms();
+  if (!reason.empty() && next == status::kFailed) row.body["FailureReason"] = reason.substr(0, 1024);  // AWS limit
+}
+
+}  // namespace
+
+TransformJobs::TransformJobs(Endpoints& endpoints)
+    : endpoints_(endpoints), rows_(endpoints.deps().database, RowKind::kTransformJob) {}
+
+TransformJobs::~TransformJobs() { stop(); }
+
+void TransformJobs::recover() {
+  for (const Row& row : rows_.with_status({std::string(status::kInProgress)})) start(row.name);
+  for (const Row& row : rows_.with_status({std::string(status::kStopping)}))
+    rows_.update(row.name, [](Row& now) { finish(now, status::kStopped, ""); });
+}
+
+void TransformJobs::stop() {
+  std::map<std::string, Running> all;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (auto& [name, running] : running_)
+      if (running.run) running.run->stop(true);
+  }
+  moved_.notify_all();
+  for (auto& [name, running] : running_)
+    if (running.thread.joinable()) running.thread.join();
+  running_.clear();
+}
+
+void TransformJobs::reap() {
+  for (auto it = running_.begin(); it != running_.end();) {
+    if (!it->second.ended) {
+      ++it;
+      continue;
+    }
+    it->second.thread.join();
+    it = running_.erase(it);
+  }
+}
+
+void TransformJobs::start(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  reap();
+  const auto [it, fresh] = running_.try_emplace(name);
+  if (!fresh) return;
+  Running& self = it->second;
+  self.thread = std::thread([this, name, &self] { run_job(name, self); });
+}
+
+void TransformJobs::stop_job(const std::string& name) {
+  bool known = false;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = running_.find(name);
+    known = found != running_.end() && !found->second.ended;
+    if (known) found->second.cancelled = true;
+    if (known && found->second.run) found->second.run->stop(false);
+  }
+  moved_.notify_all();
+  if (!known)
+    rows_.update(name, [](Row& row) {
+      if (row.status == status::kStopping) finish(row, status::kStopped, "");
+    });
+}
+
+bool TransformJobs::wait_for_turn(const Running& self) {
+  std::unique_lock lock(mutex_);
+  moved_.wait(lock, [&] { return stopping_ || self.cancelled || active_ < kAtOnce; });
+  if (stopping_ || self.cancelled) return false;
+  ++active_;
+  return true;
+}
+
+void TransformJobs::run_job(const std::string& name, Running& self) {
+  const bool turn = wait_for_turn(self);
+  std::string reason;
+  bool interrupted = false;
+  try {
+    if (turn) {
+      const auto row = rows_.update(name, [](Row& now) { now.body["StartTime"] = now_ms(); });
+      if (row) {
+        auto run = std::make_shared<TransformRun>(endpoints_, name, transform_spec(row->body.at("Request")),
+                                                  container_spec(row->body.at("Container")));
+        {
+          const std::lock_guard lock(mutex_);
+          self.run = run;
+          if (self.cancelled || stopping_) run->stop(!self.cancelled);
+        }
+        reason = run->run();
+      }
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      interrupted = stopping_ && !self.cancelled;
+    }
+    if (!interrupted)
+      rows_.update(name, [&](Row& row) {
+        finish(row,
+               row.status == status::kStopping ? status::kStopped
+               : reason.empty()                ? status::kCompleted
+                                               : status::kFailed,
+               reason);
+      });
+  } catch (const std::exception& e) {
+    log::error("transform job {}: {}", name, e.what());
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (turn) --active_;
+    self.ended = true;
+    self.run.reset();
+  }
+  moved_.notify_all();
+}
+
+}  // namespace clary::serving

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/serving/transform_run.h"
+
+#include <deque>
+#include <future>
+#include <thread>
+
+#include "base/log.h"
+#include "platform/objects/s3_uri.h"
+#include "platform/serving/transform_names.h"
+
+namespace clary::serving {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLogGroup = "/aws/sagemaker/TransformJobs";
+constexpr std::uint64_t kMaxAnswerBytes = 1ULL << 30;  // ours
+constexpr std::size_t kShownBytes = 512;               // of an error answer, in the data log
+constexpr auto kParametersLimit = 5s;
+constexpr auto kNoReplicaLimit = 60s;  // waiting for a process that starts again
+
+std::string summary(const std::string& text) {
+  return text.size() <= kShownBytes ? text : text.substr(0, kShownBytes) + "...";
+}
+
+}  // namespace
+
+/// What one instance works with.
+struct TransformRun::Instance {
+  std::string stream;
+  std::vector<jobs::PlannedObject> objects;
+  std::shared_ptr<ReplicaSet> set;
+  BatchRules rules;
+  int max_concurrent = 1;
+  std::optional<jobs::LogWriter> data_log;
+};
+
+TransformRun::TransformRun(Endpoints& endpoints, std::string job, TransformSpec spec, ContainerSpec container)
+    : endpoints_(endpoints),
+      job_(std::move(job)),
+      spec_(std::move(spec)),
+      container_(std::move(container)),
+      folder_(fs::absolute(endpoints.deps().data_folder) / "transforms" / job_) {}
+
+void TransformRun::stop(bool keep_outputs) {
+  keep_outputs_ = keep_outputs;
+  stopped_ = true;
+  std::vector<std::shared_ptr<ReplicaSet>> sets;
+  {
+    const std::lock_guard lock(mutex_);
+    sets = sets_;
+  }
+  for (const auto& set : sets)
+    asio::co_spawn(
+        endpoints_.loop().context(), [set] { return set->drain_and_stop(0ms); }, asio::detached);
+}
+
+std::string TransformRun::run() {
+  const ServingDeps& deps = endpoints_.deps();
+  std::string reason;
+  try {
+    const auto output = objects::parse_s3_uri(spec_.output_path);
+    if (!output || !deps.objects.bucket(output->bucket))
+      throw DeployError("ClientError: S3OutputPath " + spec_.output_path + ": the bucket does not exist");
+    std::vector<jobs::PlannedObject> objects;
+    try {
+      objects = jobs::plan_source(spec_.source, deps.objects);
+    } catch (const Error& e) {
+      throw DeployError(std::string("ClientError: Data download failed: ") + e.what());
+    }
+    fs::remove_all(folder_);
+    prepare_model(container_, deps.objects, folder_);
+    reason = run_instances(objects);
+  } catch (const DeployError& e) {
+    reason = e.what();
+  } catch (const std::exception& e) {
+    log::error("transform job {}: {}", job_, e.what());
+    reason = std::string("InternalServerError: ") + e.what();
+  }
+  if (stopped_ && !keep_outputs_) remove_outputs();
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+  return reason;
+}
+
+std::string TransformRun::run_instances(const std::vector<jobs::PlannedObject>& objects) {
+  const int count = std::min(sensible_count(spec_.instance_count), std::max(1, static_cast<int>(objects.size())));
+  const std::string epoch = std::to_string(now_ms() / 1000);
+  const int cpus = static_cast<int>(std::thread::hardware_concurrency());
+  std::vector<Instance> instances(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    Instance& instance = instances[static_cast<std::size_t>(i)];
+    const std::string id = new_instance_id() + "-" + epoch;
+    instance.stream = job_ + "/" + id;
+    instance.objects = jobs::share_of_host(objects, true, i, count);
+    ReplicaSetSpec spec;
+    spec.run_root = endpoints_.run_root();
+    spec.instance_id = id;
+    spec.replica.algorithm = endpoints_.deps().catalog.resolve(container_.image);
+    spec.replica.model_folder = folder_ / "model";
+    spec.replica.environment = container_.environment;
+    for (const auto& [name, value] : spec_.environment) spec.replica.environment[name] = value;
+    spec.replica.threads = std::max(1, cpus / count);
+    spec.replica.allow_plain = endpoints_.deps().allow_plain;
+    spec.replica.log_group = kLogGroup;
+    spec.replica.log_stream = job_;
+    instance.set = std::make_shared<ReplicaSet>(endpoints_.loop(), endpoints_.deps().logs, std::move(spec));
+    const std::lock_guard lock(mutex_);
+    sets_.push_back(instance.set);
+  }
+  std::vector<std::thread> threads;
+  for (Instance& instance : instances) threads.emplace_back([this, &instance] { run_instance(instance); });
+  for (std::thread& thread : threads) thread.join();
+  const std::lock_guard lock(mutex_);
+  return reason_;
+}
+
+void TransformRun::fail(std::string reason) {
+  const std::lock_guard lock(mutex_);
+  if (reason_.empty()) reason_ = std::move(reason);
+}
+
+void TransformRun::run_instance(Instance& instance) {
+  try {
+    if (stopped_) return;
+    prepare(instance);
+    for (const jobs::PlannedObject& object : instance.objects) {
+      if (stopped_) break;
+      const Fault fault = transform(instance, object);
+      if (stopped_) break;
+      if (fault == Fault::kClient) fail("ClientError: See job logs for more information");
+      if (fault == Fault::kAlgorithm) fail("AlgorithmError: See job logs for more information");
+    }
+  } catch (const DeployError& e) {
+    fail(e.what());
+  } catch (const std::exception& e) {
+    log::error("transform job {}: {}", job_, e.what());
+    fail(std::string("InternalServerError: ") + e.what());
+  }
+  asio::co_spawn(endpoints_.loop().context(), instance.set->drain_and_stop(0ms), asio::use_future).wait();
+}
+
+void TransformRun::prepare(Instance& instance) {
+  auto& context = endpoints_.loop().context();
+  const bool ready = asio::co_spawn(
+                         context,
+                         [set = instance.set]() -> asio::awaitable<bool> {
+                           set->start_in_background();
+                           co_return co_await set->ready();
+                         },
+                         asio::use_future)
+                         .get();
+  if (!ready && !stopped_)
+    throw DeployError(
+        "AlgorithmError: Model container failed to respond to ping. Please ensure /ping endpoint is implemented and "
+        "responds with an HTTP 200 status code");
+  if (!ready) return;
+  const Answer answer = asio::co_spawn(context, get(instance.set, "/execution-parameters"), asio::use_future).get();
+  const Settled settled =
+      settle(spec_.asked, answer.status == 200 ? parse_execution_parameters(answer.body) : ExecutionParameters{});
+  instance.rules = spec_.rules;
+  instance.rules.strategy = settled.strategy;
+  instance.rules.max_payload_bytes = payload_bytes(settled.max_payload_mb);
+  instance.max_concurrent = settled.max_concurrent;
+  instance.data_log.emplace(endpoints_.deps().logs.writer(kLogGroup, instance.stream + "/data-log"));
+  log(instance, nullptr,
+      "MaxConcurrentTransforms=" + std::to_string(settled.max_concurrent) + ", MaxPayloadInMB=" +
+          std::to_string(settled.max_payload_mb) + ", BatchStrategy=" + std::string(name_of(settled.strategy)));
+}
+
+void TransformRun::log(Instance& instance, const jobs::PlannedObject* object, const std::string& text) {
+  const EpochMs now = now_ms();
+  std::string time = iso8601_ms(now);
+  if (time.ends_with('Z')) time.pop_back();
+  std::string line = time + ":[sagemaker logs]: ";
+  if (object != nullptr) line += object->bucket + "/" + object->key + ": ";
+  try {
+    instance.data_log->append(now, line + text);
+  } catch (const std::exception& e) {
+    log::warn("transform job {}: {}", job_, e.what());
+  }
+}
+
+TransformRun::Fault TransformRun::transform(Instance& instance, const jobs::PlannedObject& object) {
+  auto open = endpoints_.deps().objects.open(object.bucket, object.key);
+  if (!open) {
+    log(instance, &object, "ClientError: the object is no longer there");
+    return Fault::kClient;
+  }
+  objects::Upload upload = endpoints_.deps().objects.begin();
+  const Fault fault = transform_open(instance, object, upload, "/proc/self/fd/" + std::to_string(open->fd.get()));
+  if (fault == Fault::kNone && !stopped_) store(object, std::move(upload));
+  return fault;
+}
+
+TransformRun::Fault TransformRun::transform_open(Instance& instance, const jobs::PlannedObject& object,
+                                                 objects::Upload& upload, const std::string& path) {
+  struct Sent {
+    Payload payload;
+    std::future<Answer> answer;
+  };
+  std::deque<Sent> window;  // oldest first
+  Fault fault = Fault::kNone;
+  try {
+    PayloadReader reader(spec_.gzip ? open_gzip(path) : open_plain(path), instance.rules);
+    for (bool more = true; fault == Fault::kNone && !stopped_;) {
+      while (more && window.size() < static_cast<std::size_t>(instance.max_concurrent)) {
+        std::optional<Payload> payload = reader.next();
+        more = payload.has_value();
+        if (!more) break;
+        std::string body = std::move(payload->body);
+        window.push_back(
+            {std::move(*payload),
+             asio::co_spawn(endpoints_.loop().context(), invoke(instance.set, std::move(body)), asio::use_future)});
+      }
+      if (window.empty()) break;
+      Sent oldest = std::move(window.front());
+      window.pop_front();
+      fault = accept(instance, object, oldest.payload, oldest.answer.get(), upload);
+    }
+  } catch (const DeployError&) {
+    throw;
+  } catch (const Error& e) {
+    log(instance, &object, std::string("ClientError: ") + e.what());
+    fault = Fault::kClient;
+  }
+  for (Sent& sent : window) sent.answer.wait();
+  return fault;
+}
+
+TransformRun::Fault TransformRun::accept(Instance& instance, const jobs::PlannedObject& object, const Payload& payload,
+                                         Answer answer, objects::Upload& upload) {
+  const std::string where = payload.records == 1 ? "record " + std::to_string(payload.first_record)
+                                                 : "records " + std::to_string(payload.first_record) + " to " +
+                                                       std::to_string(payload.first_record + payload.records - 1);
+  if (stopped_) return Fault::kAlgorithm;
+  if (answer.status == 0) {
+    log(instance, &object, "Unable to get response from algorithm (" + where + "): " + summary(answer.body));
+    return Fault::kAlgorithm;
+  }
+  if (answer.status < 200 || answer.status > 299) {
+    const bool client = answer.status >= 400 && answer.status < 500;
+    log(instance, &object,
+        client ? "ClientError: " + std::to_string(answer.status)
+               : "Bad HTTP status received from algorithm: " + std::to_string(answer.status));
+    log(instance, &object, "Message: " + where + ": " + summary(answer.body));
+    return client ? Fault::kClient : Fault::kAlgorithm;
+  }
+  const std::string text = assembled(instance.rules, payload, std::move(answer.body));
+  try {
+    upload.write(text);
+  } catch (const std::exception& e) {
+    throw DeployError("InternalServerError: the output for " + object.bucket + "/" + object.key +
+                      " could not be stored: " + e.what());
+  }
+  return Fault::kNone;
+}
+
+void TransformRun::store(const jobs::PlannedObject& object, objects::Upload upload) {
+  const auto target = objects::parse_s3_uri(output_uri(spec_.output_path, object.relative));
+  objects::PutOptions options;
+  if (spec_.accept) options.content_type = *spec_.accept;
+  try {
+    if (!target) throw Error(Kind::kInvalid, "the key of the output is too long");
+    const objects::ObjectInfo info = upload.commit(target->bucket, target->key, options);
+    const std::lock_guard lock(mutex_);
+    written_.push_back(info);
+  } catch (const std::exception& e) {
+    throw DeployError("InternalServerError: the output for " + object.bucket + "/" + object.key +
+                      " could not be stored: " + e.what());
+  }
+}
+
+void TransformRun::remove_outputs() {
+  const std::lock_guard lock(mutex_);
+  for (const objects::ObjectInfo& object : written_) {
+    try {
+      endpoints_.deps().objects.remove(object.bucket, object.key, object.etag);
+    } catch (const std::exception& e) {
+      log::warn("transform job {}: {}", job_, e.what());
+    }
+  }
+}
+
+asio::awaitable<TransformRun::Answer> TransformRun::get(std::shared_ptr<ReplicaSet> set, std::string target) {
+  http::ClientRequest request;
+  request.target = std::move(target);
+  co_return co_await send(set, request, kParametersLimit);
+}
+
+asio::awaitable<TransformRun::Answer> TransformRun::invoke(std::shared_ptr<ReplicaSet> set, std::string body) {
+  http::ClientRequest request;
+  request.method = "POST";
+  request.target = "/invocations";
+  if (spec_.content_type) request.headers.add("Content-Type", *spec_.content_type);
+  if (spec_.accept) request.headers.add("Accept", *spec_.accept);
+  request.body = std::move(body);
+  Answer answer;
+  for (int attempt = 0; attempt <= spec_.max_retries && !stopped_; ++attempt) {
+    answer = co_await send(set, request, spec_.timeout);
+    if (answer.status != 0 && answer.status < 500) break;  // 4xx will not heal
+  }
+  co_return answer;
+}
+
+asio::awaitable<TransformRun::Answer> TransformRun::send(std::shared_ptr<ReplicaSet> set,
+                                                         const http::ClientRequest& request,
+                                                         std::chrono::milliseconds timeout) {
+  if (!set->enter()) co_return Answer{0, "the model is being stopped"};
+  Visit visit(set);
+  asio::steady_timer pause(endpoints_.loop().context());
+  const auto limit = std::chrono::steady_clock::now() + kNoReplicaLimit;
+  std::shared_ptr<Replica> replica;
+  while (!(replica = visit.next_replica())) {
+    if (stopped_ || std::chrono::steady_clock::now() > limit) co_return Answer{0, "no process of the model is ready"};
+    pause.expires_after(5ms);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+  try {
+    const std::shared_ptr<http::Client> client = replica->client();
+    if (!client) co_return Answer{0, "no process of the model is ready"};
+    http::ClientResponse response = co_await client->send(request, timeout);
+    std::string body = co_await http::read_body(*response.body, kMaxAnswerBytes);
+    co_return Answer{response.status, std::move(body)};
+  } catch (const std::exception& e) {
+    co_return Answer{0, e.what()};
+  }
+}
+
+}  // namespace clary::serving
