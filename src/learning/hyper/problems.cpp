@@ -39,7 +39,8 @@ void Problems::check_names(const TextMap& given) {
     found_.push_back(fmt::format("No value(s) were specified for {} which are required hyperparameter(s)",
                                  fmt::join(missing, ", ")));
   for (const auto& [name, value] : given) {
-    if (std::any_of(table_.begin(), table_.end(), [&](const FieldSpec* spec) { return spec->name == name; })) continue;
+    if (std::any_of(table_.begin(), table_.end(), [&name = name](const FieldSpec* spec) { return spec->name == name; }))
+      continue;
     std::string text = fmt::format("Additional properties are not allowed ('{}' was unexpected)", shortened(name));
     if (const auto closest = closest_name(name, table_)) text += fmt::format("; did you mean '{}'?", *closest);
     found_.push_back(std::move(text));

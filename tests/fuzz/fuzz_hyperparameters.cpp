@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lines "name=value" against a schema with a field of every type. Only Error{kInvalid} may escape, and what was
+// accepted is accepted again in the form that the schema shows.
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "learning/hyper/schema.h"
+
+namespace {
+
+struct Sample {
+  std::int64_t k = 5;
+  double rate = 0.1;
+  int task = 0;
+  bool on = false;
+  std::vector<std::int64_t> layers;
+  std::string note;
+};
+
+const clary::Schema<Sample>& schema() {
+  using namespace clary::hyper;
+  static const clary::Schema<Sample> s{
+      "sample",
+      {integer("k", &Sample::k, 1, 1000).literal("auto", "0"),
+       continuous("rate", &Sample::rate, 1e-6).literal("Inf", "inf"),
+       categorical("task", &Sample::task, {{"a", 0}, {"b", 1}}).literal("bee", "b"), boolean("on", &Sample::on),
+       integer_list("layers", &Sample::layers, 1).literal("auto", ""), free_text("note", &Sample::note)},
+      {{"k must not be 13", [](const Sample& h) { return h.k != 13; }}}};
+  return s;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  clary::hyper::TextMap given;
+  for (const auto line : clary::split({reinterpret_cast<const char*>(data), size}, '\n')) {
+    const std::size_t equals = line.find('=');
+    given[std::string(line.substr(0, equals))] = equals == line.npos ? "" : std::string(line.substr(equals + 1));
+  }
+  try {
+    schema().parse(given);
+    schema().parse(schema().configuration(given));
+    clary::hyper::python_repr(given);
+  } catch (const clary::Error& error) {
+    if (error.kind() != clary::Kind::kInvalid) std::abort();
+  }
+  return 0;
+}
