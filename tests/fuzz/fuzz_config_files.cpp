@@ -12,7 +12,7 @@ namespace {
 
 template <class P, class V>
 void round_trip(P parse, V value) {
-  if (parse(to_json(value)) != value) std::abort();
+  if (parse(clary::contract::to_json(value)) != value) std::abort();
 }
 
 }  // namespace
