@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Element-wise passes: exponentials of the softmax, activations, Gaussian noise.
+#include "algorithms/ntm/kernels/kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "algorithms/ntm/kernels/vector_math.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// After highway.h, inside foreach_target's repeated inclusion:
+#include <hwy/contrib/math/math-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace clary::ntm::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+using I = std::int64_t;
+
+/// e^x to about 2 ulp on [-87, 88]; clamped outside. Cody-Waite reduction by ln 2, then the Taylor polynomial of degree
+/// 6 on |r| <= ln(2)/2 (its remainder is 1.2e-7 relative).
+HWY_INLINE V fast_exp(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  x = hn::Min(hn::Max(x, hn::Set(d, -87.0f)), hn::Set(d, 88.0f));
+  const V n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504f)));
+  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x);
+  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
+  V p = hn::Set(d, 1.0f / 720);
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 120));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 24));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 6));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
+  return hn::Mul(p, hn::BitCast(d, exponent));
+}
+
+float Maximum(const float* x, I width) {
+  const D d;
+  const I lanes = static_cast<I>(hn::Lanes(d));
+  V m = hn::LoadU(d, x);
+  for (I i = lanes; i < width; i += lanes) m = hn::Max(m, hn::LoadU(d, x + i));
+  return hn::GetLane(hn::MaxOfLanes(d, m));
+}
+
+float ExpSum(float* x, I width, float shift) {
+  const D d;
+  const I lanes = static_cast<I>(hn::Lanes(d));
+  const V s = hn::Set(d, shift);
+  V sum = hn::Zero(d);
+  for (I i = 0; i < width; i += lanes) {
+    const V e = fast_exp(d, hn::Sub(hn::LoadU(d, x + i), s));
+    sum = hn::Add(sum, e);
+    hn::StoreU(e, d, x + i);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+void Scale(float* x, I width, float factor) {
+  const D d;
+  const I lanes = static_cast<I>(hn::Lanes(d));
+  const V f = hn::Set(d, factor);
+  for (I i = 0; i < width; i += lanes) hn::StoreU(hn::Mul(f, hn::LoadU(d, x + i)), d, x + i);
+}
+
+HWY_INLINE V sigmoid(D d, V x) {
+  const V one = hn::Set(d, 1.0f);
+  return hn::Div(one, hn::Add(one, fast_exp(d, hn::Neg(x))));
+}
+
+void Activate(Activation kind, float* x, I width) {
+  const D d;
+  const I lanes = static_cast<I>(hn::Lanes(d));
+  const V one = hn::Set(d, 1.0f), two = hn::Set(d, 2.0f);
+  for (I i = 0; i < width; i += lanes) {
+    const V a = hn::LoadU(d, x + i);
+    V y = hn::Max(a, hn::Zero(d));
+    if (kind == Activation::kSigmoid) y = sigmoid(d, a);
+    if (kind == Activation::kTanh) y = hn::Sub(hn::Mul(two, sigmoid(d, hn::Mul(two, a))), one);
+    hn::StoreU(y, d, x + i);
+  }
+}
+
+void ActivateBackward(Activation kind, const float* output, float* delta, I width) {
+  const D d;
+  const I lanes = static_cast<I>(hn::Lanes(d));
+  const V one = hn::Set(d, 1.0f);
+  for (I i = 0; i < width; i += lanes) {
+    const V y = hn::LoadU(d, output + i), g = hn::LoadU(d, delta + i);
+    V slope = hn::Mul(y, hn::Sub(one, y));
+    if (kind == Activation::kTanh) slope = hn::NegMulAdd(y, y, one);
+    if (kind == Activation::kRelu) slope = hn::IfThenElseZero(hn::Gt(y, hn::Zero(d)), one);
+    hn::StoreU(hn::Mul(g, slope), d, delta + i);
+  }
+}
+
+using DU = hn::ScalableTag<std::uint32_t>;
+using VU = hn::Vec<DU>;
+
+/// High and low halves of a * multiplier for every 32-bit lane.
+HWY_INLINE void multiply_wide(DU d, VU a, VU multiplier, VU& high, VU& low) {
+  const hn::Repartition<std::uint64_t, DU> d64;
+  const auto even = hn::MulEven(a, multiplier);
+  const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(d64, a))), multiplier);
+  high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
+  low = hn::Mul(a, multiplier);
+}
+
+/// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), one counter a lane.
+HWY_INLINE void philox_rounds(DU d, VU& c0, VU& c1, VU& c2, VU& c3, std::uint64_t key) {
+  std::uint32_t k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
+  const VU m0 = hn::Set(d, 0xD2511F53u), m1 = hn::Set(d, 0xCD9E8D57u);
+  for (int round = 0; round < 10; ++round) {
+    VU high0, low0, high1, low1;
+    multiply_wide(d, c0, m0, high0, low0);
+    multiply_wide(d, c2, m1, high1, low1);
+    c0 = hn::Xor(hn::Xor(high1, c1), hn::Set(d, k0));
+    c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(d, k1));
+    c1 = low1;
+    c3 = low0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+}
+
+/// Uniform in (0, 1): the top 23 bits plus a half.
+HWY_INLINE V open_uniform(D d, VU bits) {
+  const hn::RebindToSigned<D> di;
+  const V n = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<9>(bits)));
+  return hn::Mul(hn::Add(n, hn::Set(d, 0.5f)), hn::Set(d, 1.0f / 8388608));
+}
+
+/// Two normals from two words by Box and Muller.
+HWY_INLINE void box_muller(D d, VU a, VU b, V& x, V& y) {
+  const V radius = hn::Sqrt(hn::Mul(hn::Set(d, -2.0f), hn::Log(d, open_uniform(d, a))));
+  // The angle is centred on zero so that Sin and Cos stay in their most accurate range.
+  const V angle = hn::Mul(hn::Sub(open_uniform(d, b), hn::Set(d, 0.5f)), hn::Set(d, 6.28318531f));
+  x = hn::Mul(radius, hn::Cos(d, angle));
+  y = hn::Mul(radius, hn::Sin(d, angle));
+}
+
+void FillNormal(I count, const std::uint32_t* first, const std::uint32_t* second, std::uint32_t third,
+                std::uint32_t fourth, std::uint64_t key, float* out) {
+  const D d;
+  const DU du;
+  const I lanes = static_cast<I>(hn::Lanes(d));
+  HWY_ALIGN std::uint32_t tail_first[HWY_MAX_BYTES / 4] = {}, tail_second[HWY_MAX_BYTES / 4] = {};
+  HWY_ALIGN float tail_out[HWY_MAX_BYTES] = {};
+  for (I i = 0; i < count; i += lanes) {
+    const bool tail = i + lanes > count;
+    if (tail) {
+      for (I j = i; j < count; ++j) tail_first[j - i] = first[j], tail_second[j - i] = second[j];
+    }
+    VU c0 = hn::LoadU(du, tail ? tail_first : first + i), c1 = hn::LoadU(du, tail ? tail_second : second + i);
+    VU c2 = hn::Set(du, third), c3 = hn::Set(du, fourth);
+    philox_rounds(du, c0, c1, c2, c3, key);
+    V x0, x1, x2, x3;
+    box_muller(d, c0, c1, x0, x1);
+    box_muller(d, c2, c3, x2, x3);
+    hn::StoreInterleaved4(x0, x1, x2, x3, d, tail ? tail_out : out + 4 * i);
+    if (tail) {
+      for (I j = 0; j < 4 * (count - i); ++j) out[4 * i + j] = tail_out[j];
+    }
+  }
+}
+
+void PhiloxOne(const std::uint32_t* counter, std::uint64_t key, std::uint32_t* out) {
+  const DU d;
+  VU c0 = hn::Set(d, counter[0]), c1 = hn::Set(d, counter[1]), c2 = hn::Set(d, counter[2]), c3 = hn::Set(d, counter[3]);
+  philox_rounds(d, c0, c1, c2, c3, key);
+  out[0] = hn::GetLane(c0), out[1] = hn::GetLane(c1), out[2] = hn::GetLane(c2), out[3] = hn::GetLane(c3);
+}
+
+}  // namespace clary::ntm::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace clary::ntm::kernels {
+HWY_EXPORT(Maximum);
+HWY_EXPORT(ExpSum);
+HWY_EXPORT(Scale);
+HWY_EXPORT(Activate);
+HWY_EXPORT(ActivateBackward);
+HWY_EXPORT(FillNormal);
+HWY_EXPORT(PhiloxOne);
+
+float maximum(const float* x, std::int64_t width) { return HWY_DYNAMIC_DISPATCH(Maximum)(x, width); }
+float exp_sum(float* x, std::int64_t width, float shift) { return HWY_DYNAMIC_DISPATCH(ExpSum)(x, width, shift); }
+void scale(float* x, std::int64_t width, float factor) { HWY_DYNAMIC_DISPATCH(Scale)(x, width, factor); }
+void activate(Activation kind, float* x, std::int64_t width) { HWY_DYNAMIC_DISPATCH(Activate)(kind, x, width); }
+void activate_backward(Activation kind, const float* output, float* delta, std::int64_t width) {
+  HWY_DYNAMIC_DISPATCH(ActivateBackward)(kind, output, delta, width);
+}
+void fill_normal(std::int64_t count, const std::uint32_t* first, const std::uint32_t* second, std::uint32_t third,
+                 std::uint32_t fourth, std::uint64_t key, float* out) {
+  HWY_DYNAMIC_DISPATCH(FillNormal)(count, first, second, third, fourth, key, out);
+}
+void philox(const std::uint32_t counter[4], std::uint64_t key, std::uint32_t out[4]) {
+  HWY_DYNAMIC_DISPATCH(PhiloxOne)(counter, key, out);
+}
+}  // namespace clary::ntm::kernels
+#endif
