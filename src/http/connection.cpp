@@ -202,6 +202,7 @@ asio::awaitable<bool> Connection::serve_one() {
   }
   if (status != 0) {
     co_await refuse(status, reason);
+    if (status != 408) co_await linger();  // who was too slow gets no more time
     co_return false;
   }
   if (head->method == "CONNECT") {
@@ -225,6 +226,7 @@ asio::awaitable<bool> Connection::answer(RequestHead head) {
   }
   if (status != 0) {
     co_await refuse(status, reason);
+    co_await linger();
     co_return false;
   }
   const bool waits = framing.kind != BodyKind::kNone && head.version == 11 && head.headers.has("Expect");
@@ -315,7 +317,6 @@ asio::awaitable<void> Connection::refuse(int status, std::string text) {
   const RequestHead head;
   stream_->set_progress_timeout(env_.options.progress_timeout);
   co_await write_response(response, head, false);
-  co_await linger();
 }
 
 /// Reads what the peer still sends, within bounds, so that it gets to see our answer and not a reset.
@@ -347,6 +348,7 @@ asio::awaitable<void> Connection::open_tunnel(const RequestHead& head) {
   }
   if (!context) {
     co_await refuse(403, "CONNECT " + head.target.substr(0, 256) + ": this proxy does not connect to that host");
+    co_await linger();
     co_return;
   }
   connect_host_ = lower(target.substr(0, colon));

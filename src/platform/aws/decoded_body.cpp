@@ -52,11 +52,11 @@ std::string raw_checksum(const ChecksumName& checksum, std::string_view text) {
   return std::move(*raw);
 }
 
-class DecodedBody final : public http::BodySource {
+class DecodedBody final : public CheckedBody {
  public:
   DecodedBody(http::Request& request, std::optional<AwsChunkedForm> form, std::vector<Check> checks,
               std::optional<std::uint64_t> announced)
-      : inner_(request.body), headers_(request.headers), checks_(std::move(checks)), announced_(announced) {
+      : inner_(request.body), checks_(std::move(checks)), announced_(announced) {
     if (form) decoder_.emplace(std::move(*form));
   }
 
@@ -129,13 +129,12 @@ class DecodedBody final : public http::BodySource {
       const std::string actual = check.hasher.finish();
       if (actual != check.expected) mismatch(check, actual);
     }
-    if (!decoder_) return;
+    if (!decoder_ || headers_ == nullptr) return;
     for (const auto [name, value] : decoder_->trailers())
-      if (name.starts_with("x-amz-checksum-") && !headers_.has(name)) headers_.add(name, value);
+      if (name.starts_with("x-amz-checksum-") && !headers_->has(name)) headers_->add(name, value);
   }
 
   http::BodySource& inner_;
-  http::Headers& headers_;
   std::vector<Check> checks_;
   std::optional<std::uint64_t> announced_;
   std::optional<AwsChunkedDecoder> decoder_;
@@ -185,7 +184,7 @@ std::optional<std::uint64_t> decoded_length(const http::Headers& headers) {
 
 std::span<const ChecksumName> checksum_names() noexcept { return kChecksums; }
 
-std::unique_ptr<http::BodySource> decoded_body(http::Request& request, std::optional<AwsChunkedForm> form) {
+std::unique_ptr<CheckedBody> decoded_body(http::Request& request, std::optional<AwsChunkedForm> form) {
   std::vector<Check> checks;
   check_header_digests(request.headers, checks);
   std::optional<std::uint64_t> announced = request.body.size();

@@ -11,13 +11,20 @@
 
 namespace clary::aws {
 
-/// @param request  its Content-Encoding loses "aws-chunked", and its checksum trailers are added to its headers when
-/// the
-///                 body ends; must outlive the result
+class CheckedBody : public http::BodySource {
+ public:
+  /// Checksum trailers are added to `headers` when the body ends.
+  void report_trailers_to(http::Headers& headers) noexcept { headers_ = &headers; }
+
+ protected:
+  http::Headers* headers_ = nullptr;
+};
+
+/// @param request  its Content-Encoding loses "aws-chunked"; its body must outlive the result
 /// @param form     set when the body is aws-chunked
 /// @throws ServiceError: InvalidDigest, InvalidRequest for checksums that can't be right
 /// @return null when the request says nothing about its body: then it is used as it is
-std::unique_ptr<http::BodySource> decoded_body(http::Request& request, std::optional<AwsChunkedForm> form);
+std::unique_ptr<CheckedBody> decoded_body(http::Request& request, std::optional<AwsChunkedForm> form);
 
 struct ChecksumName {
   std::string_view header;  // "x-amz-checksum-crc32"

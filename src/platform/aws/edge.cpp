@@ -333,7 +333,7 @@ Awaitable<Response> Edge::Core::to_s3(Request& request, const Signature& signatu
     form->scope_text = signature.scope.text;
     form->seed_signature = signature.signature;
   }
-  const std::unique_ptr<http::BodySource> decoded = decoded_body(request, std::move(form));
+  const std::unique_ptr<CheckedBody> decoded = decoded_body(request, std::move(form));
   if (!s3) throw ServiceError(Code::kNotImplemented, "The service s3 is not implemented by this server.");
   if (!decoded) co_return co_await s3(request, caller);
   Request inner{std::move(request.method),
@@ -343,6 +343,7 @@ Awaitable<Response> Edge::Core::to_s3(Request& request, const Signature& signatu
                 request.tls,
                 request.connect_host,
                 request.peer};
+  decoded->report_trailers_to(inner.headers);
   co_return co_await s3(inner, caller);
 }
 
