@@ -53,6 +53,7 @@ struct ConnectOptions {
   std::chrono::milliseconds connect_timeout{300'000};  // until all hosts are there; names may resolve late
   std::chrono::milliseconds timeout{1'800'000};        // of one operation: hosts may have unequal shares of the data
   std::uint16_t port = 7777;                           // of the rendezvous on the first host
+  bool shared_memory = true;                           // all-reduce through memory where all hosts are on one machine
 };
 
 /// The collective of one host.

@@ -38,8 +38,9 @@ Hosts hosts_of(int count, int rank) {
   return out;
 }
 
-ConnectOptions quick(std::uint16_t port) {
+ConnectOptions quick(std::uint16_t port, bool shared_memory = true) {
   ConnectOptions out;
+  out.shared_memory = shared_memory;
   out.port = port;
   out.connect_timeout = std::chrono::seconds(20);
   out.timeout = std::chrono::seconds(10);
@@ -80,19 +81,24 @@ TEST(Collective, OneHostNeedsNoNetwork) {
   one->barrier();
 }
 
+/// Parameter: shared memory, or gloo alone.
+class Transport : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(All, Transport, testing::Bool(),
+                         [](const auto& row) { return row.param ? "SharedMemory" : "Gloo"; });
+
 TEST(Hosts, RankIsThePlaceInTheSortedNames) {
   const Hosts hosts{{"algo-1", "algo-10", "algo-2"}, "algo-2", "lo"};
   EXPECT_EQ(hosts.rank(), 2);
   EXPECT_FALSE(hosts.is_first());
 }
 
-TEST(Collective, SumsFloatsOfAnySizeOverTwoAndThreeHosts) {
+TEST_P(Transport, SumsFloatsOfAnySizeOverTwoAndThreeHosts) {
   for (const int count : {2, 3}) {
     const auto port = free_port();
     on_hosts(count, [&](int rank) {
-      const auto all = connect(hosts_of(count, rank), quick(port));
+      const auto all = connect(hosts_of(count, rank), quick(port, GetParam()));
       bool good = all->rank() == rank && all->size() == count;
-      for (const std::size_t size : {1UL, 7UL, 1000UL, 1000003UL}) {
+      for (const std::size_t size : {1UL, 7UL, 1000UL, 3000003UL}) {
         std::vector<float> values(size);
         for (std::size_t i = 0; i < size; ++i) values[i] = static_cast<float>(i % 1000) * static_cast<float>(rank + 1);
         all->all_reduce_sum(std::span(values));
@@ -104,10 +110,10 @@ TEST(Collective, SumsFloatsOfAnySizeOverTwoAndThreeHosts) {
   }
 }
 
-TEST(Collective, ReducesBroadcastsGathersAndMeets) {
+TEST_P(Transport, ReducesBroadcastsGathersAndMeets) {
   const auto port = free_port();
   on_hosts(3, [&](int rank) {
-    const auto all = connect(hosts_of(3, rank), quick(port));
+    const auto all = connect(hosts_of(3, rank), quick(port, GetParam()));
     std::vector<double> sums{1.5, static_cast<double>(rank)}, most{static_cast<double>(rank), -1.0};
     std::vector<std::int64_t> counts{rank, 1LL << 40};
     all->all_reduce_sum(std::span(sums));
@@ -126,10 +132,10 @@ TEST(Collective, ReducesBroadcastsGathersAndMeets) {
   });
 }
 
-TEST(Collective, ResultsAreTheSameBytesOnEveryHostAndEveryRun) {
+TEST_P(Transport, ResultsAreTheSameBytesOnEveryHostAndEveryRun) {
   const auto port = free_port();
   on_hosts(3, [&](int rank) {
-    const auto all = connect(hosts_of(3, rank), quick(port));
+    const auto all = connect(hosts_of(3, rank), quick(port, GetParam()));
     std::vector<std::string> runs;
     for (int run = 0; run < 3; ++run) {
       std::vector<float> values(10'007);
@@ -156,10 +162,11 @@ TEST(Collective, AHostThatNeverComesIsNamed) {
   });
 }
 
-TEST(Collective, AHostThatDiesIsNamed) {
+TEST_P(Transport, AHostThatDiesIsNamed) {
   const auto port = free_port();
   on_hosts(3, [&](int rank) {
-    const auto all = connect(hosts_of(3, rank), quick(port));
+    const auto all = connect(hosts_of(3, rank), quick(port, GetParam()));
+    all->barrier();
     if (rank == 2) _exit(0);  // without a word
     std::vector<float> values(1000);
     try {

@@ -17,10 +17,12 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <thread>
 
 #include "base/error.h"
 #include "learning/collective/rendezvous.h"
+#include "learning/collective/shared_memory.h"
 
 namespace clary::collective {
 namespace {
@@ -81,17 +83,24 @@ class GlooCollective final : public Collective {
     context_->setTimeout(until(deadline) + std::chrono::seconds(1));
     guarded("connect", [&] { context_->connectFullMesh(store, device); });
     context_->setTimeout(options.timeout);
+    if (options.shared_memory) shared_ = SharedMemory::meet(hosts, *client_, deadline);
   }
 
   int rank() const noexcept override { return hosts_.rank(); }
   int size() const noexcept override { return hosts_.size(); }
 
-  void all_reduce_sum(std::span<float> values) override { all_reduce("all_reduce_sum", values, &gloo::sum<float>); }
-  void all_reduce_sum(std::span<double> values) override { all_reduce("all_reduce_sum", values, &gloo::sum<double>); }
-  void all_reduce_sum(std::span<std::int64_t> values) override {
-    all_reduce("all_reduce_sum", values, &gloo::sum<std::int64_t>);
+  void all_reduce_sum(std::span<float> values) override {
+    all_reduce("all_reduce_sum", values, &gloo::sum<float>, std::plus<float>());
   }
-  void all_reduce_max(std::span<double> values) override { all_reduce("all_reduce_max", values, &gloo::max<double>); }
+  void all_reduce_sum(std::span<double> values) override {
+    all_reduce("all_reduce_sum", values, &gloo::sum<double>, std::plus<double>());
+  }
+  void all_reduce_sum(std::span<std::int64_t> values) override {
+    all_reduce("all_reduce_sum", values, &gloo::sum<std::int64_t>, std::plus<std::int64_t>());
+  }
+  void all_reduce_max(std::span<double> values) override {
+    all_reduce("all_reduce_max", values, &gloo::max<double>, Max());
+  }
 
   void broadcast(std::span<std::byte> bytes, int root) override {
     if (bytes.empty()) return;
@@ -120,6 +129,7 @@ class GlooCollective final : public Collective {
   }
 
   void barrier() override {
+    if (shared_) return shared_->barrier(peer_check("barrier"));
     guarded("barrier", [&] {
       gloo::BarrierOptions options(context_);
       gloo::barrier(options);
@@ -140,15 +150,28 @@ class GlooCollective final : public Collective {
                               std::chrono::duration_cast<std::chrono::seconds>(options_.connect_timeout).count()));
   }
 
-  template <class T>
-  void all_reduce(const char* what, std::span<T> values, void (*reduce)(void*, const void*, const void*, std::size_t)) {
+  template <class T, class Op>
+  void all_reduce(const char* what, std::span<T> values, void (*reduce)(void*, const void*, const void*, std::size_t),
+                  Op op) {
     if (values.empty()) return;
+    if (shared_) return shared_->all_reduce(values, op, peer_check(what));
     guarded(what, [&] {
       gloo::AllreduceOptions options(context_);
       options.setOutput(values.data(), values.size());
       options.setReduceFunction(reduce);
       gloo::allreduce(options);
     });
+  }
+
+  /// What a wait on shared memory asks now and then.
+  std::function<void()> peer_check(const char* what) {
+    return [this, what, deadline = Clock::now() + options_.timeout] {
+      const auto lost = client_->gone();
+      if (!lost.empty() || Clock::now() > deadline)
+        throw Error(Kind::kUnavailable,
+                    fmt::format("{}: host {} lost contact with {}{}", what, hosts_.current, suspects(),
+                                lost.empty() ? ": no word from it for too long" : ": it ended"));
+    };
   }
 
   void send(std::string_view blob, int to) {
@@ -202,6 +225,7 @@ class GlooCollective final : public Collective {
   std::unique_ptr<RendezvousServer> server_;
   std::unique_ptr<RendezvousClient> client_;
   std::shared_ptr<gloo::rendezvous::Context> context_;
+  std::unique_ptr<SharedMemory> shared_;  // null: the hosts are on several machines
 };
 
 }  // namespace
