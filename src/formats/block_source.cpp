@@ -38,7 +38,7 @@ class SpanBlocks : public BlockSource {
   bool next(Block& block) override {
     if (position_ == bytes_.size()) return false;
     const auto rest = bytes_.subspan(position_);
-    std::size_t size = 0;
+    std::size_t size = options_.whole_when_mapped ? rest.size() : 0;
     for (std::size_t window = kBlockBytes; size == 0; window *= 2) {
       size = options_.cut(rest.first(std::min(window, rest.size())), kBlockBytes);
       if (window >= rest.size()) {

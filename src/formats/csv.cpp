@@ -94,11 +94,7 @@ void CsvDecoder::fill(const Block& block, std::size_t fields) {
   next_ = 0;
   const std::size_t wanted = fields + kIndexAhead;
   if (separators_.size() < wanted + simd::kIndexSlack) separators_.resize(wanted + simd::kIndexSlack);
-  const std::string_view text = block.text();
-  while (count_ < wanted && indexed_to_ < text.size()) {
-    count_ += simd::index_separators(text, indexed_to_, separators_.data() + count_);
-    indexed_to_ = std::min(indexed_to_ + simd::kIndexStep, text.size());
-  }
+  count_ += simd::index_separators(block.text(), indexed_to_, separators_.data() + count_, wanted - count_);
 }
 
 bool CsvDecoder::skip_blank_line(Block& block) {
@@ -151,7 +147,8 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
     const char* end = separator;
     if (column + 1 == fields && end != begin && end[-1] == '\r') --end;
     float value;
-    if (end - text < 16 || end == begin || !parse_short_decimal(begin, end, value)) {
+    if (end - text < 16 || end == begin ||
+        !(parse_short_decimal(begin, end, value) || parse_long_decimal(begin, end, value))) {
       value = slow_number(block, fields, column, begin, end);
     }
     begin = separator + 1;
@@ -167,7 +164,18 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
   for (std::size_t d = 0; d < width;) {
     // Counts and flags: eight one-digit fields at once.
     if (width - d > simd::kDigitRun && begin[1] == ',' && text_end - begin >= simd::kDigitRunBytes) {
-      if (kSparse ? simd::is_zero_run(begin) : simd::digit_run(begin, values + d)) {
+      bool run = false;
+      if constexpr (kSparse) {
+        run = simd::is_zero_run(begin);
+        if (!run) {
+          const int added = simd::sparse_digit_run(begin, static_cast<std::int32_t>(d), values + kept, columns + kept);
+          run = added >= 0;
+          kept += static_cast<std::size_t>(std::max(added, 0));
+        }
+      } else {
+        run = simd::digit_run(begin, values + d);
+      }
+      if (run) {
         begin += simd::kDigitRunBytes;
         d += simd::kDigitRun;
         continue;

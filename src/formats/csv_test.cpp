@@ -67,6 +67,33 @@ TEST(CsvNumber, ShortDecimalsRoundAsTheStandardLibraryDoes) {
   EXPECT_GT(fast, 390000);
 }
 
+TEST(CsvNumber, LongDecimalsRoundAsTheStandardLibraryDoes) {
+  std::mt19937_64 random(9);
+  int fast = 0;
+  for (int i = 0; i < 400000; ++i) {
+    char text[64];
+    double number = std::bit_cast<double>((random() & 0x800FFFFFFFFFFFFF) | (1023 - 40 + random() % 80) << 52);
+    if (i % 3 == 0) {  // near the middle between two floats, where rounding twice would show
+      const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(number)) & ~1U;
+      number = (static_cast<double>(std::bit_cast<float>(bits)) + static_cast<double>(std::bit_cast<float>(bits + 1))) / 2;
+      if (i % 2 == 0) number = std::nextafter(number, random() % 2 == 0 ? 1e300 : -1e300);
+    }
+    const char* const forms[] = {"%.18e", "%.17g", "%.15f", "%.20f"};
+    std::snprintf(text, sizeof text, forms[random() % 4], number);
+    float value = -1;
+    const std::string padded = "????????????????" + std::string(text);
+    if (!parse_long_decimal(padded.data() + 16, padded.data() + padded.size(), value)) continue;
+    ++fast;
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(value), std::bit_cast<std::uint32_t>(reference(text))) << text;
+  }
+  EXPECT_GT(fast, 150000);
+  for (const std::string bad : {"1.2345678901234567x", "1.234567890123456.1", "1.2345678901234567e", "1.2345678901234567e+",
+                                "1.2345678901234567e1000", "12345678901234567890", "1.23456789012e4567"}) {
+    float value = 0;
+    EXPECT_FALSE(parse_long_decimal(bad.data(), bad.data() + bad.size(), value)) << bad;
+  }
+}
+
 TEST(CsvNumber, LeavesMidpointsToTheExactParser) {
   // 16777217 lies between two floats; one digit more decides, and double arithmetic would not see it.
   for (const std::string number : {"16777217", "16777217.0", "16777219", "16777217.000001", "16777216.999999", "8388608.5"}) {

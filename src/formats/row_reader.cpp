@@ -51,6 +51,8 @@ CutOptions cut_options(const ContentType& type, const ReadOptions& options) {
     cut.unit = "line";
   } else {
     cut.cut = complete_records;
+    // One thread decodes a mapped file as one block: walking the headers first would only wait for memory twice.
+    cut.whole_when_mapped = options.num_threads <= 1;
   }
   return cut;
 }

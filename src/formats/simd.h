@@ -20,46 +20,11 @@ constexpr std::size_t kIndexSlack = 64 + 8;  // entries one call may write
 constexpr std::size_t kDigitRun = 8;         // fields of a run "d,d,d,d,d,d,d,d,"
 constexpr std::ptrdiff_t kDigitRunBytes = 16;
 
-/// Bit i set when text[i] is ',' or '\n', for 64 bytes.
-inline std::uint64_t separator_bits(const char* text) noexcept {
-#ifdef __SSE2__
-  const __m128i comma = _mm_set1_epi8(',');
-  const __m128i newline = _mm_set1_epi8('\n');
-  std::uint64_t bits = 0;
-  for (int i = 0; i < 4; ++i) {
-    const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + 16 * i));
-    const int mask = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(x, comma), _mm_cmpeq_epi8(x, newline)));
-    bits |= static_cast<std::uint64_t>(static_cast<std::uint32_t>(mask)) << (16 * i);
-  }
-  return bits;
-#else
-  std::uint64_t bits = 0;
-  for (int i = 0; i < 64; ++i) bits |= static_cast<std::uint64_t>(text[i] == ',' || text[i] == '\n') << i;
-  return bits;
-#endif
-}
-
-/// Writes the offsets of the separators in text[from, from + 64) to `out`; writes up to kIndexSlack entries, of which the
-/// returned number counts.
-inline std::size_t index_separators(std::string_view text, std::size_t from, std::uint32_t* out) noexcept {
-  std::uint64_t bits;
-  if (from + kIndexStep <= text.size()) {
-    bits = separator_bits(text.data() + from);
-  } else {
-    char tail[kIndexStep] = {};
-    std::memcpy(tail, text.data() + from, text.size() - from);
-    bits = separator_bits(tail);
-  }
-  const int count = std::popcount(bits);
-  const auto base = static_cast<std::uint32_t>(from);
-  for (int done = 0; done < count; done += 8) {  // eight at a time: the branch is then well predicted
-    for (int i = 0; i < 8; ++i) {
-      out[done + i] = base + static_cast<std::uint32_t>(std::countr_zero(bits));
-      bits &= bits - 1;
-    }
-  }
-  return static_cast<std::size_t>(count);
-}
+/// Appends the offsets of the separators of text[from, ...) to out[0, ...), 64 bytes at a time, until at least `wanted`
+/// are there or the text ends. Writes up to kIndexSlack entries more than it counts.
+/// @param from  moved behind what was looked at
+/// @return how many there are
+std::size_t index_separators(std::string_view text, std::size_t& from, std::uint32_t* out, std::size_t wanted);
 
 /// "d,d,d,d,d,d,d,d," to eight floats; false (and nothing useful written) when the text is anything else.
 inline bool digit_run(const char* text, float* out) noexcept {
@@ -82,7 +47,26 @@ inline bool digit_run(const char* text, float* out) noexcept {
 #endif
 }
 
+/// The same, adding only what is not zero: writes digits and columns (column + 0..7) to the two places and returns how
+/// many, or -1 when the text is anything else.
+inline int sparse_digit_run(const char* text, std::int32_t column, float* values, std::int32_t* columns) noexcept {
+  float digits[kDigitRun];
+  if (!digit_run(text, digits)) return -1;
+  int kept = 0;
+  for (std::size_t i = 0; i < kDigitRun; ++i) {  // without a branch: each is written, and kept when not zero
+    values[kept] = digits[i];
+    columns[kept] = column + static_cast<std::int32_t>(i);
+    kept += digits[i] != 0 ? 1 : 0;
+  }
+  return kept;
+}
+
 /// True for "0,0,0,0,0,0,0,0,".
-inline bool is_zero_run(const char* text) noexcept { return std::memcmp(text, "0,0,0,0,0,0,0,0,", 16) == 0; }
+inline bool is_zero_run(const char* text) noexcept {
+  std::uint64_t words[2];
+  std::memcpy(words, text, sizeof words);
+  constexpr std::uint64_t kZeros = 0x2C302C302C302C30;
+  return ((words[0] ^ kZeros) | (words[1] ^ kZeros)) == 0;
+}
 
 }  // namespace clary::formats::simd
