@@ -238,8 +238,7 @@ void JobRunner::advance(const TrainingJob& job, const JobReport& report) {
   if (!to_downloading && !to_training && !to_stopping) return;
   jobs_.update(job.name, [&](TrainingJob& row) {
     const EpochMs now = now_ms();
-    if (to_downloading && (row.state == kStarting || row.state == kPending))
-      TrainingJobs::move(row, kDownloading, now);
+    if (to_downloading && (row.state == kStarting || row.state == kPending)) TrainingJobs::move(row, kDownloading, now);
     if (to_training && can_move(row.state, kTraining)) TrainingJobs::move(row, kTraining, now);
     if (to_stopping && row.stop_reason.empty() && can_move(row.state, kStopping)) {
       row.stop_reason = "MaxRuntime";
@@ -322,7 +321,8 @@ void JobRunner::end_job(const std::string& name, const std::string& failure) {
     const EpochMs now = now_ms();
     const Json& algorithm = row.request.at("AlgorithmSpecification");
     const auto entry = context_.catalog.find(algorithm.value("TrainingImage", ""));
-    row.final_metrics = final_metrics(points, metric_definitions(entry ? entry->descriptor : Json(Json::object()), algorithm));
+    row.final_metrics =
+        final_metrics(points, metric_definitions(entry ? entry->descriptor : Json(Json::object()), algorithm));
     if (!failure.empty()) {
       row.failure_reason = failure;
       TrainingJobs::move(row, JobState::kFailed, now);

@@ -82,9 +82,9 @@ class JobRunner {
 
   std::mutex mutex_;
   std::condition_variable woken_;
-  std::set<std::string> wakes_;      // guarded by mutex_
-  std::set<std::string> saved_;      // guarded by mutex_: jobs whose results are saved
-  bool stopping_ = false;            // guarded by mutex_
+  std::set<std::string> wakes_;  // guarded by mutex_
+  std::set<std::string> saved_;  // guarded by mutex_: jobs whose results are saved
+  bool stopping_ = false;        // guarded by mutex_
   std::unique_ptr<WorkQueue> work_;
   std::thread thread_;
 };

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operations on training jobs, and on the tags of every resource.
+#pragma once
+
+#include <string>
+
+#include "platform/jobs/algorithm_catalog.h"
+#include "platform/jobs/job_runner.h"
+#include "platform/jobs/tag_table.h"
+#include "platform/jobs/training_jobs.h"
+#include "platform/objects/object_store.h"
+#include "platform/services/sagemaker/service.h"
+
+namespace clary::sagemaker {
+
+struct TrainingDeps {
+  jobs::TrainingJobs& jobs;
+  jobs::JobRunner& runner;
+  const jobs::AlgorithmCatalog& catalog;
+  objects::ObjectStore& objects;
+  const jobs::MetricStore& metrics;
+};
+
+/// `deps` must outlive the operations.
+Operations training_job_operations(TrainingDeps& deps);
+
+/// AddTags, ListTags, DeleteTags; the ARNs of what this database holds are known.
+Operations tag_operations(jobs::TagTable& tags, store::Database& database);
+
+/// Checks of CreateTrainingJob beyond the service model, in AWS's words, and the request with its defaults filled in.
+/// @throws Error / ServiceError
+Json checked_training_request(const Json& input, const std::string& region, const TrainingDeps& deps);
+
+/// DescribeTrainingJob's answer.
+Json describe(const jobs::TrainingJob& job, const TrainingDeps& deps);
+
+}  // namespace clary::sagemaker

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// CreateTrainingJob, DescribeTrainingJob, ListTrainingJobs, StopTrainingJob, UpdateTrainingJob, DeleteTrainingJob.
+#include <cmath>
+
+#include "base/text.h"
+#include "platform/aws/service_error.h"
+#include "platform/services/sagemaker/training.h"
+
+namespace clary::sagemaker {
+
+namespace {
+
+using aws::Caller;
+using aws::Code;
+using aws::ServiceError;
+using jobs::JobState;
+using jobs::TrainingJob;
+
+ServiceError not_found() { return {Code::kValidationException, "Requested resource not found."}; }
+
+std::string name_of(const Json& input) { return input.at("TrainingJobName"); }
+
+Json create(const Json& input, const Caller& caller, TrainingDeps& deps) {
+  TrainingJob job;
+  job.name = name_of(input);
+  job.arn = aws::arn(caller, "sagemaker", "training-job/" + lower(job.name));
+  job.region = caller.region;
+  const jobs::TagList tags = jobs::parse_tags(input.value("Tags", Json::array()));
+  job.request = checked_training_request(input, caller.region, deps);
+  job.created = job.modified = now_ms();
+  const jobs::StateRow& starting = jobs::row_of(JobState::kStarting);
+  job.transitions = {{std::string(starting.secondary), std::string(starting.message), job.created, 0}};
+  const std::string name = job.name;
+  if (!deps.jobs.create(job, tags))
+    throw ServiceError(
+        Code::kResourceInUse,
+        "Training job names must be unique within an AWS account and region, and a training job with this "
+        "name already exists (" +
+            job.arn + ")");
+  deps.runner.wake(name);
+  return {{"TrainingJobArn", job.arn}};
+}
+
+Json describe_job(const Json& input, TrainingDeps& deps) {
+  const auto job = deps.jobs.find(name_of(input));
+  if (!job) throw not_found();
+  return describe(*job, deps);
+}
+
+std::optional<EpochMs> time_of(const Json& input, const char* member) {
+  const auto found = input.find(member);
+  if (found == input.end() || found->is_null()) return std::nullopt;
+  if (found->is_string()) return parse_iso8601(found->get<std::string>());
+  return std::llround(found->get<double>() * 1000);
+}
+
+jobs::JobListQuery list_query_of(const Json& input) {
+  jobs::JobListQuery query;
+  query.created_after = time_of(input, "CreationTimeAfter");
+  query.created_before = time_of(input, "CreationTimeBefore");
+  query.modified_after = time_of(input, "LastModifiedTimeAfter");
+  query.modified_before = time_of(input, "LastModifiedTimeBefore");
+  query.name_contains = input.value("NameContains", "");
+  query.status = input.value("StatusEquals", "");
+  query.limit = input.value("MaxResults", 10);
+  query.token = input.value("NextToken", "");
+  query.ascending = input.value("SortOrder", "Descending") == "Ascending";
+  const std::string sort = input.value("SortBy", "CreationTime");
+  query.sort = sort == "Name"     ? jobs::JobListQuery::Sort::kName
+               : sort == "Status" ? jobs::JobListQuery::Sort::kStatus
+                                  : jobs::JobListQuery::Sort::kCreationTime;
+  return query;
+}
+
+Json summary(const TrainingJob& job) {
+  Json item{{"TrainingJobName", job.name},
+            {"TrainingJobArn", job.arn},
+            {"CreationTime", epoch_seconds(job.created)},
+            {"LastModifiedTime", epoch_seconds(job.modified)},
+            {"TrainingJobStatus", jobs::row_of(job.state).status},
+            {"SecondaryStatus", jobs::row_of(job.state).secondary}};
+  if (job.ended != 0) item["TrainingEndTime"] = epoch_seconds(job.ended);
+  return item;
+}
+
+Json list(const Json& input, TrainingDeps& deps) {
+  const jobs::JobPage page = deps.jobs.list(list_query_of(input));
+  Json answer{{"TrainingJobSummaries", Json::array()}};
+  for (const TrainingJob& job : page.jobs) answer["TrainingJobSummaries"].push_back(summary(job));
+  if (!page.next_token.empty()) answer["NextToken"] = page.next_token;
+  return answer;
+}
+
+Json stop(const Json& input, TrainingDeps& deps) {
+  const std::string name = name_of(input);
+  const auto job = deps.jobs.update(name, [](TrainingJob& row) {
+    if (is_terminal(row.state))
+      throw ServiceError(Code::kValidationException, "The request was rejected because the training job is in status " +
+                                                         std::string(jobs::row_of(row.state).status) + ".");
+    if (!can_move(row.state, JobState::kStopping)) return;  // it is stopping already
+    row.stop_reason = "Stop";
+    jobs::TrainingJobs::move(row, JobState::kStopping, now_ms());
+  });
+  if (!job) throw not_found();
+  deps.runner.wake(name);
+  return nullptr;
+}
+
+/// Profiler, warm pool and remote debugging: kept and shown, without effect here.
+Json update(const Json& input, TrainingDeps& deps) {
+  const auto job = deps.jobs.update(name_of(input), [&](TrainingJob& row) {
+    for (const char* name : {"ProfilerConfig", "ProfilerRuleConfigurations", "RemoteDebugConfig"})
+      if (input.contains(name)) row.request[name] = input[name];
+    if (input.contains("ResourceConfig")) row.request["ResourceConfig"].update(input["ResourceConfig"]);
+    row.modified = now_ms();
+  });
+  if (!job) throw not_found();
+  return {{"TrainingJobArn", job->arn}};
+}
+
+Json remove(const Json& input, TrainingDeps& deps) {
+  const std::string name = name_of(input);
+  if (deps.jobs.remove(name)) return nullptr;
+  const auto job = deps.jobs.find(name);
+  if (!job) throw not_found();
+  throw ServiceError(Code::kResourceInUse, "The training job " + name + " is in status " +
+                                               std::string(jobs::row_of(job->state).status) +
+                                               "; only a job that has ended can be deleted.");
+}
+
+}  // namespace
+
+Operations training_job_operations(TrainingDeps& deps) {
+  return {
+      {"CreateTrainingJob", [&](const Json& in, const Caller& who) { return create(in, who, deps); }},
+      {"DescribeTrainingJob", [&](const Json& in, const Caller&) { return describe_job(in, deps); }},
+      {"ListTrainingJobs", [&](const Json& in, const Caller&) { return list(in, deps); }},
+      {"StopTrainingJob", [&](const Json& in, const Caller&) { return stop(in, deps); }},
+      {"UpdateTrainingJob", [&](const Json& in, const Caller&) { return update(in, deps); }},
+      {"DeleteTrainingJob", [&](const Json& in, const Caller&) { return remove(in, deps); }},
+  };
+}
+
+}  // namespace clary::sagemaker

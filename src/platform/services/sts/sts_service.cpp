@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/services/sts/sts_service.h"
+
+#include <charconv>
+
+#include "base/hash.h"
+#include "base/text.h"
+#include "platform/aws/service_error.h"
+
+namespace clary::services {
+
+namespace {
+
+using aws::Caller;
+using aws::Form;
+
+std::string element(const std::string& name, const std::string& text) {
+  return "<" + name + ">" + aws::xml_escaped(text) + "</" + name + ">";
+}
+
+std::string sts_arn(const Caller& caller, const std::string& role, const std::string& session) {
+  return "arn:" + std::string(aws::partition_of(caller.region)) + ":sts::" + caller.account + ":assumed-role/" + role +
+         "/" + session;
+}
+
+/// "AROA" and 17 characters that depend on the role alone.
+std::string role_id(const std::string& role) {
+  std::string id = to_hex(sha256(role)).substr(0, 17);
+  for (char& c : id) c = static_cast<char>(c >= 'a' ? c - 'a' + 'A' : c);
+  return "AROA" + id;
+}
+
+std::string get_caller_identity(const Caller& caller) {
+  return element("Arn", sts_arn(caller, kExecutionRole, "SageMaker")) +
+         element("UserId", role_id(kExecutionRole) + ":SageMaker") + element("Account", caller.account);
+}
+
+std::chrono::seconds lifetime(const Form& form) {
+  const auto found = form.find("DurationSeconds");
+  if (found == form.end()) return std::chrono::hours(1);
+  int seconds = 0;
+  const std::string& text = found->second;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || seconds < 900 || seconds > 129'600)
+    throw aws::ServiceError(aws::Code::kValidationError,
+                            "DurationSeconds: '" + text + "' must be a number between 900 and 129600");
+  return std::chrono::seconds(seconds);
+}
+
+std::string credentials_xml(const aws::TemporaryKey& key) {
+  return "<Credentials>" + element("AccessKeyId", key.key.id) + element("SecretAccessKey", key.key.secret) +
+         element("SessionToken", key.session_token) + element("Expiration", iso8601_ms(key.expires)) + "</Credentials>";
+}
+
+std::string assume_role(const Form& form, const Caller& caller, aws::Credentials& credentials) {
+  const auto arn = form.find("RoleArn"), session = form.find("RoleSessionName");
+  if (arn == form.end() || arn->second.find(":role/") == std::string::npos)
+    throw aws::ServiceError(aws::Code::kValidationError, "RoleArn must be the ARN of a role.");
+  if (session == form.end() || session->second.empty())
+    throw aws::ServiceError(aws::Code::kValidationError, "RoleSessionName must be given.");
+  const std::string role = arn->second.substr(arn->second.rfind('/') + 1);
+  return credentials_xml(credentials.issue_temporary(lifetime(form))) + "<AssumedRoleUser>" +
+         element("AssumedRoleId", role_id(role) + ":" + session->second) +
+         element("Arn", sts_arn(caller, role, session->second)) + "</AssumedRoleUser>";
+}
+
+}  // namespace
+
+aws::QueryService sts_service(aws::Credentials& credentials) {
+  aws::QueryService service;
+  service.name = "sts";
+  service.xmlns = "https://sts.amazonaws.com/doc/2011-06-15/";
+  service.version = "2011-06-15";
+  service.operations = {
+      {"GetCallerIdentity", [](const Form&, const Caller& caller) { return get_caller_identity(caller); }},
+      {"AssumeRole", [&](const Form& form, const Caller& caller) { return assume_role(form, caller, credentials); }},
+      {"GetSessionToken",
+       [&](const Form& form, const Caller&) { return credentials_xml(credentials.issue_temporary(lifetime(form))); }},
+  };
+  return service;
+}
+
+}  // namespace clary::services
