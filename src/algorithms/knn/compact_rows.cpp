@@ -11,6 +11,9 @@ namespace {
 
 constexpr int kLargestWeight = 127 * 128 + 63;  // high in [-127, 127], low in [-64, 63]
 constexpr double kFloatUnit = 0x1p-24;
+// Below the first, float32 would lose bits of the weights' unit; the second is far above what underflow can hide.
+constexpr double kSmallestUnit = 1e-30;
+constexpr double kUnderflow = 1e-34;
 constexpr std::int64_t kBlocksPerUnit = 256;
 
 }  // namespace
@@ -110,6 +113,7 @@ CompactRows::Query CompactRows::prepare(const float* query, bool l2) const {
   const std::size_t padded = static_cast<std::size_t>(groups_ * 4);
   out.weights_.assign(2 * padded, 0);
   const double unit = largest > 0 ? largest / kLargestWeight : 1.0;
+  if (unit < kSmallestUnit) return out;
   double rounding = 0;
   for (std::size_t j = 0; j < weights.size(); ++j) {
     const int whole = static_cast<int>(std::lround(weights[j] / unit));
@@ -123,7 +127,7 @@ CompactRows::Query CompactRows::prepare(const float* query, bool l2) const {
   const double dot = largest_norm_ * (l2 ? std::sqrt(base) : out.norm_) + 255 * rounding +
                      64.0 * 255 * static_cast<double>(width_) * unit;  // the last: `low` may cancel part of `high`
   const double terms = std::abs(base) + (l2 ? largest_norm_ * largest_norm_ : 0.0) + 2 * factor * dot;
-  out.slack_ = factor * 255 * rounding + 32 * kFloatUnit * terms;
+  out.slack_ = factor * 255 * rounding + 32 * kFloatUnit * terms + kUnderflow;
   // The exact inner product errs by at most width * unit * ||q|| ||x||; the exact squared L2 is relative, see
   // limited().
   if (!l2) out.slack_ += static_cast<double>(width_ + 8) * kFloatUnit * out.norm_ * largest_row_;
@@ -148,7 +152,7 @@ CodeQuery CompactRows::Query::limited(float worst) const {
   // A little up, since the limit itself is rounded to float32 and computed with two multiply-adds.
   const auto up = [](double value) { return static_cast<float>(value + 8 * kFloatUnit * std::abs(value)); };
   if (l2_) {
-    const double widened = worst * (1 + 2 * static_cast<double>(width_ + 8) * kFloatUnit) + 1e-37;
+    const double widened = worst * (1 + 2 * static_cast<double>(width_ + 8) * kFloatUnit) + kUnderflow;
     code.limit = up(widened + slack_);
     code.limit_slope = up(2 * std::sqrt(widened));
     code.limit_curve = 1 + 0x1p-20F;

@@ -207,7 +207,7 @@ IndexFileSummary read_ivf(Cursor& in, IndexType type) {
   in.expect<std::uint8_t>("direct map type", 0);
   in.expect<std::uint64_t>("direct map size", 0);
 
-  std::uint64_t m = 0, code_size = width * sizeof(float);
+  std::uint64_t m = 1, code_size = width * sizeof(float);
   if (type == IndexType::kIvfPq) {
     if (!header.l2) in.fail(at, "an IVFPQ index must use L2");
     in.expect<std::uint8_t>("by_residual", 1);
@@ -233,7 +233,7 @@ IndexFileSummary check_index_file(std::span<const std::byte> bytes, const std::s
   IndexFileSummary out;
   if (tag == "IxF2" || tag == "IxFI") {
     const Header header = read_flat(in, tag == "IxF2");
-    out = {IndexType::kFlat, header.l2, header.width, header.rows, 0, 0, 0};
+    out = {IndexType::kFlat, header.l2, header.width, header.rows, 1, 1, 1};
   } else if (tag == "IwFl") {
     out = read_ivf(in, IndexType::kIvfFlat);
   } else if (tag == "IwPQ") {

@@ -18,9 +18,9 @@ struct IndexFileSummary {
   bool l2 = true;
   std::int64_t width = 0;
   std::int64_t rows = 0;
-  std::int64_t nlist = 0;   // IVF
-  std::int64_t nprobe = 0;  // IVF
-  std::int64_t pq_m = 0;    // IVFPQ
+  std::int64_t nlist = 1;   // IVF, else 1
+  std::int64_t nprobe = 1;  // IVF, else 1
+  std::int64_t pq_m = 1;    // IVFPQ, else 1
 };
 
 /// @param name  of the file, for messages
