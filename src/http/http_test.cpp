@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Server and client together over real sockets.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "base/files.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "http/stream.h"
 
 namespace clary::http {
 namespace {
@@ -71,6 +74,247 @@ TEST(HttpServer, EchoesBodiesOfManySizesOnOneConnection) {
       const std::string body = co_await read_body(*response.body, 100 << 20);
       EXPECT_EQ(body.size(), size);
     }
+  });
+}
+
+std::string get(std::uint16_t port, const std::string& raw) {
+  asio::io_context context;
+  asio::ip::tcp::socket socket(context);
+  socket.connect({asio::ip::make_address("127.0.0.1"), port});
+  asio::write(socket, asio::buffer(raw));
+  std::string out(1 << 20, '\0');
+  std::size_t filled = 0;
+  error_code ec;
+  while (!ec) filled += socket.read_some(asio::buffer(out.data() + filled, out.size() - filled), ec);
+  out.resize(filled);
+  return out;
+}
+
+/// Yields `total` bytes in pieces, without saying how many.
+class Endless final : public BodySource {
+ public:
+  explicit Endless(std::uint64_t total) : left_(total) {}
+  asio::awaitable<std::size_t> read_some(std::span<std::byte> into) override {
+    const std::size_t n = std::min<std::uint64_t>({into.size(), left_, 9973});
+    std::fill_n(into.begin(), n, std::byte{'z'});
+    left_ -= n;
+    co_return n;
+  }
+
+ private:
+  std::uint64_t left_;
+};
+
+TEST(HttpServer, StreamsBodiesOfUnknownLengthBothWays) {
+  RunningServer server([](Request& request) -> asio::awaitable<Response> {
+    EXPECT_FALSE(request.body.size());
+    std::uint64_t seen = 0;
+    std::string scratch(65536, '\0');
+    while (const std::size_t n = co_await request.body.read_some(std::as_writable_bytes(std::span(scratch)))) seen += n;
+    Response response;
+    response.body = std::make_unique<Endless>(seen);
+    co_return response;
+  });
+  Client client = Client::to_tcp("127.0.0.1", server.port());
+  run([&]() -> asio::awaitable<void> {
+    for (const std::uint64_t size : {0ULL, 1ULL, 30'000'000ULL}) {
+      Endless source(size);
+      ClientRequest request;
+      request.method = "PUT";
+      request.source = &source;
+      ClientResponse response = co_await client.send(std::move(request), 20s);
+      const std::string body = co_await read_body(*response.body, 1ULL << 30);
+      EXPECT_EQ(body.size(), size);
+    }
+  });
+}
+
+TEST(HttpServer, SendsPiecesOfFiles) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "file";
+  std::string content(3'000'000, '\0');
+  for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 31 >> 3);
+  write_file_atomically(path, content);
+  RunningServer server([&](Request&) -> asio::awaitable<Response> {
+    Response response;
+    response.body = FileBody{open_file(path, O_RDONLY), 1000, content.size() - 1000};
+    co_return response;
+  });
+  Client client = Client::to_tcp("127.0.0.1", server.port());
+  run([&]() -> asio::awaitable<void> {
+    for (const char* method : {"GET", "HEAD", "GET"}) {
+      ClientRequest request;
+      request.method = method;
+      ClientResponse response = co_await client.send(std::move(request), 20s);
+      EXPECT_EQ(response.headers.get("Content-Length"), std::to_string(content.size() - 1000));
+      const std::string body = co_await read_body(*response.body, 1ULL << 30);
+      EXPECT_TRUE(std::string_view(method) == "HEAD" ? body.empty() : body == content.substr(1000));
+    }
+  });
+}
+
+TEST(HttpServer, ListensOnAUnixSocketAndReplacesADeadOne) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "s";
+  write_file_atomically(path, "left over");
+  Server server({.io_threads = 1, .worker_threads = 1}, echo);
+  server.listen_unix(path);
+  std::thread thread([&] { server.run(); });
+  Client client = Client::to_unix(path);
+  run([&]() -> asio::awaitable<void> {
+    ClientRequest request;
+    request.method = "POST";
+    request.body = "hello";
+    ClientResponse response = co_await client.send(std::move(request), 5s);
+    const std::string body = co_await read_body(*response.body, 100);
+    EXPECT_EQ(body, "hello");
+  });
+  EXPECT_THROW(Server({.io_threads = 1, .worker_threads = 1}, echo).listen_unix(path), Error);
+  server.stop();
+  thread.join();
+}
+
+TEST(HttpServer, AnswersForHandlersThatThrow) {
+  RunningServer server([&](Request& request) -> asio::awaitable<Response> {
+    if (request.target == "/limit") co_await read_body(request.body, 3);
+    if (request.target == "/user") throw Error(Kind::kNotFound, "thing: no such thing");
+    throw std::runtime_error("secret");
+  });
+  EXPECT_NE(get(server.port(), "GET /user HTTP/1.0\r\n\r\n").find("404 Not Found"), std::string::npos);
+  const std::string internal = get(server.port(), "GET / HTTP/1.0\r\n\r\n");
+  EXPECT_NE(internal.find("500 Internal"), std::string::npos);
+  EXPECT_EQ(internal.find("secret"), std::string::npos);
+  EXPECT_NE(get(server.port(), "PUT /limit HTTP/1.0\r\nContent-Length: 4\r\n\r\nabcd").find(" 413 "),
+            std::string::npos);
+  EXPECT_NE(get(server.port(),
+                "PUT /limit HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                "4\r\nabcd\r\n0\r\n\r\n")
+                .find(" 413 "),
+            std::string::npos);
+  EXPECT_NE(
+      get(server.port(), "PUT /limit HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n").find(" 400 "),
+      std::string::npos);
+}
+
+TEST(HttpServer, EndsConnectionsThatIdleOrTrickle) {
+  ServerOptions options;
+  options.idle_timeout = 100ms;
+  options.head_timeout = 100ms;
+  options.progress_timeout = 100ms;
+  RunningServer server(echo, options);
+  EXPECT_EQ(get(server.port(), ""), "");
+  EXPECT_NE(get(server.port(), "GET / HTTP/1.1\r\nHo").find(" 408 "), std::string::npos);
+  EXPECT_NE(get(server.port(), "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc").find(" 408 "),
+            std::string::npos);
+}
+
+TEST(HttpServer, RefusesMoreConnectionsThanAllowed) {
+  ServerOptions options;
+  options.max_connections = 2;
+  RunningServer server(echo, options);
+  asio::io_context context;
+  std::vector<asio::ip::tcp::socket> held;
+  for (int i = 0; i < 2; ++i) {
+    held.emplace_back(context).connect({asio::ip::make_address("127.0.0.1"), server.port()});
+    asio::write(held.back(), asio::buffer(std::string("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
+    char byte;
+    asio::read(held.back(), asio::buffer(&byte, 1));
+  }
+  error_code ec;
+  asio::ip::tcp::socket third(context);
+  third.connect({asio::ip::make_address("127.0.0.1"), server.port()});
+  char byte;
+  third.read_some(asio::buffer(&byte, 1), ec);
+  EXPECT_EQ(ec, asio::error::eof);
+}
+
+TEST(HttpServer, StopFinishesRequestsInFlight) {
+  std::atomic<bool> entered{false};
+  Server* raw = nullptr;
+  const auto server = std::make_unique<Server>(ServerOptions{.io_threads = 1, .worker_threads = 2},
+                                               [&](Request&) -> asio::awaitable<Response> {
+                                                 entered = true;
+                                                 auto wait = [] { std::this_thread::sleep_for(300ms); };
+                                                 co_await offload(raw->workers(), wait);
+                                                 co_return text_response(200, "done");
+                                               });
+  raw = server.get();
+  server->listen_tcp("127.0.0.1", 0);
+  std::thread thread([&] { server->run(); });
+  std::string answer;
+  std::thread client([&] { answer = get(raw->port(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n"); });
+  while (!entered) std::this_thread::yield();
+  server->stop();
+  thread.join();
+  client.join();
+  EXPECT_NE(answer.find("200 OK"), std::string::npos);
+  EXPECT_NE(answer.find("Connection: close"), std::string::npos);
+}
+
+TEST(HttpServer, StopEndsIdleConnectionsAtOnce) {
+  auto server = std::make_unique<RunningServer>(echo);
+  asio::io_context context;
+  asio::ip::tcp::socket idle(context);
+  idle.connect({asio::ip::make_address("127.0.0.1"), server->port()});
+  while (server->server().connections() == 0) std::this_thread::yield();
+  const auto begin = Clock::now();
+  server.reset();
+  EXPECT_LT(Clock::now() - begin, 2s);
+}
+
+TEST(HttpClient, DeadlineEndsACallAndClosedConnectionsAreReplaced) {
+  RunningServer server([&](Request& request) -> asio::awaitable<Response> {
+    if (request.target == "/slow") {
+      asio::steady_timer timer(co_await asio::this_coro::executor, 500ms);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+    Response response = text_response(200, "x");
+    response.close = request.target == "/close";
+    co_return response;
+  });
+  Client client = Client::to_tcp("127.0.0.1", server.port());
+  run([&]() -> asio::awaitable<void> {
+    bool timed_out = false;
+    try {
+      ClientRequest slow;
+      slow.target = "/slow";
+      co_await client.send(std::move(slow), 150ms);
+    } catch (const TimedOut&) {
+      timed_out = true;
+    }
+    EXPECT_TRUE(timed_out);
+    for (int i = 0; i < 20; ++i) {
+      ClientRequest request;
+      request.target = i % 3 == 0 ? "/close" : "/";
+      ClientResponse response = co_await client.send(std::move(request), 5s);
+      const std::string body = co_await read_body(*response.body, 10);
+      EXPECT_EQ(body, "x");
+    }
+  });
+}
+
+TEST(HttpClient, SaysWhenNobodyListens) {
+  const TemporaryFolder folder;
+  Client client = Client::to_unix(folder.path() / "nobody");
+  EXPECT_THROW(run([&]() -> asio::awaitable<void> { co_await client.send({}, 1s); }), Error);
+}
+
+TEST(Offload, CarriesValuesAndExceptionsBack) {
+  asio::thread_pool pool(2);
+  run([&]() -> asio::awaitable<void> {
+    const auto here = std::this_thread::get_id();
+    auto where = [] { return std::this_thread::get_id(); };
+    const auto there = co_await offload(pool, where);
+    EXPECT_NE(here, there);
+    EXPECT_EQ(here, std::this_thread::get_id());
+    bool thrown = false;
+    try {
+      auto fail = []() -> int { throw Error(Kind::kLimit, "x"); };
+      co_await offload(pool, fail);
+    } catch (const Error& e) {
+      thrown = e.kind() == Kind::kLimit;
+    }
+    EXPECT_TRUE(thrown);
   });
 }
 
