@@ -89,8 +89,8 @@ INSTANTIATE_TEST_SUITE_P(
                     BadHead{"target", "GET /" + std::string(17000, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n", 414},
                     BadHead{"size", with("A: " + std::string(70000, 'x') + "\r\n"), 431},
                     BadHead{"version 2", "GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505}),
-    [](const auto& info) {
-      std::string name = info.param.name;
+    [](const auto& row) {
+      std::string name = row.param.name;
       for (char& c : name)
         if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
       return name;

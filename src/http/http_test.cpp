@@ -41,6 +41,13 @@ class RunningServer {
   std::thread thread_;
 };
 
+ServerOptions small() {
+  ServerOptions options;
+  options.io_threads = 1;
+  options.worker_threads = 2;
+  return options;
+}
+
 /// Runs a coroutine to its end on this thread.
 template <class F>
 void run(F f) {
@@ -157,7 +164,7 @@ TEST(HttpServer, ListensOnAUnixSocketAndReplacesADeadOne) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "s";
   write_file_atomically(path, "left over");
-  Server server({.io_threads = 1, .worker_threads = 1}, echo);
+  Server server(small(), echo);
   server.listen_unix(path);
   std::thread thread([&] { server.run(); });
   Client client = Client::to_unix(path);
@@ -169,7 +176,7 @@ TEST(HttpServer, ListensOnAUnixSocketAndReplacesADeadOne) {
     const std::string body = co_await read_body(*response.body, 100);
     EXPECT_EQ(body, "hello");
   });
-  EXPECT_THROW(Server({.io_threads = 1, .worker_threads = 1}, echo).listen_unix(path), Error);
+  EXPECT_THROW(Server(small(), echo).listen_unix(path), Error);
   server.stop();
   thread.join();
 }
@@ -218,7 +225,7 @@ TEST(HttpServer, RefusesMoreConnectionsThanAllowed) {
     held.emplace_back(context).connect({asio::ip::make_address("127.0.0.1"), server.port()});
     asio::write(held.back(), asio::buffer(std::string("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
     char byte;
-    asio::read(held.back(), asio::buffer(&byte, 1));
+    held.back().read_some(asio::buffer(&byte, 1));
   }
   error_code ec;
   asio::ip::tcp::socket third(context);
@@ -231,7 +238,7 @@ TEST(HttpServer, RefusesMoreConnectionsThanAllowed) {
 TEST(HttpServer, StopFinishesRequestsInFlight) {
   std::atomic<bool> entered{false};
   Server* raw = nullptr;
-  const auto server = std::make_unique<Server>(ServerOptions{.io_threads = 1, .worker_threads = 2},
+  const auto server = std::make_unique<Server>(small(),
                                                [&](Request&) -> asio::awaitable<Response> {
                                                  entered = true;
                                                  auto wait = [] { std::this_thread::sleep_for(300ms); };
@@ -296,7 +303,11 @@ TEST(HttpClient, DeadlineEndsACallAndClosedConnectionsAreReplaced) {
 TEST(HttpClient, SaysWhenNobodyListens) {
   const TemporaryFolder folder;
   Client client = Client::to_unix(folder.path() / "nobody");
-  EXPECT_THROW(run([&]() -> asio::awaitable<void> { co_await client.send({}, 1s); }), Error);
+  const auto call = [&]() -> asio::awaitable<void> {
+    ClientRequest request;
+    co_await client.send(std::move(request), 1s);
+  };
+  EXPECT_THROW(run(call), Error);
 }
 
 TEST(Offload, CarriesValuesAndExceptionsBack) {
