@@ -37,12 +37,12 @@ CpuFeatures cpu_features() {
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return out;
   out.avx2 = ymm && bit(b, 5);
   out.avx512 = zmm && bit(b, 16) && bit(b, 17) && bit(b, 28) && bit(b, 30) && bit(b, 31);
-  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) out.avx512_bf16 = out.avx512 && bit(a, 5);
   return out;
 }
 
 std::optional<std::string> openblas_core(const CpuFeatures& features) {
-  if (features.avx512) return features.avx512_bf16 ? "Cooperlake" : "SkylakeX";
+  // Never "Cooperlake": OpenBLAS 0.3.21 answers "Core not found" and guesses again.
+  if (features.avx512) return "SkylakeX";
   if (features.avx2 && features.fma) return features.amd ? "Zen" : "Haswell";
   if (features.avx && !features.amd) return "Sandybridge";
   return std::nullopt;

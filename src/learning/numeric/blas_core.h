@@ -14,7 +14,6 @@ namespace clary::numeric {
 struct CpuFeatures {
   bool avx = false, fma = false, avx2 = false;
   bool avx512 = false;       // F, CD, DQ, BW, VL: what OpenBLAS's SkylakeX kernels need
-  bool avx512_bf16 = false;  // OpenBLAS's Cooperlake kernels
   bool amd = false;
 };
 

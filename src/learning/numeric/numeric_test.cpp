@@ -20,8 +20,6 @@ TEST(BlasCore, NamesTheWidestKernelsTheCpuHas) {
   EXPECT_EQ(openblas_core(f), "Zen");
   f.amd = false, f.avx512 = true;
   EXPECT_EQ(openblas_core(f), "SkylakeX");
-  f.avx512_bf16 = true;
-  EXPECT_EQ(openblas_core(f), "Cooperlake");
 }
 
 TEST(BlasCore, LeavesWhatTheUserSetAlone) {
