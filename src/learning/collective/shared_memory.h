@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All-reduce for hosts of one job that share one machine: through a memory file instead of loopback TCP, an order of
-// magnitude less latency (docs/algorithms.md has the figures). Every host adds the contributions in rank order, so all
+// All-reduce for hosts of one job that share one machine: through a memory file instead of loopback TCP, at a
+// fraction of the latency. Every host adds the contributions in rank order, so all
 // get the same bytes. One thread of a host talks at a time.
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which kernels OpenBLAS and LibTorch should take, by what CPUID says. Debian's OpenBLAS knows only the CPU models of
 // its release and falls back to an SSE core for newer ones (62 instead of 320 GFLOP/s on a Sapphire Rapids core), so
-// programs set OPENBLAS_CORETYPE before the library is loaded. Numbers: docs/algorithms.md.
+// programs set OPENBLAS_CORETYPE before the library is loaded.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@ namespace clary::numeric {
 
 struct CpuFeatures {
   bool avx = false, fma = false, avx2 = false;
-  bool avx512 = false;       // F, CD, DQ, BW, VL: what OpenBLAS's SkylakeX kernels need
+  bool avx512 = false;  // F, CD, DQ, BW, VL: what OpenBLAS's SkylakeX kernels need
   bool amd = false;
 };
 
