@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads one file of rows, over and over, and prints the best time as JSON: ours, or libprotobuf as its peer. Driven by
 // formats_reading.py, which makes the files, runs pandas in the same run and prints the ratios.
-//   formats_reading clary FILE CONTENT_TYPE THREADS REPEATS [sparse|memory]   memory: the bytes are there before the clock
-//   formats_reading protobuf FILE parse|rows REPEATS      parse only, or parse and copy into the same Batch
+//   formats_reading clary FILE CONTENT_TYPE THREADS REPEATS [sparse|memory]   memory: the bytes are there before the
+//   clock formats_reading protobuf FILE parse|rows REPEATS      parse only, or parse and copy into the same Batch
 #include <fmt/format.h>
 
 #include <chrono>
@@ -48,8 +48,9 @@ struct Ours {
 
 Result read_clary(const Ours& ours, Batch& batch, bool with_sum) {
   const ContentType type = parse_content_type(ours.type);
-  const auto reader = ours.bytes.empty() ? open_rows({{ours.file, ""}}, type, ours.options)
-                                         : open_rows(std::as_bytes(std::span(ours.bytes)), ours.file, type, ours.options);
+  const auto reader = ours.bytes.empty()
+                          ? open_rows({{ours.file, ""}}, type, ours.options)
+                          : open_rows(std::as_bytes(std::span(ours.bytes)), ours.file, type, ours.options);
   Result result;
   while (reader->next(batch, kBatchRows)) {
     add(result, batch);
@@ -103,8 +104,8 @@ double best_seconds(int repeats, const std::function<void()>& read) {
 }
 
 void print(const Result& checked, double best) {
-  fmt::print("{{\"seconds\": {:.9f}, \"rows\": {}, \"numbers\": {}, \"sum\": {:.9g}}}\n", best, checked.rows, checked.numbers,
-             checked.sum);
+  fmt::print("{{\"seconds\": {:.9f}, \"rows\": {}, \"numbers\": {}, \"sum\": {:.9g}}}\n", best, checked.rows,
+             checked.numbers, checked.sum);
 }
 
 }  // namespace
@@ -125,7 +126,8 @@ int main(int argc, char** argv) {
     print(read_clary(ours, batch, true), best);
   } else {
     const std::string bytes = clary::read_file(args[1], std::numeric_limits<std::uint64_t>::max());
-    const double best = best_seconds(std::stoi(args[3]), [&] { read_protobuf(bytes, batch, args[2] == "rows", false); });
+    const double best =
+        best_seconds(std::stoi(args[3]), [&] { read_protobuf(bytes, batch, args[2] == "rows", false); });
     print(read_protobuf(bytes, batch, true, true), best);
   }
   return 0;

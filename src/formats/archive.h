@@ -12,7 +12,7 @@ namespace clary::formats {
 
 struct PackReport {
   std::uint64_t files = 0;
-  std::uint64_t bytes = 0;             // of the files' content
+  std::uint64_t bytes = 0;            // of the files' content
   std::vector<std::string> left_out;  // links, sockets, devices: never followed, not packed
 };
 

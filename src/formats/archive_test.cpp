@@ -122,8 +122,10 @@ TEST_F(ArchiveTest, HostileArchivesAreRefusedByEntry) {
       {{{"a", AE_IFREG, "1", ""}, {"a/b", AE_IFREG, "2", ""}}, "a/b"},
   };
   for (const Case& c : cases) EXPECT_THAT(unpack_failure(c.entries), HasSubstr(c.message));
-  EXPECT_THAT(unpack_failure({{"a", AE_IFREG, "1", ""}, {"b", AE_IFREG, "1", ""}}, {.max_entries = 1}), HasSubstr("more than 1 entries"));
-  EXPECT_THAT(unpack_failure({{"a", AE_IFREG, std::string(5000, 'x'), ""}}, {.max_bytes = 4999}), HasSubstr("more than 4999 bytes"));
+  EXPECT_THAT(unpack_failure({{"a", AE_IFREG, "1", ""}, {"b", AE_IFREG, "1", ""}}, {.max_entries = 1}),
+              HasSubstr("more than 1 entries"));
+  EXPECT_THAT(unpack_failure({{"a", AE_IFREG, std::string(5000, 'x'), ""}}, {.max_bytes = 4999}),
+              HasSubstr("more than 4999 bytes"));
   EXPECT_EQ(unpack_failure({{"./", AE_IFDIR, "", ""}, {"./a", AE_IFREG, "1", ""}}), "no error");
   EXPECT_EQ(read_file(at("to/a")), "1");
 }

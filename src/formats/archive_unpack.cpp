@@ -89,7 +89,8 @@ class Unpacker {
     UniqueFd at(::openat(root_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!at) throw_errno("unpack " + shown_name(name));
     for (std::size_t i = 0; i < count; ++i) {
-      if (::mkdirat(at.get(), parts[i].c_str(), 0755) != 0 && errno != EEXIST) throw_errno("unpack " + shown_name(name));
+      if (::mkdirat(at.get(), parts[i].c_str(), 0755) != 0 && errno != EEXIST)
+        throw_errno("unpack " + shown_name(name));
       UniqueFd next(::openat(at.get(), parts[i].c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!next && (errno == ENOTDIR || errno == ELOOP)) refuse(name, "a file stands where its folder belongs");
       if (!next) throw_errno("unpack " + shown_name(name));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One mini-batch of rows, dense or CSR: what every reader and request decoder of this folder produces and every
-// algorithm consumes. A Batch is plain data; pass the same object again to RowReader::next so that its memory is reused.
+// algorithm consumes. A Batch is plain data; pass the same object again to RowReader::next so that its memory is
+// reused.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ struct Batch {
   std::vector<std::string> uids;                 // empty, or one per row (Record.uid)
   std::vector<std::string> metadata;             // empty, or one per row (Record.metadata)
   std::vector<std::string> configurations;       // inference only: per-row JSON options, empty or one per row
-  std::vector<std::vector<std::string>> tokens;  // inference only: JSON {"tokens": [...]} rows (raw words), empty or one
-                                                 // per row; such a row has no features (the batch is then sparse)
+  std::vector<std::vector<std::string>> tokens;  // inference only: JSON {"tokens": [...]} rows (raw words), empty or
+                                                 // one per row; such a row has no features (the batch is then sparse)
 
   /// Row r of a dense batch, `width` numbers.
   std::span<const float> row(std::int64_t r) const noexcept {

@@ -68,7 +68,8 @@ class BatchBuilder {
  private:
   template <class T>
   static void grow(std::vector<T>& v, std::size_t needed) {
-    v.resize(std::max(needed, v.size() + v.size() / 16 + 4096));  // small steps: what is not used was zeroed for nothing
+    v.resize(
+        std::max(needed, v.size() + v.size() / 16 + 4096));  // small steps: what is not used was zeroed for nothing
   }
   void set_text(std::vector<std::string>& texts, std::string_view text);
 

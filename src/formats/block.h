@@ -14,10 +14,10 @@
 namespace clary::formats {
 
 struct Block {
-  std::span<const std::byte> bytes;     // whole rows; CSV: ends with a newline
-  std::shared_ptr<const void> owner;    // keeps the bytes alive
+  std::span<const std::byte> bytes;         // whole rows; CSV: ends with a newline
+  std::shared_ptr<const void> owner;        // keeps the bytes alive
   std::shared_ptr<const std::string> file;  // for messages
-  std::uint64_t offset = 0;             // of bytes[0] in the file, after gunzip
+  std::uint64_t offset = 0;                 // of bytes[0] in the file, after gunzip
   bool file_start = false;
   // How far decoding has come:
   std::size_t position = 0;

@@ -17,8 +17,8 @@ namespace {
 constexpr std::size_t kBlockBytes = 1 << 20;
 
 [[noreturn]] void fail_row_too_long(const std::string& name, std::uint64_t offset, const CutOptions& options) {
-  throw Error(Kind::kLimit, fmt::format("{}: byte {}: a {} exceeds {} bytes", name, offset, options.unit,
-                                        options.max_row_bytes));
+  throw Error(Kind::kLimit,
+              fmt::format("{}: byte {}: a {} exceeds {} bytes", name, offset, options.unit, options.max_row_bytes));
 }
 
 /// The last, incomplete line with a newline after it, in memory of its own.

@@ -22,7 +22,7 @@ using CutRows = std::function<std::size_t(std::span<const std::byte> bytes, std:
 struct CutOptions {
   CutRows cut;
   bool whole_when_mapped = false;  // what lies in memory is one block
-  bool newline_at_end = false;  // CSV: every block ends with one, added where the file lacks it
+  bool newline_at_end = false;     // CSV: every block ends with one, added where the file lacks it
   std::uint64_t max_row_bytes = 0;
   const char* unit = "record";
 };

@@ -93,7 +93,8 @@ class GunzipSource : public ByteSource {
       --stream_.avail_in;
     }
     if (stream_.avail_in == 0) return false;
-    if (*stream_.next_in != 0x1F) throw Error(Kind::kMalformed, name_ + ": bytes after the gzip data that are not gzip");
+    if (*stream_.next_in != 0x1F)
+      throw Error(Kind::kMalformed, name_ + ": bytes after the gzip data that are not gzip");
     first_member_ = false;
     in_member_ = true;
     return true;

@@ -89,8 +89,8 @@ std::optional<std::int64_t> ContentType::label_size() const {
   std::int64_t size = -1;
   const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), size);
   if (error != std::errc() || end != value->data() + value->size() || size < 0 || size > 10000) {
-    throw Error(Kind::kInvalid,
-                "content type \"" + text() + "\": label_size: \"" + std::string(*value) + "\" is not an integer of 0 to 10000");
+    throw Error(Kind::kInvalid, "content type \"" + text() + "\": label_size: \"" + std::string(*value) +
+                                    "\" is not an integer of 0 to 10000");
   }
   return size;
 }

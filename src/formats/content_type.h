@@ -15,7 +15,7 @@ namespace clary::formats {
 enum class Format { kRecordIoProtobuf, kCsv, kJson, kJsonLines, kText, kOther };
 
 struct ContentType {
-  std::string type;                                           // lower case, without parameters; "" when none was given
+  std::string type;                                            // lower case, without parameters; "" when none was given
   std::map<std::string, std::string, std::less<>> parameters;  // names lower case, values as written, quotes removed
 
   Format format() const;

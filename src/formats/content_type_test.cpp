@@ -38,14 +38,16 @@ TEST(ContentType, ReadsParametersWithoutRegardToCaseAndBlanks) {
 }
 
 TEST(ContentType, RefusesBadParameters) {
-  for (const char* text : {"text/csv;label_size=", "text/csv;label_size=-1", "text/csv;label_size=1.5", "text/csv;label_size=99999999999999999999"}) {
+  for (const char* text : {"text/csv;label_size=", "text/csv;label_size=-1", "text/csv;label_size=1.5",
+                           "text/csv;label_size=99999999999999999999"}) {
     EXPECT_THROW(parse_content_type(text).label_size(), Error) << text;
   }
   EXPECT_THROW(parse_content_type("text/csv;charset=iso-8859-1").require_utf8(), Error);
 }
 
 TEST(ContentType, SortsAcceptByQuality) {
-  const auto entries = parse_accept("text/csv;q=0.2, application/json, image/png;q=0, application/jsonlines; verbose=true; q=0.9");
+  const auto entries =
+      parse_accept("text/csv;q=0.2, application/json, image/png;q=0, application/jsonlines; verbose=true; q=0.9");
   ASSERT_EQ(entries.size(), 3U);
   EXPECT_EQ(entries[0].type, "application/json");
   EXPECT_EQ(entries[1].type, "application/jsonlines");

@@ -123,7 +123,8 @@ void CsvDecoder::find_shape(const Block& block, RowShape& shape) const {
     throw RowProblem{block.units,
                      fmt::format("the row has {} columns, no features beside the {} of label_size", fields, labels)};
   }
-  if (fields > std::numeric_limits<std::int32_t>::max()) throw RowProblem{block.units, "the row has too many columns", true};
+  if (fields > std::numeric_limits<std::int32_t>::max())
+    throw RowProblem{block.units, "the row has too many columns", true};
   shape.width = fields - labels;
   shape.label_width = labels;
 }

@@ -12,8 +12,8 @@
 namespace clary::formats {
 
 struct CsvOptions {
-  std::int64_t feature_dim = 0;              // 0: the first row decides
-  std::optional<std::int64_t> label_size;    // explicit, from the content type
+  std::int64_t feature_dim = 0;            // 0: the first row decides
+  std::optional<std::int64_t> label_size;  // explicit, from the content type
   std::int64_t default_label_size = 1;
   bool label_optional = false;
   bool ignore_labels = false;
@@ -35,7 +35,8 @@ class CsvDecoder : public BlockDecoder {
   void find_shape(const Block& block, RowShape& shape) const;
   template <bool kSparse>
   void decode_row(Block& block, const RowShape& shape, BatchBuilder& to);
-  float slow_number(const Block& block, std::size_t fields, std::size_t column, const char* begin, const char* end) const;
+  float slow_number(const Block& block, std::size_t fields, std::size_t column, const char* begin,
+                    const char* end) const;
   [[noreturn]] void fail(const Block& block, std::size_t fields, std::size_t column, const std::string& problem) const;
 
   CsvOptions options_;

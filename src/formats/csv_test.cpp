@@ -75,7 +75,8 @@ TEST(CsvNumber, LongDecimalsRoundAsTheStandardLibraryDoes) {
     double number = std::bit_cast<double>((random() & 0x800FFFFFFFFFFFFF) | (1023 - 40 + random() % 80) << 52);
     if (i % 3 == 0) {  // near the middle between two floats, where rounding twice would show
       const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(number)) & ~1U;
-      number = (static_cast<double>(std::bit_cast<float>(bits)) + static_cast<double>(std::bit_cast<float>(bits + 1))) / 2;
+      number =
+          (static_cast<double>(std::bit_cast<float>(bits)) + static_cast<double>(std::bit_cast<float>(bits + 1))) / 2;
       if (i % 2 == 0) number = std::nextafter(number, random() % 2 == 0 ? 1e300 : -1e300);
     }
     const char* const forms[] = {"%.18e", "%.17g", "%.15f", "%.20f"};
@@ -87,8 +88,9 @@ TEST(CsvNumber, LongDecimalsRoundAsTheStandardLibraryDoes) {
     ASSERT_EQ(std::bit_cast<std::uint32_t>(value), std::bit_cast<std::uint32_t>(reference(text))) << text;
   }
   EXPECT_GT(fast, 150000);
-  for (const std::string bad : {"1.2345678901234567x", "1.234567890123456.1", "1.2345678901234567e", "1.2345678901234567e+",
-                                "1.2345678901234567e1000", "12345678901234567890", "1.23456789012e4567"}) {
+  for (const std::string bad :
+       {"1.2345678901234567x", "1.234567890123456.1", "1.2345678901234567e", "1.2345678901234567e+",
+        "1.2345678901234567e1000", "12345678901234567890", "1.23456789012e4567"}) {
     float value = 0;
     EXPECT_FALSE(parse_long_decimal(bad.data(), bad.data() + bad.size(), value)) << bad;
   }
@@ -96,7 +98,8 @@ TEST(CsvNumber, LongDecimalsRoundAsTheStandardLibraryDoes) {
 
 TEST(CsvNumber, LeavesMidpointsToTheExactParser) {
   // 16777217 lies between two floats; one digit more decides, and double arithmetic would not see it.
-  for (const std::string number : {"16777217", "16777217.0", "16777219", "16777217.000001", "16777216.999999", "8388608.5"}) {
+  for (const std::string number :
+       {"16777217", "16777217.0", "16777219", "16777217.000001", "16777216.999999", "8388608.5"}) {
     float value = 0;
     if (parse_short(number, value)) {
       EXPECT_EQ(value, reference(number)) << number;
@@ -106,17 +109,19 @@ TEST(CsvNumber, LeavesMidpointsToTheExactParser) {
 }
 
 TEST(CsvNumber, RefusesWhatIsNoPlainDecimal) {
-  for (const std::string text : {".", "-", "-.", "--1", "1-", "1.2.3", "1e5", "0x10", " 1", "1 ", "12345678a", "a2345678",
-                                 "1.23456789.1", "\"1\"", "12345678901234567", "1,2", "\xff\xff", "1234567\x80"}) {
+  for (const std::string text :
+       {".", "-", "-.", "--1", "1-", "1.2.3", "1e5", "0x10", " 1", "1 ", "12345678a", "a2345678", "1.23456789.1",
+        "\"1\"", "12345678901234567", "1,2", "\xff\xff", "1234567\x80"}) {
     float value = 0;
     EXPECT_FALSE(parse_short(text, value)) << text;
   }
 }
 
 TEST(Csv, ReadsNumbersInEveryForm) {
-  const Batch rows = read_plain("1,-2,+3,4.5,.5,6.,1e3,-1.5E-2, 7 ,\"8\",\"-9.25\",0.1234567890123456789,3.4e38,1e-45\r\n");
-  EXPECT_THAT(rows.values, ElementsAre(1, -2, 3, 4.5F, .5F, 6, 1e3F, -1.5e-2F, 7, 8, -9.25F, 0.12345678901234568F, 3.4e38F,
-                                       1e-45F));
+  const Batch rows =
+      read_plain("1,-2,+3,4.5,.5,6.,1e3,-1.5E-2, 7 ,\"8\",\"-9.25\",0.1234567890123456789,3.4e38,1e-45\r\n");
+  EXPECT_THAT(rows.values,
+              ElementsAre(1, -2, 3, 4.5F, .5F, 6, 1e3F, -1.5e-2F, 7, 8, -9.25F, 0.12345678901234568F, 3.4e38F, 1e-45F));
 }
 
 TEST(Csv, SkipsBlankLinesAndAByteOrderMark) {
@@ -204,7 +209,8 @@ TEST(Csv, EveryMistakeNamesFileLineColumnValueAndRule) {
 
 TEST(Csv, ALineAboveTheLimitIsRefused) {
   const std::string text = std::string(3 << 20, '1') + "\n";
-  EXPECT_THAT(failure(text, "text/csv;label_size=0", {.max_row_bytes = 1 << 20}), HasSubstr("a line exceeds 1048576 bytes"));
+  EXPECT_THAT(failure(text, "text/csv;label_size=0", {.max_row_bytes = 1 << 20}),
+              HasSubstr("a line exceeds 1048576 bytes"));
 }
 
 TEST(Csv, CutAtEveryByteGivesRowsOrOneMalformedError) {

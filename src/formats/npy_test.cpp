@@ -29,7 +29,8 @@ TEST(Npy, NumpyReadsIt) {
   write_npy(folder.path() / "a.npy", std::vector<float>{1, 2, 3, 4, 5, 6}, std::vector<std::int64_t>{2, 3});
   write_npy(folder.path() / "b.npy", std::vector<std::int64_t>{-1, 1LL << 40}, std::vector<std::int64_t>{2});
   const std::string command =
-      "/usr/bin/python3 -c 'import numpy as n, sys; d = sys.argv[1]; a = n.load(d + \"/a.npy\"); b = n.load(d + \"/b.npy\");"
+      "/usr/bin/python3 -c 'import numpy as n, sys; d = sys.argv[1]; a = n.load(d + \"/a.npy\"); b = n.load(d + "
+      "\"/b.npy\");"
       " assert a.dtype == n.float32 and a.tolist() == [[1, 2, 3], [4, 5, 6]], a;"
       " assert b.dtype == n.int64 and b.tolist() == [-1, 1 << 40], b' " +
       folder.path().string();

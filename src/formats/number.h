@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decimal text to float32, correctly rounded. Three fast paths (up to 8 and up to 16 characters with a dot or without, and
-// the long forms that Python and NumPy print) work on whole words; everything else goes to fast_float. Internal to formats.
+// Decimal text to float32, correctly rounded. Three fast paths (up to 8 and up to 16 characters with a dot or without,
+// and the long forms that Python and NumPy print) work on whole words; everything else goes to fast_float. Internal to
+// formats.
 #pragma once
 
 #include <fast_float/fast_float.h>
@@ -63,8 +64,8 @@ inline float with_sign(float value, bool negative) noexcept {
 
 }  // namespace number_detail
 
-/// Parses [begin, end) when it is a plain decimal of 1..16 characters after the sign. Reads up to 16 bytes before `end`,
-/// which must be readable.
+/// Parses [begin, end) when it is a plain decimal of 1..16 characters after the sign. Reads up to 16 bytes before
+/// `end`, which must be readable.
 inline bool parse_short_decimal(const char* begin, const char* end, float& out) noexcept {
   namespace d = number_detail;
   const bool negative = *begin == '-';
@@ -89,7 +90,8 @@ inline bool parse_short_decimal(const char* begin, const char* end, float& out) 
     std::uint64_t low = d::load8(end - 8) ^ 0x3030303030303030;
     const std::uint64_t odd_high = d::non_digits(high);
     const std::uint64_t odd_low = d::non_digits(low);
-    if ((odd_high != 0 && odd_low != 0) || (odd_high & (odd_high - 1)) != 0 || (odd_low & (odd_low - 1)) != 0) return false;
+    if ((odd_high != 0 && odd_low != 0) || (odd_high & (odd_high - 1)) != 0 || (odd_low & (odd_low - 1)) != 0)
+      return false;
     std::size_t decimals = 0;
     if (odd_low != 0) {
       if (!d::remove_dot(low, odd_low)) return false;
@@ -124,7 +126,8 @@ inline bool parse_long_decimal(const char* begin, const char* end, float& out) n
   std::uint64_t low = d::load8(begin + 8) ^ 0x3030303030303030;
   const std::uint64_t odd_high = d::non_digits(high);
   const std::uint64_t odd_low = d::non_digits(low);
-  if ((odd_high == 0) == (odd_low == 0) || (odd_high & (odd_high - 1)) != 0 || (odd_low & (odd_low - 1)) != 0) return false;
+  if ((odd_high == 0) == (odd_low == 0) || (odd_high & (odd_high - 1)) != 0 || (odd_low & (odd_low - 1)) != 0)
+    return false;
   int exponent;  // of the 15th digit
   if (odd_low != 0) {
     if (!d::remove_dot(low, odd_low)) return false;

@@ -38,14 +38,15 @@ void append_any(Batch& to, Batch& from, std::int64_t first, std::int64_t count) 
   append_rows(to, from, first, count);
 }
 
-void clear(Batch& batch) {
-  BatchBuilder(batch, false).finish({});
-}
+void clear(Batch& batch) { BatchBuilder(batch, false).finish({}); }
 
 class ParallelReader : public RowReader {
  public:
   ParallelReader(std::unique_ptr<BlockSource> source, const MakeDecoder& make_decoder, Layout layout, int threads)
-      : source_(std::move(source)), decoder_(make_decoder()), layout_(layout), ahead_(2 * static_cast<std::size_t>(threads)) {
+      : source_(std::move(source)),
+        decoder_(make_decoder()),
+        layout_(layout),
+        ahead_(2 * static_cast<std::size_t>(threads)) {
     for (int i = 0; i < threads; ++i) {
       workers_.emplace_back([this, decoder = std::shared_ptr<BlockDecoder>(make_decoder())] { work(*decoder); });
     }

@@ -233,7 +233,8 @@ void RecordDecoder::map_entry(std::span<const std::byte> entry, TensorFields& te
              });
   const bool is_features = map == "features";
   if (key != kValuesKey) {
-    if (is_features && other_keys_.size() < 64) other_keys_ += (other_keys_.empty() ? "" : ", ") + std::string(key.substr(0, 64));
+    if (is_features && other_keys_.size() < 64)
+      other_keys_ += (other_keys_.empty() ? "" : ", ") + std::string(key.substr(0, 64));
     return;
   }
   (is_features ? has_features_ : has_label_) = true;
@@ -247,7 +248,8 @@ void RecordDecoder::map_entry(std::span<const std::byte> entry, TensorFields& te
 
 void RecordDecoder::add_features(RowShape& shape, BatchBuilder& to) {
   if (features_.type == TensorFields::kNone) throw Problem{"features: \"values\" is empty"};
-  if (features_.type == TensorFields::kBytes) throw Problem{"features: \"values\" holds bytes, expected a tensor of numbers"};
+  if (features_.type == TensorFields::kBytes)
+    throw Problem{"features: \"values\" holds bytes, expected a tensor of numbers"};
   const std::size_t count = count_values(features_);
   const bool has_keys = !features_.keys.bytes().empty();
   if (has_keys || (count == 0 && features_.shape.present())) {
@@ -320,8 +322,9 @@ std::size_t RecordDecoder::read_keys(std::size_t count, std::int64_t width, floa
     columns[read++] = static_cast<std::int32_t>(key);
   }
   if (read != count || at != end) {
-    throw Problem{fmt::format("features: {} values but {} keys", count,
-                              read + count_varints({reinterpret_cast<const std::byte*>(at), static_cast<std::size_t>(end - at)}))};
+    throw Problem{fmt::format(
+        "features: {} values but {} keys", count,
+        read + count_varints({reinterpret_cast<const std::byte*>(at), static_cast<std::size_t>(end - at)}))};
   }
   return ascending ? count : sort_and_sum(count, columns, values);
 }
@@ -341,7 +344,8 @@ std::size_t RecordDecoder::add_labels(RowShape& shape, BatchBuilder& to) {
     return 0;
   }
   std::size_t count = 0;
-  if (has_label_ && label_.type == TensorFields::kBytes) throw Problem{"label: \"values\" holds bytes, expected numbers"};
+  if (has_label_ && label_.type == TensorFields::kBytes)
+    throw Problem{"label: \"values\" holds bytes, expected numbers"};
   if (has_label_ && label_.type != TensorFields::kNone) {
     if (!label_.keys.bytes().empty()) throw Problem{"label: a sparse label is not supported"};
     count = count_values(label_);

@@ -36,7 +36,9 @@ Batch decode(const std::vector<std::string>& records, RecordOptions options = {}
   builder.finish(shape);
   return out;
 }
-Batch decode(const peer::Record& record, RecordOptions options = {}) { return decode({record.SerializeAsString()}, options); }
+Batch decode(const peer::Record& record, RecordOptions options = {}) {
+  return decode({record.SerializeAsString()}, options);
+}
 
 std::string failure(const std::vector<std::string>& records, RecordOptions options = {}) {
   try {
@@ -59,7 +61,8 @@ void fill(Tensor& tensor, std::initializer_list<int> values, std::initializer_li
 }
 
 TEST(Record, DecodesTheSdksVectors) {
-  const std::string zero_row = hex("0a0f 0a0676616c756573 1205 1a03 1a0101 1216 0a0676616c756573 120c 1a0a 0a08 0000000000000000");
+  const std::string zero_row =
+      hex("0a0f 0a0676616c756573 1205 1a03 1a0101 1216 0a0676616c756573 120c 1a0a 0a08 0000000000000000");
   ASSERT_EQ(zero_row.size(), 41U);
   const Batch zero = decode({zero_row});
   EXPECT_TRUE(zero.sparse);
@@ -148,7 +151,8 @@ TEST(Record, AcceptsUnpackedAndScatteredFields) {
   peer::Value part, another;  // the same tensor in two messages is one tensor
   fill(*part.mutable_float32_tensor(), {1, 2});
   fill(*another.mutable_float32_tensor(), {3});
-  EXPECT_THAT(decode({with_value(part.SerializeAsString() + another.SerializeAsString())}).values, ElementsAre(1, 2, 3));
+  EXPECT_THAT(decode({with_value(part.SerializeAsString() + another.SerializeAsString())}).values,
+              ElementsAre(1, 2, 3));
   fill(*another.mutable_int32_tensor(), {9});  // another member of the oneof replaces it
   EXPECT_THAT(decode({with_value(part.SerializeAsString() + another.SerializeAsString())}).values, ElementsAre(9));
 }
@@ -158,7 +162,9 @@ TEST(Record, ALaterMapEntryWinsAndUnknownFieldsAreSkipped) {
   fill(*first.mutable_float32_tensor(), {1, 2});
   fill(*second.mutable_float32_tensor(), {3});
   const std::string unknown = hex("f806 01 fd06 01020304 f906 0102030405060708 fa06 02 6162 fb06 08 01 fc06");
-  EXPECT_THAT(decode({unknown + with_value(first.SerializeAsString()) + unknown + with_value(second.SerializeAsString() + unknown) + unknown}).values,
+  EXPECT_THAT(decode({unknown + with_value(first.SerializeAsString()) + unknown +
+                      with_value(second.SerializeAsString() + unknown) + unknown})
+                  .values,
               ElementsAre(3));
 }
 
@@ -197,8 +203,10 @@ TEST(Record, EveryMistakeNamesFieldAndRule) {
   fill(*(*plain.mutable_features())["values"].mutable_float32_tensor(), {1});
   peer::Record labelled = plain;
   fill(*(*labelled.mutable_label())["values"].mutable_float32_tensor(), {1, 2});
-  EXPECT_THAT(failure({plain.SerializeAsString(), labelled.SerializeAsString()}), HasSubstr("label: 2 values, expected 0"));
-  EXPECT_THAT(failure({labelled.SerializeAsString(), plain.SerializeAsString()}), HasSubstr("label: 0 values, expected 2"));
+  EXPECT_THAT(failure({plain.SerializeAsString(), labelled.SerializeAsString()}),
+              HasSubstr("label: 2 values, expected 0"));
+  EXPECT_THAT(failure({labelled.SerializeAsString(), plain.SerializeAsString()}),
+              HasSubstr("label: 0 values, expected 2"));
 }
 
 TEST(Record, DamagedBytesAreOneOfOurProblems) {

@@ -24,10 +24,11 @@ constexpr std::size_t padded(std::size_t size) { return (size + 3) & ~std::size_
 
 void append_part(std::string& out, PartFlag flag, std::string_view payload) {
   if (payload.size() > kMaxRecordIoPart) {
-    throw Error(Kind::kLimit, fmt::format("recordio: a record of {} bytes exceeds {}", payload.size(), kMaxRecordIoPart));
+    throw Error(Kind::kLimit,
+                fmt::format("recordio: a record of {} bytes exceeds {}", payload.size(), kMaxRecordIoPart));
   }
-  const std::uint32_t words[2] = {kRecordIoMagic,
-                                  (static_cast<std::uint32_t>(flag) << 29) | static_cast<std::uint32_t>(payload.size())};
+  const std::uint32_t words[2] = {
+      kRecordIoMagic, (static_cast<std::uint32_t>(flag) << 29) | static_cast<std::uint32_t>(payload.size())};
   out.append(reinterpret_cast<const char*>(words), sizeof words);
   out.append(payload);
   out.append(padded(payload.size()) - payload.size(), '\0');
@@ -45,8 +46,8 @@ RecordIoReader::Part RecordIoReader::part_at(std::size_t position) const {
   const std::uint64_t offset = base_ + position;
   const std::size_t left = bytes_.size() - position;
   if (left >= 4 && word_at(bytes_, position) != kRecordIoMagic) {
-    throw Error(Kind::kMalformed, fmt::format("{}: byte {}: wrong RecordIO magic number 0x{:08X}, expected 0x{:08X}", name_,
-                                              offset, word_at(bytes_, position), kRecordIoMagic));
+    throw Error(Kind::kMalformed, fmt::format("{}: byte {}: wrong RecordIO magic number 0x{:08X}, expected 0x{:08X}",
+                                              name_, offset, word_at(bytes_, position), kRecordIoMagic));
   }
   if (left < kHeaderBytes) {
     throw Error(Kind::kMalformed, fmt::format("{}: byte {}: cut record header: {} bytes are missing", name_, offset,
@@ -55,8 +56,8 @@ RecordIoReader::Part RecordIoReader::part_at(std::size_t position) const {
   const std::uint32_t word = word_at(bytes_, position + 4);
   const std::size_t size = word & kMaxRecordIoPart;
   if (left < kHeaderBytes + size) {
-    throw Error(Kind::kMalformed, fmt::format("{}: byte {}: cut record of {} bytes: {} bytes are missing", name_, offset,
-                                              size, kHeaderBytes + size - left));
+    throw Error(Kind::kMalformed, fmt::format("{}: byte {}: cut record of {} bytes: {} bytes are missing", name_,
+                                              offset, size, kHeaderBytes + size - left));
   }
   // Batch transform strips the last record's padding from a request, so its absence at the end is no error.
   const std::size_t end = std::min(position + kHeaderBytes + padded(size), bytes_.size());

@@ -59,8 +59,8 @@ TEST(RecordIo, WritesTheSpecifiedBytes) {
 
 TEST(RecordIo, JoinsWhatItSplits) {
   const std::string magic = hex("0a23d7ce");
-  for (const std::string& payload : {std::string("plain"), magic, magic + magic, "abcd" + magic, magic + "x", "ab" + magic,
-                                     "abcd" + magic + "efgh" + magic + magic + "ij"}) {
+  for (const std::string& payload : {std::string("plain"), magic, magic + magic, "abcd" + magic, magic + "x",
+                                     "ab" + magic, "abcd" + magic + "efgh" + magic + magic + "ij"}) {
     std::string out;
     append_recordio_split(out, payload);
     append_recordio(out, "next");
@@ -82,13 +82,16 @@ TEST(RecordIo, ReportsOffsetAndFrame) {
 
 TEST(RecordIo, EveryMistakeNamesByteAndRule) {
   EXPECT_THAT(failure("hello world!"), HasSubstr("r: byte 0: wrong RecordIO magic number 0x6C6C6568"));
-  EXPECT_THAT(failure(hex("0a23d7ce 03000000 616263 00 0a23d7cf 00000000")), HasSubstr("byte 12: wrong RecordIO magic"));
+  EXPECT_THAT(failure(hex("0a23d7ce 03000000 616263 00 0a23d7cf 00000000")),
+              HasSubstr("byte 12: wrong RecordIO magic"));
   EXPECT_THAT(failure(hex("0a23d7ce 0300")), HasSubstr("byte 0: cut record header: 2 bytes are missing"));
-  EXPECT_THAT(failure(hex("0a23d7ce ffffff1f 6162")), HasSubstr("cut record of 536870911 bytes: 536870909 bytes are missing"));
+  EXPECT_THAT(failure(hex("0a23d7ce ffffff1f 6162")),
+              HasSubstr("cut record of 536870911 bytes: 536870909 bytes are missing"));
   EXPECT_THAT(failure(hex("0a23d7ce 00000020")), HasSubstr("byte 0: split record without its last part"));
   EXPECT_THAT(failure(hex("0a23d7ce 00000040")), HasSubstr("byte 0: continuation flag 2 where 0 or 1 belongs"));
   EXPECT_THAT(failure(hex("0a23d7ce 000000e0")), HasSubstr("byte 0: continuation flag 7 where 0 or 1 belongs"));
-  EXPECT_THAT(failure(hex("0a23d7ce 00000020 0a23d7ce 00000000")), HasSubstr("byte 8: continuation flag 0 where 2 or 3"));
+  EXPECT_THAT(failure(hex("0a23d7ce 00000020 0a23d7ce 00000000")),
+              HasSubstr("byte 8: continuation flag 0 where 2 or 3"));
 }
 
 TEST(RecordIo, CutAtEveryByteIsAnErrorOrFewerRecords) {

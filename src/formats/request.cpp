@@ -30,8 +30,8 @@ void check_limits(const Batch& rows, const RequestOptions& options) {
   }
   const bool dense = options.layout == Layout::kDense || !rows.sparse;
   if (dense && rows.width > 0 && rows.rows > options.max_values / rows.width) {
-    throw Error(Kind::kLimit, fmt::format("request body: {} rows of {} numbers exceed {} numbers", rows.rows, rows.width,
-                                          options.max_values));
+    throw Error(Kind::kLimit, fmt::format("request body: {} rows of {} numbers exceed {} numbers", rows.rows,
+                                          rows.width, options.max_values));
   }
 }
 

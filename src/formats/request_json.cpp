@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An instance is one of
-//   [1, 2]   {"features": F}   {"data": F}   {"data": {"features": F}}   {"tokens": ["word", ...]}   {"data": {"tokens": ...}}
+//   [1, 2]   {"features": F}   {"data": F}   {"data": {"features": F}}   {"tokens": ["word", ...]}   {"data":
+//   {"tokens": ...}}
 // with F one of [1, 2]   {"values": [1, 2]}   {"keys": [0, 7], "shape": [9], "values": [1, 2]}, and beside them, all
 // optional, "configuration" (an object), "uid" and "metadata" (texts).
 #include "formats/request_json.h"
@@ -44,13 +45,15 @@ float number_of(const dom::element& value, std::string_view what, std::size_t in
   double number = 0;
   if (value.get(number) != simdjson::SUCCESS) throw Problem{fmt::format("{}[{}] is not a number", what, index)};
   const auto narrowed = static_cast<float>(number);
-  if (!std::isfinite(narrowed)) throw Problem{fmt::format("{}[{}]: {} is outside the range of float32", what, index, number)};
+  if (!std::isfinite(narrowed))
+    throw Problem{fmt::format("{}[{}]: {} is outside the range of float32", what, index, number)};
   return narrowed;
 }
 
 std::uint64_t index_of(const dom::element& value, std::string_view what, std::size_t index) {
   std::uint64_t number = 0;
-  if (value.get(number) != simdjson::SUCCESS) throw Problem{fmt::format("{}[{}] is not a whole number >= 0", what, index)};
+  if (value.get(number) != simdjson::SUCCESS)
+    throw Problem{fmt::format("{}[{}] is not a whole number >= 0", what, index)};
   return number;
 }
 

@@ -125,7 +125,8 @@ std::vector<InputFile> list_input_files(const std::filesystem::path& folder) {
   return files;
 }
 
-std::unique_ptr<RowReader> open_rows(std::vector<InputFile> files, const ContentType& type, const ReadOptions& options) {
+std::unique_ptr<RowReader> open_rows(std::vector<InputFile> files, const ContentType& type,
+                                     const ReadOptions& options) {
   return make_reader(file_blocks(std::move(files), cut_options(type, options)), type, options);
 }
 

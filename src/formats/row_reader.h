@@ -25,10 +25,10 @@ struct ReadOptions {
   std::int64_t label_size = 1;
   // CSV without label_size whose rows are exactly feature_dim wide has no labels (NTM's rule).
   bool label_optional = false;
-  bool ignore_labels = false;     // labels are checked for form but not stored
+  bool ignore_labels = false;  // labels are checked for form but not stored
   Layout layout = Layout::kAsData;
-  bool allow_non_finite = false;  // accept nan and inf; CSV: also an empty field, as nan
-  int num_threads = 1;            // decoding threads; 1 decodes in next() itself
+  bool allow_non_finite = false;               // accept nan and inf; CSV: also an empty field, as nan
+  int num_threads = 1;                         // decoding threads; 1 decodes in next() itself
   std::uint64_t max_row_bytes = 256ULL << 20;  // one CSV line or one record
 };
 

@@ -100,7 +100,9 @@ Made make_rows(std::int64_t n, std::int64_t width) {
     for (std::size_t d = 0; d < row.size(); ++d) {
       row[d] = random() % 4 == 0 ? static_cast<float>(random() % 4000) / 16 : 0;
       char text[32];
-      made.csv += row[d] == 0 ? ",0" : std::string(text, static_cast<std::size_t>(std::snprintf(text, sizeof text, ",%.4f", static_cast<double>(row[d]))));
+      made.csv += row[d] == 0 ? ",0"
+                              : std::string(text, static_cast<std::size_t>(std::snprintf(text, sizeof text, ",%.4f",
+                                                                                         static_cast<double>(row[d]))));
       if (row[d] != 0) {
         columns.push_back(static_cast<std::int32_t>(d));
         values.push_back(row[d]);
@@ -123,15 +125,18 @@ TEST_F(RowReaderTest, SameRowsFromEveryFormatLayoutThreadsAndSource) {
     std::string name, content;
     ContentType type;
   };
-  for (const Source& source : {Source{"csv", made.csv, csv_}, Source{"dense", made.records, records_}, Source{"sparse", made.sparse_records, records_}}) {
+  for (const Source& source : {Source{"csv", made.csv, csv_}, Source{"dense", made.records, records_},
+                               Source{"sparse", made.sparse_records, records_}}) {
     const auto half = source.name == "csv" ? source.content.find('\n', source.content.size() / 2) + 1 : std::size_t{0};
     std::vector<InputFile> files;
-    if (half > 0) files.push_back(file(source.name + "/1", source.content.substr(0, half - 1)));  // no newline at the end
+    if (half > 0)
+      files.push_back(file(source.name + "/1", source.content.substr(0, half - 1)));  // no newline at the end
     files.push_back(file(source.name + "/2", source.content.substr(half)));
     files.push_back(file(source.name + "/3", ""));
     for (const int threads : {1, 3}) {
       for (const Layout layout : {Layout::kAsData, Layout::kDense, Layout::kSparse}) {
-        SCOPED_TRACE(source.name + " threads " + std::to_string(threads) + " layout " + std::to_string(static_cast<int>(layout)));
+        SCOPED_TRACE(source.name + " threads " + std::to_string(threads) + " layout " +
+                     std::to_string(static_cast<int>(layout)));
         const ReadOptions options{.layout = layout, .num_threads = threads};
         for (const std::int64_t batch_rows : {1000000, 64}) {
           Batch rows = drain(*open_rows(files, source.type, options), batch_rows);
@@ -151,7 +156,8 @@ TEST_F(RowReaderTest, GunzipsFilesAndPipesWithSeveralMembers) {
   // A user's report: gzipped CSV in Pipe mode lost all rows after the first member.
   const Made made = make_rows(3000, 50);
   const std::size_t half = made.csv.size() / 2;
-  const std::string zipped = gzipped(made.csv.substr(0, half)) + gzipped("") + gzipped(made.csv.substr(half)) + std::string(7, '\0');
+  const std::string zipped =
+      gzipped(made.csv.substr(0, half)) + gzipped("") + gzipped(made.csv.substr(half)) + std::string(7, '\0');
   EXPECT_TRUE(drain(*open_rows({file("a.csv.gz", zipped)}, csv_, {}), 500) == made.rows);
   EXPECT_TRUE(through_pipe(zipped, csv_, {}) == made.rows);
   EXPECT_TRUE(through_pipe(gzipped(made.records), records_, {.num_threads = 2}) == made.rows);
@@ -196,7 +202,8 @@ TEST_F(RowReaderTest, ErrorsNameTheRecordAndItsByte) {
   const Made made = make_rows(4000, 100);
   std::string cut = made.records.substr(0, made.records.size() - 10);
   EXPECT_THAT(failure(*open_rows({file("cut.pbr", cut)}, records_, {})), HasSubstr("cut.pbr: record 4000: byte "));
-  EXPECT_THAT(failure(*open_rows({file("cut.pbr", cut)}, records_, {.num_threads = 2})), HasSubstr("bytes are missing"));
+  EXPECT_THAT(failure(*open_rows({file("cut.pbr", cut)}, records_, {.num_threads = 2})),
+              HasSubstr("bytes are missing"));
   std::string wrong = made.records;
   wrong[wrong.size() / 2 / 4 * 4] = '!';
   wrong.replace(wrong.size() / 4, 8, "ABCDEFGH");

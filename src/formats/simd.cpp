@@ -12,12 +12,12 @@ namespace clary::formats::simd {
 namespace {
 
 /// Writes base + position of every set bit; eight at a time, since that branch is then well predicted.
-#define CLARY_WRITE_BITS(bits, count, base, out)                                \
-  for (int done = 0; done < (count); done += 8) {                               \
-    for (int i = 0; i < 8; ++i) {                                               \
+#define CLARY_WRITE_BITS(bits, count, base, out)                                     \
+  for (int done = 0; done < (count); done += 8) {                                    \
+    for (int i = 0; i < 8; ++i) {                                                    \
       (out)[done + i] = (base) + static_cast<std::uint32_t>(std::countr_zero(bits)); \
-      (bits) &= (bits)-1;                                                       \
-    }                                                                           \
+      (bits) &= (bits)-1;                                                            \
+    }                                                                                \
   }
 
 /// Bit i set when text[i] is ',' or '\n', for 64 bytes.

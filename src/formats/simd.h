@@ -32,7 +32,8 @@ inline bool digit_run(const char* text, float* out) noexcept {
   const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
   const __m128i digits = _mm_sub_epi16(_mm_and_si128(x, _mm_set1_epi16(0x00FF)), _mm_set1_epi16('0'));
   const __m128i is_comma = _mm_cmpeq_epi16(_mm_srli_epi16(x, 8), _mm_set1_epi16(','));
-  const __m128i bad = _mm_or_si128(_mm_cmpgt_epi16(digits, _mm_set1_epi16(9)), _mm_cmpgt_epi16(_mm_setzero_si128(), digits));
+  const __m128i bad =
+      _mm_or_si128(_mm_cmpgt_epi16(digits, _mm_set1_epi16(9)), _mm_cmpgt_epi16(_mm_setzero_si128(), digits));
   if (_mm_movemask_epi8(_mm_andnot_si128(bad, is_comma)) != 0xFFFF) return false;
   const __m128i zero = _mm_setzero_si128();
   _mm_storeu_ps(out, _mm_cvtepi32_ps(_mm_unpacklo_epi16(digits, zero)));
