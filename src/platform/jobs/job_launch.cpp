@@ -129,10 +129,10 @@ std::vector<AgentSpec> agent_specs(const TrainingJob& job, const LaunchContext& 
   common.allow_plain = !own || context.allow_plain_user_programs;
   common.gpu = std::filesystem::exists("/dev/nvidiactl");
   common.network = !job.request.value("EnableNetworkIsolation", false);
-  for (const auto& [name, value] : job.request.value("Environment", Json::object()).items())
-    common.environment[name] = value;
-  for (const auto& [name, value] : job.request.value("HyperParameters", Json::object()).items())
-    common.hyperparameters[name] = value;
+  const Json environment = job.request.value("Environment", Json::object());
+  const Json hyperparameters = job.request.value("HyperParameters", Json::object());
+  for (const auto& [name, value] : environment.items()) common.environment[name] = value;
+  for (const auto& [name, value] : hyperparameters.items()) common.hyperparameters[name] = value;
   common.metrics = metric_definitions(entry->descriptor, algorithm);
   common.metrics_file = context.metrics.file(kTrainingNamespace, {{"TrainingJobName", job.name}});
   common.max_runtime_seconds = job.request.at("StoppingCondition").value("MaxRuntimeInSeconds", 86'400);

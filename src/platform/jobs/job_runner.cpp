@@ -14,6 +14,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::chrono::seconds kMirrorInterval{5};
+constexpr std::chrono::seconds kRetryInterval{1};
 constexpr int kSavers = 2;
 
 /// The attempts that RetryStrategy allows beyond the first.
@@ -50,7 +51,17 @@ void JobRunner::wake(const std::string& job) {
     const std::lock_guard lock(mutex_);
     wakes_.insert(job);
   }
-  woken_.notify_one();
+  woken_.notify_all();
+}
+
+void JobRunner::wake_later(const std::string& job) {
+  work_->submit([this, job] {
+    std::unique_lock lock(mutex_);
+    woken_.wait_for(lock, kRetryInterval, [this] { return stopping_; });
+    wakes_.insert(job);
+    lock.unlock();
+    woken_.notify_all();
+  });
 }
 
 void JobRunner::recover() {
@@ -83,6 +94,12 @@ void JobRunner::run() {
     for (const std::string& name : saved) active_.erase(name);
     for (const std::string& name : wakes) try {
         tend(name);
+      } catch (const Error& error) {
+        log::error("training job {}: {}", name, error.what());
+        if (error.kind() == Kind::kLimit || error.kind() == Kind::kUnavailable)
+          wake_later(name);  // a full disk, a busy database: it may heal
+        else
+          fail(name, std::string(kInternalError) + " (" + error.what() + ")");
       } catch (const std::exception& error) {
         log::error("training job {}: {}", name, error.what());
         fail(name, std::string(kInternalError) + " (" + error.what() + ")");
@@ -298,11 +315,10 @@ void JobRunner::save_results(const TrainingJob& job, const Active& active, std::
     log::error("training job {}: saving its results: {}", job.name, error.what());
     if (failure.empty()) failure = std::string("ClientError: Uploading the results failed: ") + error.what();
   }
-  try {
-    end_job(job.name, failure);
-  } catch (const std::exception& error) {
-    log::error("training job {}: {}", job.name, error.what());  // stays as it is: the next start takes it up again
-    return;
+  while (!try_end_job(job.name, failure)) {
+    std::unique_lock lock(mutex_);
+    // Stopped with the row as it is: the next start takes the job up again.
+    if (woken_.wait_for(lock, kRetryInterval, [this] { return stopping_; })) return;
   }
   std::error_code ec;
   fs::remove_all(folder_ / job.name, ec);
@@ -310,7 +326,16 @@ void JobRunner::save_results(const TrainingJob& job, const Active& active, std::
     const std::lock_guard lock(mutex_);
     saved_.insert(job.name);
   }
-  woken_.notify_one();
+  woken_.notify_all();
+}
+
+/// False when it could not be written now (a full disk): it is to be tried again.
+bool JobRunner::try_end_job(const std::string& name, const std::string& failure) try {
+  end_job(name, failure);
+  return true;
+} catch (const std::exception& error) {
+  log::error("training job {}: {}", name, error.what());
+  return false;
 }
 
 /// The row's last change.

@@ -51,6 +51,7 @@ class JobRunner {
   };
 
   void run();
+  void wake_later(const std::string& job);
   void tend(const std::string& name);
   void queue(const TrainingJob& job);
   void launch_waiting();
@@ -63,6 +64,7 @@ class JobRunner {
   bool retry(const TrainingJob& job, Active& active, const JobReport& report);
   void finish(const TrainingJob& job, Active& active, const JobReport& report);
   void save_results(const TrainingJob& job, const Active& active, std::string failure);
+  bool try_end_job(const std::string& name, const std::string& failure);
   void end_job(const std::string& name, const std::string& failure);
   void fail(const std::string& name, const std::string& reason);
   void mirror_checkpoints();
