@@ -9,7 +9,6 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "platform/jobs/tag_table.h"
 #include "platform/serving/endpoint_state.h"
 
 namespace clary::serving {
@@ -53,6 +52,7 @@ std::string ping_failed(const std::string& variant) {
 Endpoints::Endpoints(ServingDeps deps)
     : deps_(std::move(deps)),
       rows_(deps_.database, RowKind::kEndpoint),
+      tags_(deps_.database),
       run_root_(make_run_root(deps_.data_folder)),
       table_(std::make_shared<const RoutingTable>()) {
   asio::co_spawn(
@@ -184,7 +184,11 @@ asio::awaitable<void> Endpoints::settle_one(std::string name) {
 asio::awaitable<void> Endpoints::deploy(Row row) {
   std::string reason;
   try {
-    reason = row.body.at("Pending").contains("Variants") ? co_await replace_fleet(row) : co_await change_capacity(row);
+    // Not with ?: because GCC 12 then runs both coroutines.
+    if (row.body.at("Pending").contains("Variants"))
+      reason = co_await replace_fleet(row);
+    else
+      reason = co_await change_capacity(row);
   } catch (const Error& e) {
     reason = e.what();
   } catch (const std::exception& e) {
@@ -210,8 +214,11 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Row& row) {
     });
   for (const Variant& v : fleet) v.replicas->start_in_background();
   std::string reason;
-  for (const Variant& v : fleet)
-    if (reason.empty() && !co_await v.replicas->ready()) reason = ping_failed(v.spec.name);
+  for (const Variant& v : fleet) {
+    const bool ready = co_await v.replicas->ready();
+    if (!ready && reason.empty()) reason = ping_failed(v.spec.name);
+    if (!ready) break;
+  }
   if (stopping_ || !reason.empty()) {
     co_await stop_fleet(fleet, 0ms);
     if (!stopping_) co_await http::offload(loop_.blocking(), [&] { fs::remove_all(folder); });
@@ -247,8 +254,10 @@ asio::awaitable<std::string> Endpoints::change_capacity(const Row& row) {
   std::string reason;
   for (std::size_t i = 0; i < fleet.size() && i < desired.size(); ++i) {
     VariantSpec& want = desired[i];
-    if (reason.empty() && !co_await fleet[i].replicas->resize(sensible_count(want.desired_count)))
-      reason = ping_failed(want.name);
+    if (reason.empty()) {
+      const bool ready = co_await fleet[i].replicas->resize(sensible_count(want.desired_count));
+      if (!ready) reason = ping_failed(want.name);
+    }
     if (!reason.empty()) {
       want.desired_count = want.current_count;
       want.desired_weight = want.current_weight;

@@ -14,6 +14,7 @@
 #include "platform/jobs/algorithm_catalog.h"
 #include "platform/jobs/log_store.h"
 #include "platform/jobs/metric_store.h"
+#include "platform/jobs/tag_table.h"
 #include "platform/objects/object_store.h"
 #include "platform/serving/routing.h"
 #include "platform/serving/rows.h"
@@ -85,6 +86,7 @@ class Endpoints {
 
   ServingDeps deps_;
   Rows rows_;
+  jobs::TagTable tags_;  // resources and their tags come and go in one transaction
   std::filesystem::path run_root_;
   std::atomic<std::shared_ptr<const RoutingTable>> table_;
   std::atomic<bool> stopping_ = false;

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hosting operations and InvokeEndpoint over real serving processes (a small Python program in the sandbox),
+// without the edge: what the control plane says, what an invocation gets, what happens when processes die.
+#include "platform/services/sagemaker/hosting.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <future>
+#include <thread>
+
+#include "formats/archive.h"
+#include "platform/objects/test_store.h"
+#include "platform/services/runtime/runtime_handler.h"
+#include "platform/serving/transform_jobs.h"
+
+namespace clary::runtime {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+namespace asio = http::asio;
+
+const aws::Caller kCaller{"key", "123456789012", "us-west-2", "request", "localhost", false};
+
+struct Answer {
+  int status = 0;
+  std::string body, variant, error;
+};
+
+class HostingTest : public objects::ObjectStoreTest {
+ protected:
+  void SetUp() override {
+    if (!jobs::sandbox_available()) GTEST_SKIP() << "no user namespaces here";
+    const std::filesystem::path program = std::filesystem::path(CLARY_SOURCE_DIR) / "tests/programs/echo_server.py";
+    catalog.add_user_image("echo", {"/usr/bin/python3", program.string()}, {program});
+    put_model("m1.tar.gz", "one");
+    put_model("m2.tar.gz", "two");
+    start_server();
+  }
+  void TearDown() override { stop_server(); }
+
+  void start_server() {
+    endpoints = std::make_unique<serving::Endpoints>(
+        serving::ServingDeps{*database_, *store_, logs, metrics, catalog, folder_.path(), false});
+    transforms = std::make_unique<serving::TransformJobs>(*endpoints);
+    hosting = std::make_unique<sagemaker::HostingDeps>(*endpoints, *transforms);
+    operations = sagemaker::hosting_operations(*hosting);
+    endpoints->recover();
+    transforms->recover();
+  }
+  void stop_server() {
+    if (transforms) transforms->stop();
+    if (endpoints) endpoints->stop();
+    hosting.reset();
+    transforms.reset();
+    endpoints.reset();
+  }
+
+  void put_model(const std::string& key, const std::string& version) {
+    const TemporaryFolder model;
+    write_file_atomically(model.path() / "version", version);
+    const TemporaryFolder out;
+    formats::pack_tar_gz(model.path(), out.path() / "model.tar.gz");
+    store_->put_file("bucket", key, out.path() / "model.tar.gz");
+  }
+
+  Json call(const std::string& operation, const Json& input) { return operations.at(operation)(input, kCaller); }
+  std::string error_of(const std::string& operation, const Json& input) {
+    try {
+      call(operation, input);
+    } catch (const aws::ServiceError& e) {
+      return std::string(aws::row(e.code()).name) + ": " + e.what();
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "no error";
+  }
+  void create_model(const std::string& name, const std::string& key, Json environment = Json::object()) {
+    call("CreateModel", {{"ModelName", name},
+                         {"PrimaryContainer",
+                          {{"Image", "echo:latest"},
+                           {"ModelDataUrl", "s3://bucket/" + key},
+                           {"Environment", std::move(environment)}}}});
+  }
+  void create_config(const std::string& name, const std::string& model, int instances = 1) {
+    call("CreateEndpointConfig", {{"EndpointConfigName", name},
+                                  {"ProductionVariants", Json::array({{{"VariantName", "A"},
+                                                                       {"ModelName", model},
+                                                                       {"InstanceType", "ml.m4.xlarge"},
+                                                                       {"InitialInstanceCount", instances}}})}});
+  }
+  Json wait_endpoint(const std::string& name, std::chrono::seconds limit = 20s) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    for (;;) {
+      Json answer = call("DescribeEndpoint", {{"EndpointName", name}});
+      const std::string status = answer["EndpointStatus"];
+      if ((status != "Creating" && status != "Updating") || std::chrono::steady_clock::now() > end) return answer;
+      std::this_thread::sleep_for(5ms);
+    }
+  }
+  void deploy(int instances = 1) {
+    create_model("m", "m1.tar.gz");
+    create_config("c", "m", instances);
+    call("CreateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c"}});
+    ASSERT_EQ(wait_endpoint("e")["EndpointStatus"], "InService");
+  }
+
+  asio::awaitable<Answer> invoke_async(std::string body, http::Headers headers) {
+    http::TextBody source(std::move(body));
+    http::Request request{"POST", "/endpoints/e/invocations", std::move(headers), source, false, "", "test"};
+    Answer answer;
+    try {
+      http::Response response = co_await handler(request, kCaller);
+      answer.status = response.status;
+      answer.variant = response.headers.value_or("x-Amzn-Invoked-Production-Variant", "");
+      if (auto* text = std::get_if<std::string>(&response.body))
+        answer.body = *text;
+      else
+        answer.body = co_await http::read_body(*std::get<std::unique_ptr<http::BodySource>>(response.body), 1 << 28);
+    } catch (const aws::ServiceError& e) {
+      answer.status = aws::row(e.code()).status;
+      answer.error = e.what();
+    }
+    co_return answer;
+  }
+  Answer invoke(std::string body, http::Headers headers = {}) {
+    handler = runtime_handler(*endpoints);
+    asio::io_context context;
+    auto answer = asio::co_spawn(context, invoke_async(std::move(body), std::move(headers)), asio::use_future);
+    context.run();
+    return answer.get();
+  }
+
+  std::string transform(const Json& more, const std::string& input, Json* description = nullptr) {
+    store_->put_text("bucket", "in/x.csv", input);
+    Json request{{"TransformJobName", "t"},
+                 {"ModelName", "m"},
+                 {"TransformInput",
+                  {{"DataSource", {{"S3DataSource", {{"S3DataType", "S3Prefix"}, {"S3Uri", "s3://bucket/in"}}}}},
+                   {"ContentType", "text/csv"},
+                   {"SplitType", "Line"}}},
+                 {"TransformOutput", {{"S3OutputPath", "s3://bucket/out"}}},
+                 {"TransformResources", {{"InstanceType", "ml.m4.xlarge"}, {"InstanceCount", 1}}}};
+    request.merge_patch(more);
+    call("CreateTransformJob", request);
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    Json answer;
+    do {
+      std::this_thread::sleep_for(5ms);
+      answer = call("DescribeTransformJob", {{"TransformJobName", "t"}});
+    } while ((answer["TransformJobStatus"] == "InProgress" || answer["TransformJobStatus"] == "Stopping") &&
+             std::chrono::steady_clock::now() < end);
+    if (description != nullptr) *description = answer;
+    return answer["TransformJobStatus"];
+  }
+  std::string data_log() {
+    std::string text;
+    for (const auto& stream : logs.streams("/aws/sagemaker/TransformJobs", "t/"))
+      if (stream.name.ends_with("/data-log"))
+        for (const auto& event : logs.read("/aws/sagemaker/TransformJobs", stream.name, {}).events)
+          text += event.message + "\n";
+    return text;
+  }
+
+  jobs::LogStore logs{folder_.path() / "logs"};
+  jobs::MetricStore metrics{folder_.path() / "metrics"};
+  jobs::AlgorithmCatalog catalog;
+  std::unique_ptr<serving::Endpoints> endpoints;
+  std::unique_ptr<serving::TransformJobs> transforms;
+  std::unique_ptr<sagemaker::HostingDeps> hosting;
+  sagemaker::Operations operations;
+  aws::RawHandler handler;
+};
+
+TEST_F(HostingTest, MessagesAreTheServices) {
+  create_model("M", "m1.tar.gz");
+  create_config("c", "M");
+  EXPECT_EQ(error_of("CreateModel", {{"ModelName", "m"}, {"PrimaryContainer", {{"Image", "echo"}}}}),
+            "ValidationException: Cannot create already existing model "
+            "\"arn:aws:sagemaker:us-west-2:123456789012:model/m\".");
+  EXPECT_EQ(error_of("DescribeModel", {{"ModelName", "nO"}}),
+            "ValidationException: Could not find model \"arn:aws:sagemaker:us-west-2:123456789012:model/no\".");
+  EXPECT_EQ(error_of("CreateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "none"}}),
+            "ValidationException: Could not find endpoint configuration "
+            "\"arn:aws:sagemaker:us-west-2:123456789012:endpoint-config/none\".");
+  EXPECT_THAT(error_of("DeleteEndpoint", {{"EndpointName", "e"}}), HasSubstr("Could not find endpoint \""));
+  EXPECT_THAT(error_of("CreateModel", {{"ModelName", "x"},
+                                       {"PrimaryContainer", {{"Image", "echo"}, {"ModelDataUrl", "s3://bucket/no"}}}}),
+              HasSubstr("Could not access model data at s3://bucket/no."));
+  EXPECT_EQ(error_of("DescribeTransformJob", {{"TransformJobName", "t"}}),
+            "ValidationException: Could not find requested job with name: t");
+  EXPECT_EQ(error_of("StopTransformJob", {{"TransformJobName", "t"}}),
+            "ValidationException: Could not find job to update with name: t");
+  const Json model = call("DescribeModel", {{"ModelName", "M"}});
+  EXPECT_EQ(model["PrimaryContainer"]["Mode"], "SingleModel");
+  EXPECT_EQ(model["EnableNetworkIsolation"], false);
+  EXPECT_EQ(
+      call("DescribeEndpointConfig", {{"EndpointConfigName", "c"}})["ProductionVariants"][0]["InitialVariantWeight"],
+      1.0);
+  EXPECT_EQ(call("DeleteModel", {{"ModelName", "M"}}), nullptr);
+}
+
+TEST_F(HostingTest, DeploysInvokesAndDeletes) {
+  create_model("m", "m1.tar.gz", {{"GREETING", "hi"}});
+  create_config("c", "m");
+  call("CreateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c"}});
+  EXPECT_FALSE(call("DescribeEndpoint", {{"EndpointName", "e"}}).contains("ProductionVariants"));
+  EXPECT_THAT(error_of("DeleteEndpoint", {{"EndpointName", "e"}}), HasSubstr("Cannot update in-progress endpoint"));
+  const Json endpoint = wait_endpoint("e");
+  ASSERT_EQ(endpoint["EndpointStatus"], "InService") << endpoint;
+  EXPECT_EQ(endpoint["ProductionVariants"][0]["CurrentInstanceCount"], 1);
+
+  const Answer echo = invoke("hello", {{"Content-Type", "text/csv"}, {"Accept", "text/x"}, {"User-Agent", "secret"}});
+  EXPECT_EQ(echo.body, "HELLO");
+  EXPECT_EQ(echo.variant, "A");
+  const Json headers = Json::parse(invoke("headers", {{"Content-Type", "text/csv"}, {"Authorization", "secret"}}).body);
+  EXPECT_EQ(headers["Content-Type"], "text/csv");
+  EXPECT_FALSE(headers.contains("Authorization"));
+  EXPECT_EQ(Json::parse(invoke("environment").body)["GREETING"], "hi");
+  EXPECT_EQ(invoke("version").body, "one");
+  EXPECT_EQ(invoke("big 3000000").body.size(), 3000000U);
+  EXPECT_EQ(invoke(std::string(3 << 20, 'a')).body, std::string(3 << 20, 'A'));
+
+  const Answer refused = invoke("status 415 bad type");
+  EXPECT_EQ(refused.status, 424);
+  EXPECT_THAT(refused.error, StartsWith("Received client error (415) from primary with message \"bad type\". See "));
+  EXPECT_THAT(invoke("status 500 oh").error,
+              StartsWith("Received server error (500) from primary with message \"oh\"."));
+  EXPECT_THAT(invoke("x", {{"X-Amzn-SageMaker-Target-Variant", "B"}}).error, HasSubstr("Variant B"));
+
+  const auto streams = logs.streams("/aws/sagemaker/Endpoints/e", "A/i-0");
+  ASSERT_EQ(streams.size(), 1U);
+  EXPECT_GT(streams[0].bytes, 0U);
+  EXPECT_THAT(endpoints->prometheus(), HasSubstr("clary_endpoint_4xx_errors_total{endpoint=\"e\",variant=\"A\"} 1\n"));
+
+  call("DeleteEndpoint", {{"EndpointName", "e"}});
+  for (int i = 0; i < 1000 && error_of("DescribeEndpoint", {{"EndpointName", "e"}}) == "no error"; ++i)
+    std::this_thread::sleep_for(5ms);
+  EXPECT_THAT(error_of("DescribeEndpoint", {{"EndpointName", "e"}}), HasSubstr("Could not find endpoint"));
+  EXPECT_EQ(invoke("x").error, "Endpoint e of account 123456789012 not found.");
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "endpoints/e"));
+}
+
+TEST_F(HostingTest, ProcessThatDiesIsReplacedAndTheRequestBehindItSurvives) {
+  deploy(2);
+  const Answer crash = invoke("crash");  // kills one, is repeated once, kills the other
+  EXPECT_EQ(crash.status, 424);
+  EXPECT_EQ(invoke("again").body, "AGAIN");  // waits for a process to come back
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 4; ++c)
+    clients.emplace_back([&] {
+      asio::io_context context;
+      asio::co_spawn(
+          context,
+          [&]() -> asio::awaitable<void> {
+            for (int i = 0; i < 100; ++i)
+              if ((co_await invoke_async("abc", {})).body != "ABC") ++wrong;
+          },
+          asio::detached);
+      context.run();
+    });
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(HostingTest, UpdateLosesNoRequest) {
+  deploy();
+  create_model("m2", "m2.tar.gz");
+  create_config("c2", "m2");
+  handler = runtime_handler(*endpoints);
+  std::atomic<bool> done = false;
+  std::atomic<int> failures = 0, ones = 0, twos = 0;
+  std::thread client([&] {
+    asio::io_context context;
+    asio::co_spawn(
+        context,
+        [&]() -> asio::awaitable<void> {
+          while (!done) {
+            const Answer answer = co_await invoke_async("version", {});
+            ++(answer.body == "one" ? ones : answer.body == "two" ? twos : failures);
+          }
+        },
+        asio::detached);
+    context.run();
+  });
+  call("UpdateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c2"}});
+  EXPECT_EQ(call("DescribeEndpoint", {{"EndpointName", "e"}})["EndpointStatus"], "Updating");
+  const Json endpoint = wait_endpoint("e");
+  EXPECT_EQ(endpoint["EndpointStatus"], "InService");
+  EXPECT_EQ(endpoint["EndpointConfigName"], "c2");
+  EXPECT_FALSE(endpoint.contains("FailureReason"));
+  std::this_thread::sleep_for(100ms);
+  done = true;
+  client.join();
+  EXPECT_EQ(failures, 0);
+  EXPECT_GT(ones, 0);
+  EXPECT_GT(twos, 0);
+}
+
+TEST_F(HostingTest, FailedUpdateKeepsTheOldFleet) {
+  deploy();
+  create_model("bad", "m1.tar.gz", {{"MODE", "exit"}});
+  create_config("c2", "bad");
+  call("UpdateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c2"}});
+  const Json endpoint = wait_endpoint("e");
+  EXPECT_EQ(endpoint["EndpointStatus"], "InService");
+  EXPECT_EQ(endpoint["EndpointConfigName"], "c");
+  EXPECT_THAT(endpoint["FailureReason"].get<std::string>(), HasSubstr("did not pass the ping health check"));
+  EXPECT_EQ(invoke("still").body, "STILL");
+}
+
+TEST_F(HostingTest, FailuresOfADeploymentHaveTheServicesReasons) {
+  store_->put_text("bucket", "text", "this is not an archive");
+  create_model("text", "text");
+  put_model("gone.tar.gz", "x");
+  create_model("gone", "gone.tar.gz");
+  store_->remove("bucket", "gone.tar.gz");
+  create_model("exits", "m1.tar.gz", {{"MODE", "exit"}});
+  const std::pair<const char*, const char*> cases[] = {
+      {"text",
+       "Failed to extract model data archive for container \"container_1\" from URL \"s3://bucket/text\". Please "
+       "ensure that the object located at the URL is a valid tar.gz archive."},
+      {"gone",
+       "Failed to download model data for container \"container_1\" from URL: \"s3://bucket/gone.tar.gz\". Please "
+       "ensure that there is an object located at the URL"},
+      {"exits",
+       "The primary container for production variant A did not pass the ping health check. Please check CloudWatch "
+       "logs for this endpoint."},
+  };
+  for (const auto& [name, reason] : cases) {
+    create_config(name, name);
+    call("CreateEndpoint", {{"EndpointName", name}, {"EndpointConfigName", name}});
+    const Json endpoint = wait_endpoint(name);
+    EXPECT_EQ(endpoint["EndpointStatus"], "Failed") << name;
+    EXPECT_THAT(endpoint["FailureReason"].get<std::string>(), StartsWith(reason)) << name;
+  }
+}
+
+TEST_F(HostingTest, WeightsAndCapacitiesChange) {
+  deploy();
+  const auto change = [&](Json desired) {
+    return Json{{"EndpointName", "e"}, {"DesiredWeightsAndCapacities", Json::array({std::move(desired)})}};
+  };
+  EXPECT_THAT(error_of("UpdateEndpointWeightsAndCapacities", change({{"VariantName", "B"}})),
+              HasSubstr("The variant name(s) \"B\" is/are not present within endpoint configuration"));
+  call("UpdateEndpointWeightsAndCapacities",
+       change({{"VariantName", "A"}, {"DesiredWeight", 0.0}, {"DesiredInstanceCount", 2}}));
+  const Json endpoint = wait_endpoint("e");
+  EXPECT_EQ(endpoint["ProductionVariants"][0]["CurrentWeight"], 0.0);
+  EXPECT_EQ(endpoint["ProductionVariants"][0]["CurrentInstanceCount"], 2);
+  EXPECT_THAT(invoke("x").error, HasSubstr("weight 0"));
+  EXPECT_EQ(invoke("x", {{"X-Amzn-SageMaker-Target-Variant", "A"}}).body, "X");
+}
+
+TEST_F(HostingTest, ComesBackAfterARestartWithoutItsModelInS3) {
+  deploy();
+  stop_server();
+  store_->remove("bucket", "m1.tar.gz");
+  start_server();
+  EXPECT_EQ(call("DescribeEndpoint", {{"EndpointName", "e"}})["EndpointStatus"], "InService");
+  for (int i = 0; i < 400 && !endpoints->route("e"); ++i) std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(invoke("back").body, "BACK");
+}
+
+TEST_F(HostingTest, TransformWritesOneObjectInOrder) {
+  create_model("m", "m1.tar.gz");
+  std::string input, expected;
+  for (int i = 0; i < 2000; ++i) {
+    input += "row " + std::to_string(i) + "\n";
+    expected += "ROW " + std::to_string(i) + "\n";
+  }
+  Json description;
+  EXPECT_EQ(transform({{"BatchStrategy", "SingleRecord"},
+                       {"MaxConcurrentTransforms", 8},
+                       {"MaxPayloadInMB", 1},
+                       {"TransformOutput", {{"AssembleWith", "Line"}}}},
+                      input, &description),
+            "Completed");
+  EXPECT_EQ(text_of("out/x.csv.out"), expected);
+  EXPECT_EQ(description["TransformInput"]["CompressionType"], "None");
+  EXPECT_EQ(description["TransformOutput"]["KmsKeyId"], "");
+  EXPECT_TRUE(description.contains("TransformEndTime"));
+  EXPECT_THAT(data_log(), HasSubstr("MaxConcurrentTransforms=8, MaxPayloadInMB=1, BatchStrategy=SINGLE_RECORD"));
+}
+
+TEST_F(HostingTest, TransformTakesTheContainersParameters) {
+  create_model("m", "m1.tar.gz",
+               {{"PARAMETERS", R"({"MaxConcurrentTransforms":3,"BatchStrategy":"SINGLE_RECORD","MaxPayloadInMB":2})"}});
+  EXPECT_EQ(transform(Json::object(), "a\nb\n"), "Completed");
+  EXPECT_EQ(text_of("out/x.csv.out"), "AB");
+  EXPECT_THAT(data_log(), HasSubstr("MaxConcurrentTransforms=3, MaxPayloadInMB=2, BatchStrategy=SINGLE_RECORD"));
+}
+
+TEST_F(HostingTest, TransformJoinsInputAndAnswer) {
+  create_model("m", "m1.tar.gz");
+  EXPECT_EQ(transform({{"TransformOutput", {{"AssembleWith", "Line"}, {"Accept", "text/csv"}}},
+                       {"DataProcessing", {{"InputFilter", "$[1:]"}, {"JoinSource", "Input"}}}},
+                      "7,a,b\n8,c,d\n"),
+            "Completed");
+  EXPECT_EQ(text_of("out/x.csv.out"), "7,a,b,A,B\n8,c,d,C,D\n");
+}
+
+TEST_F(HostingTest, TransformKeepsTheGoodObjectsWhenOneFails) {
+  create_model("m", "m1.tar.gz");
+  store_->put_text("bucket", "in/good.csv", "fine\n");
+  Json description;
+  EXPECT_EQ(transform({{"BatchStrategy", "SingleRecord"}}, "ok\nstatus 400 no such thing\n", &description), "Failed");
+  EXPECT_EQ(description["FailureReason"], "ClientError: See job logs for more information");
+  EXPECT_EQ(text_of("out/good.csv.out"), "FINE");
+  EXPECT_EQ(text_of("out/x.csv.out"), "(missing)");
+  EXPECT_THAT(data_log(), HasSubstr("bucket/in/x.csv: ClientError: 400\n"));
+  EXPECT_THAT(data_log(), HasSubstr("Message: record 2: no such thing"));
+}
+
+TEST_F(HostingTest, TransformRetriesAfterACrashAndThenGivesUp) {
+  create_model("m", "m1.tar.gz");
+  Json description;
+  EXPECT_EQ(transform({{"ModelClientConfig", {{"InvocationsMaxRetries", 1}}}}, "crash\n", &description), "Failed");
+  EXPECT_EQ(description["FailureReason"], "AlgorithmError: See job logs for more information");
+  EXPECT_THAT(data_log(), HasSubstr("Unable to get response from algorithm (record 1)"));
+}
+
+TEST_F(HostingTest, TransformRefusesWhatBreaksItsRules) {
+  create_model("m", "m1.tar.gz");
+  const auto error = [&](const Json& more) {
+    try {
+      transform(more, "a\n");
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(error({{"ModelName", "none"}}),
+            "Could not find model \"arn:aws:sagemaker:us-west-2:123456789012:model/none\".");
+  EXPECT_THAT(error({{"MaxConcurrentTransforms", 50}, {"MaxPayloadInMB", 6}}), HasSubstr("exceeds 100 MB"));
+  EXPECT_THAT(error({{"DataProcessing", {{"JoinSource", "Input"}}}}), HasSubstr("equal ContentType and Accept"));
+  EXPECT_EQ(error(Json::object()), "no error");
+  EXPECT_THAT(error(Json::object()), StartsWith("Transform job names must be unique within an AWS account and region"));
+}
+
+TEST_F(HostingTest, StoppedTransformLeavesNoOutput) {
+  create_model("m", "m1.tar.gz");
+  std::string input;
+  for (int i = 0; i < 200; ++i) input += "sleep 0.05\n";
+  std::thread stopper([&] {
+    while (error_of("StopTransformJob", {{"TransformJobName", "t"}}) != "no error") std::this_thread::sleep_for(20ms);
+  });
+  EXPECT_EQ(transform({{"BatchStrategy", "SingleRecord"}}, input), "Stopped");
+  stopper.join();
+  EXPECT_EQ(text_of("out/x.csv.out"), "(missing)");
+  EXPECT_THAT(error_of("StopTransformJob", {{"TransformJobName", "t"}}), HasSubstr("is in status Stopped."));
+}
+
+TEST_F(HostingTest, InterruptedTransformRunsAgain) {
+  create_model("m", "m1.tar.gz");
+  std::string input;
+  for (int i = 0; i < 40; ++i) input += "sleep 0.03\n";
+  std::thread restarter([&] {
+    while (error_of("DescribeTransformJob", {{"TransformJobName", "t"}}) != "no error")
+      std::this_thread::sleep_for(5ms);
+  });
+  store_->put_text("bucket", "in/x.csv", input);
+  call("CreateTransformJob",
+       {{"TransformJobName", "t"},
+        {"ModelName", "m"},
+        {"BatchStrategy", "SingleRecord"},
+        {"TransformInput",
+         {{"DataSource", {{"S3DataSource", {{"S3DataType", "S3Prefix"}, {"S3Uri", "s3://bucket/in"}}}}},
+          {"SplitType", "Line"}}},
+        {"TransformOutput", {{"S3OutputPath", "s3://bucket/out"}}},
+        {"TransformResources", {{"InstanceType", "ml.m4.xlarge"}, {"InstanceCount", 1}}}});
+  restarter.join();
+  std::this_thread::sleep_for(400ms);
+  stop_server();
+  start_server();
+  Json answer;
+  for (int i = 0; i < 4000; ++i) {
+    answer = call("DescribeTransformJob", {{"TransformJobName", "t"}});
+    if (answer["TransformJobStatus"] != "InProgress") break;
+    std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_EQ(answer["TransformJobStatus"], "Completed");
+  EXPECT_EQ(text_of("out/x.csv.out").size(), 40 * std::string("slept").size());
+}
+
+}  // namespace
+}  // namespace clary::runtime
