@@ -4,10 +4,10 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
+#include <string>
 #include <unordered_map>
 
 namespace clary::aws {
@@ -22,12 +22,22 @@ struct FreeCode {
 };
 using Code = std::unique_ptr<pcre2_code, FreeCode>;
 
-Code compiled(const char* pattern) {
+/// What Java reads differently: a range between surrogate pairs is one between code points, and a repeated "$" is "$".
+std::string as_pcre(std::string text) {
+  constexpr std::string_view kPairs = "\\uD800\\uDC00-\\uDBFF\\uDFFF";
+  if (const auto at = text.find(kPairs); at != std::string::npos)
+    text.replace(at, kPairs.size(), "\xF0\x90\x80\x80-\xF4\x8F\xBF\xBF");
+  if (const auto at = text.find("${"); at != std::string::npos && text.ends_with('}')) text.resize(at + 1);
+  return text;
+}
+
+Code compiled(const char* java) {
+  const std::string pattern = as_pcre(java);
   int error = 0;
   PCRE2_SIZE at = 0;
   constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_ALT_BSUX | PCRE2_ANCHORED | PCRE2_ENDANCHORED;
   return Code(
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern), std::strlen(pattern), kOptions, &error, &at, nullptr));
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), kOptions, &error, &at, nullptr));
 }
 
 /// Never shrinks: the model's patterns are a fixed few hundred.
