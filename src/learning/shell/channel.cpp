@@ -38,6 +38,9 @@ std::vector<formats::InputFile> Channel::files() const {
 bool Channel::is_empty() const { return !is_pipe() && files().empty(); }
 
 std::unique_ptr<formats::RowReader> Channel::rows(const formats::ReadOptions& options) {
+  if (is_pipe() && config_.record_wrapper != "None")
+    throw Error(Kind::kInvalid, "channel " + name_ + ": RecordWrapperType " + config_.record_wrapper +
+                                    " is for files without rows (images); use None");
   if (is_pipe()) {
     const std::string label = name_ + "_" + std::to_string(passes_);
     return formats::open_rows(open_next_fifo(), label, content_type_, options);

@@ -73,7 +73,7 @@ class Model {
 inline Model train(const Hyperparameters& hp, shell::TrainContext& ctx) {
   auto& channel = ctx.channel("train");  // 1 data in
   double sums[2] = {0, 0};               // 2 model: sum of labels, rows
-  for (std::int64_t epoch = 0; epoch < hp.epochs && !ctx.stop_requested(); ++epoch) {
+  for (std::int64_t epoch = 0; epoch < hp.epochs && (epoch == 0 || !ctx.stop_on_any_host()); ++epoch) {
     const auto reader = channel.rows({.feature_dim = hp.feature_dim, .num_threads = ctx.threads()});
     sums[0] = sums[1] = 0;
     formats::Batch batch;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -94,6 +95,12 @@ Channel& TrainContext::channel(std::string_view name) {
 Collective& TrainContext::collective() {
   if (!collective_) collective_ = collective::connect(hosts_, setup_.connect);
   return *collective_;
+}
+
+bool TrainContext::stop_on_any_host() {
+  double stop = stop_requested() ? 1 : 0;
+  collective().all_reduce_max(std::span(&stop, 1));
+  return stop > 0;
 }
 
 std::filesystem::path TrainContext::checkpoint_dir() const {

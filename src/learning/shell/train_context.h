@@ -52,6 +52,9 @@ class TrainContext {
 
   /// The platform asked to stop (SIGTERM): finish the batch, return the model as it is.
   bool stop_requested() const { return setup_.stopped(); }
+  /// The same, agreed: true on every host as soon as one was asked. A collective call; loops with collectives in them
+  /// need it, since SIGTERM does not reach all hosts between the same two batches.
+  bool stop_on_any_host();
   /// Hyperparameter `seed`, default 1.
   std::uint64_t seed() const { return hyper::seed_of(setup_.hyperparameters); }
   int threads() const noexcept { return threads_; }

@@ -159,6 +159,10 @@ INSTANTIATE_TEST_SUITE_P(
                 [](JobFolder& job) { job.channel("train", typed("image/png")); }},
         Mistake{"empty_channel", "ClientError: channel train: holds no files",
                 [](JobFolder& job) { std::filesystem::remove_all(job.layout.channel_dir("train")); }},
+        Mistake{"wrapper", "ClientError: channel train: RecordWrapperType RecordIO is for files without rows",
+                [](JobFolder& job) {
+                  job.channel("train", {InputMode::kPipe, "FullyReplicated", "RecordIO", "text/csv"});
+                }},
         Mistake{"nan", "ClientError: ", [](JobFolder& job) { job.data("train", "a.csv", "1,nan,2\n"); }},
         Mistake{"ragged", "ClientError: ", [](JobFolder& job) { job.data("train", "a.csv", "1,1,2\n1,1\n"); }},
         Mistake{"no_label", "ClientError: channel train: rows need one label each",
@@ -214,6 +218,21 @@ TEST(Train, TwoHostsShareTheWork) {
   EXPECT_DOUBLE_EQ(mean_of(jobs[0]), (6 + 6 + 6 + 16 + 8) / 9.0);
   EXPECT_FALSE(std::filesystem::exists(jobs[1].layout.model_dir() / "mean.json"));  // host 1 writes the model
   EXPECT_NE(second.output().find("host=127.0.1.2"), std::string::npos);
+}
+
+TEST(Train, AStopOfOneHostStopsAll) {
+  JobFolder jobs[2];
+  for (int rank = 0; rank < 2; ++rank) {
+    fill(jobs[rank], {{"feature_dim", "2"}, {"epochs", "1000000000"}});
+    const std::string self = rank == 0 ? "127.0.2.1" : "127.0.2.2";
+    jobs[rank].resources({self, {"127.0.2.1", "127.0.2.2"}, "lo", "", ""});
+  }
+  Child first(jobs[0], {"train"}), second(jobs[1], {"train"});
+  ASSERT_TRUE(first.says("epoch=3,")) << first.output();
+  second.signal(SIGTERM);
+  EXPECT_EQ(first.wait(), 0) << first.output();
+  EXPECT_EQ(second.wait(), 0) << second.output();
+  EXPECT_DOUBLE_EQ(mean_of(jobs[0]), 2);
 }
 
 TEST(Describe, PrintsWhatTheServerReads) {
