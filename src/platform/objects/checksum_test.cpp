@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <gtest/gtest.h>
-
 #include "platform/objects/checksum.h"
+
+#include <gtest/gtest.h>
 
 namespace clary::objects {
 namespace {

@@ -81,8 +81,7 @@ TEST_F(ListingTest, PagesOfEverySizeAgreeWithTheReference) {
           ASSERT_FALSE(page.next.empty());
           query.after = page.next;
         }
-        EXPECT_EQ(got, reference(keys, {prefix, delimiter, "", 1000}))
-            << prefix << " | " << delimiter << " | " << size;
+        EXPECT_EQ(got, reference(keys, {prefix, delimiter, "", 1000})) << prefix << " | " << delimiter << " | " << size;
       }
 }
 

@@ -25,9 +25,12 @@ std::optional<MultipartInfo> find_upload(store::Connection& db, const BucketInfo
       "SELECT created, storage_class, checksum_algorithm, checksum_type FROM s3_uploads "
       "WHERE id=? AND bucket=? AND key=?");
   if (!row.bind(id, bucket.id, key).step()) return std::nullopt;
-  return MultipartInfo{std::string(id),         bucket.name,
-                       std::string(key),        row.column<EpochMs>(0),
-                       row.column<std::string>(1), row.column<std::string>(2),
+  return MultipartInfo{std::string(id),
+                       bucket.name,
+                       std::string(key),
+                       row.column<EpochMs>(0),
+                       row.column<std::string>(1),
+                       row.column<std::string>(2),
                        row.column<std::string>(3)};
 }
 
@@ -119,9 +122,12 @@ struct ObjectStore::Completion {
 MultipartInfo ObjectStore::create_multipart(std::string_view bucket, std::string_view key, const PutOptions& options,
                                             std::string_view checksum_algorithm, std::string_view checksum_type) {
   check_key(bucket, key);
-  MultipartInfo upload{random_hex(24),        std::string(bucket),
-                       std::string(key),      now_ms(),
-                       options.storage_class, std::string(checksum_algorithm),
+  MultipartInfo upload{random_hex(24),
+                       std::string(bucket),
+                       std::string(key),
+                       now_ms(),
+                       options.storage_class,
+                       std::string(checksum_algorithm),
                        std::string(checksum_type)};
   database_.write([&](store::Connection& db) {
     db.prepare(

@@ -63,6 +63,15 @@ std::optional<ObjectStore::OpenObject> ObjectStore::open(std::string_view bucket
   }
 }
 
+void ObjectStore::check_conditions(std::string_view bucket, std::string_view key, const PutOptions& options) {
+  database_.read([&](store::Connection& db) {
+    ObjectInfo wanted;
+    wanted.bucket = bucket;
+    wanted.key = key;
+    objects::check_conditions(find_object(db, required_bucket(db, bucket), key), wanted, options);
+  });
+}
+
 Upload ObjectStore::begin(std::optional<Digest> checksum) { return {*this, blobs_, checksum}; }
 
 ObjectInfo ObjectStore::put_file(std::string_view bucket, std::string_view key, const fs::path& file,
@@ -155,7 +164,7 @@ void ObjectStore::remove(std::string_view bucket, std::string_view key, const st
       ObjectInfo wanted;
       wanted.bucket = bucket;
       wanted.key = key;
-      check_conditions(find_object(db, found, key), wanted, conditions);
+      objects::check_conditions(find_object(db, found, key), wanted, conditions);
     }
     return remove_object(db, found, key);
   });

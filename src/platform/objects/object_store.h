@@ -54,6 +54,9 @@ class ObjectStore {
   /// head() and its file, consistent with each other however often the object is replaced meanwhile.
   std::optional<OpenObject> open(std::string_view bucket, std::string_view key);
 
+  /// What a commit would find now: lets a PUT be refused before its body is read.
+  void check_conditions(std::string_view bucket, std::string_view key, const PutOptions& options);
+
   Upload begin(std::optional<Digest> checksum = std::nullopt);
   ObjectInfo put_file(std::string_view bucket, std::string_view key, const std::filesystem::path& file,
                       const PutOptions& options = {});
@@ -99,8 +102,8 @@ class ObjectStore {
   friend class Upload;
   struct Completion;  // multipart.cpp
   ObjectInfo commit_upload(Upload& upload, ObjectInfo object, const PutOptions& options);
-  PartInfo commit_upload_part(Upload& upload, std::string_view bucket, std::string_view key,
-                              std::string_view upload_id, int number);
+  PartInfo commit_upload_part(Upload& upload, std::string_view bucket, std::string_view key, std::string_view upload_id,
+                              int number);
   /// publish() plus a transaction that names the blob; f returns the blobs that became garbage.
   void commit_blob(Upload& upload, const std::function<std::vector<std::string>(store::Connection&)>& f);
   void commit_completion(Completion& completion);

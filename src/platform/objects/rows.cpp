@@ -51,7 +51,7 @@ BucketInfo required_bucket(store::Connection& db, std::string_view name) {
 std::optional<ObjectInfo> find_object(store::Connection& db, const BucketInfo& bucket, std::string_view key) {
   auto row = db.prepare(
       "SELECT size, etag, modified, content_type, storage_class, checksum_algorithm, checksum, checksum_type, blob, "
-      "headers, parts FROM s3_objects WHERE bucket=? AND key=?");
+      "headers, parts, json_array_length(tags) FROM s3_objects WHERE bucket=? AND key=?");
   if (!row.bind(bucket.id, key).step()) return std::nullopt;
   ObjectInfo object;
   object.bucket = bucket.name;
@@ -67,6 +67,7 @@ std::optional<ObjectInfo> find_object(store::Connection& db, const BucketInfo& b
   object.blob = row.column<std::string>(8);
   if (const auto headers = row.column<std::string>(9); headers != "{}") object.headers = parse_json(headers);
   if (!row.is_null(10)) object.parts = parse_json(row.column<std::string>(10));
+  object.tag_count = row.column<int>(11);
   return object;
 }
 
@@ -107,8 +108,7 @@ std::vector<std::string> remove_object(store::Connection& db, const BucketInfo& 
 }
 
 bool is_referenced(store::Connection& db, std::string_view blob) {
-  return db
-      .prepare("SELECT 1 FROM s3_objects WHERE blob=?1 UNION ALL SELECT 1 FROM s3_parts WHERE blob=?1 LIMIT 1")
+  return db.prepare("SELECT 1 FROM s3_objects WHERE blob=?1 UNION ALL SELECT 1 FROM s3_parts WHERE blob=?1 LIMIT 1")
       .bind(blob)
       .step();
 }
@@ -129,7 +129,8 @@ Json to_json(const Tags& tags) {
 Tags tags_from_json(std::string_view text) {
   Tags tags;
   if (text.empty()) return tags;
-  for (const auto& tag : parse_json(text)) tags.emplace_back(tag.at(0).get<std::string>(), tag.at(1).get<std::string>());
+  for (const auto& tag : parse_json(text))
+    tags.emplace_back(tag.at(0).get<std::string>(), tag.at(1).get<std::string>());
   return tags;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <gtest/gtest.h>
-
 #include "platform/objects/s3_uri.h"
+
+#include <gtest/gtest.h>
 
 namespace clary::objects {
 namespace {
@@ -34,10 +34,11 @@ TEST(S3Uri, ReadsEveryFormThatUsersWrite) {
 }
 
 TEST(S3Uri, RefusesTheRest) {
-  for (const char* text : {"", "s3://", "s3:///key", "s3:/bucket/k", "S3://bucket/k", "bucket/key", "s3://Bucket/k",
-                           "https://example.com/bucket/k", "https://s3.amazonaws.com/", "https://s3.amazonaws.com",
-                           "https://s3.us-west-2.amazonaws.com/bucket/%zz", "https://.amazonaws.com/bucket/k",
-                           "https://sagemaker.us-west-2.amazonaws.com/bucket/k", "file:///bucket/k", "s3://bucket/\xFF"})
+  for (const char* text :
+       {"", "s3://", "s3:///key", "s3:/bucket/k", "S3://bucket/k", "bucket/key", "s3://Bucket/k",
+        "https://example.com/bucket/k", "https://s3.amazonaws.com/", "https://s3.amazonaws.com",
+        "https://s3.us-west-2.amazonaws.com/bucket/%zz", "https://.amazonaws.com/bucket/k",
+        "https://sagemaker.us-west-2.amazonaws.com/bucket/k", "file:///bucket/k", "s3://bucket/\xFF"})
     EXPECT_FALSE(parse_s3_uri(text)) << text;
   EXPECT_FALSE(parse_s3_uri("s3://bucket/" + std::string(1025, 'k')));
 }

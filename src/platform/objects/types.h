@@ -71,6 +71,7 @@ struct ObjectInfo {
   std::string checksum;            // base64, with "-<parts>" for a composite one
   std::string checksum_type;       // "FULL_OBJECT" or "COMPOSITE"
   Json parts;                      // null, or [{"Size", "Checksum"}, ...] of a multipart upload; null in listings
+  int tag_count = 0;               // 0 in listings
   std::string blob;                // file id
 };
 

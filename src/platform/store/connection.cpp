@@ -137,8 +137,8 @@ bool Connection::in_transaction() const { return sqlite3_get_autocommit(handle_)
 
 void Connection::fail(int code, std::string_view what) const {
   const char* why = handle_ != nullptr ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
-  throw Error(kind_of(code), "database: " + std::string(why) + " (code " + std::to_string(code) + ") in: " +
-                                 std::string(what.substr(0, 200)));
+  throw Error(kind_of(code), "database: " + std::string(why) + " (code " + std::to_string(code) +
+                                 ") in: " + std::string(what.substr(0, 200)));
 }
 
 }  // namespace clary::store

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/hash.h"
+#include "platform/aws/services.h"
+#include "platform/services/s3/bodies.h"
+#include "platform/services/s3/documents.h"
+#include "platform/services/s3/errors.h"
+#include "platform/services/s3/operations.h"
+#include "platform/services/s3/xml.h"
+
+namespace clary::s3 {
+
+namespace {
+
+constexpr std::string_view kDefaultRegion = "us-east-1";
+
+}  // namespace
+
+void add_owner(Xml& xml, std::string_view element, const S3Request& in) {
+  xml.open(element).element("ID", to_hex(sha256(in.caller.account))).element("DisplayName", in.caller.account).close();
+}
+
+Response list_buckets(S3Request& in, Context& context) {
+  const std::string prefix(in.parameter("prefix").value_or(""));
+  const auto token = token_text(in, "continuation-token");
+  const int limit = in.integer("max-buckets", 1, 10'000, 10'000);
+  const auto region = in.parameter("bucket-region");
+  auto found = context.store.buckets(prefix, token.value_or(""), region ? 10'000 : limit + 1);
+  if (region) std::erase_if(found, [&](const auto& bucket) { return bucket.region != *region; });
+  Xml xml("ListAllMyBucketsResult");
+  add_owner(xml, "Owner", in);
+  xml.open("Buckets");
+  const auto shown = std::min(found.size(), static_cast<std::size_t>(limit));
+  for (std::size_t i = 0; i < shown; ++i)
+    xml.open("Bucket")
+        .element("Name", found[i].name)
+        .element("CreationDate", xml_time(found[i].created))
+        .element("BucketRegion", found[i].region)
+        .close();
+  xml.close();
+  if (found.size() > shown) xml.element("ContinuationToken", token_of(found[shown - 1].name));
+  if (!prefix.empty()) xml.element("Prefix", prefix);
+  return xml_response(xml);
+}
+
+Response create_bucket(S3Request& in, Context& context) {
+  if (const auto acl = in.header("x-amz-acl"); acl && *acl != "private")
+    not_implemented("Canned ACL '" + std::string(acl->substr(0, 40)) + "'");
+  if (in.header("x-amz-bucket-object-lock-enabled").value_or("false") == "true") not_implemented("Object lock");
+  std::string region = parsed_body(parse_location_constraint, in);
+  if (region == "EU") region = "eu-west-1";
+  if (region.size() > 40) fail(Code::kInvalidArgument, "The specified location-constraint is not valid");
+  const bool plain = region.empty();
+  if (plain) region = kDefaultRegion;
+  Response out;
+  out.headers.set("Location", "/" + in.bucket);
+  // us-east-1 answers 200 to the owner who creates a bucket again; other regions BucketAlreadyOwnedByYou.
+  const auto present = context.store.bucket(in.bucket);
+  if (plain && present && present->region == kDefaultRegion) return out;
+  context.store.create_bucket(in.bucket, region);
+  return out;
+}
+
+Response head_bucket(S3Request& in, Context& context) {
+  Response out;
+  if (const auto bucket = context.store.bucket(in.bucket)) out.headers.set("x-amz-bucket-region", bucket->region);
+  out.headers.set("x-amz-access-point-alias", "false");
+  out.headers.set("Content-Type", "application/xml");
+  return out;
+}
+
+Response delete_bucket(S3Request& in, Context& context) {
+  context.store.remove_bucket(in.bucket);
+  Response out;
+  out.status = 204;
+  return out;
+}
+
+Response get_bucket_location(S3Request& in, Context& context) {
+  const auto bucket = context.store.bucket(in.bucket);
+  if (!bucket) fail(Code::kNoSuchBucket, {}, {{"BucketName", in.bucket}});
+  // The root element itself holds the text, so Xml's nesting does not fit.
+  Response out;
+  out.headers.set("Content-Type", "application/xml");
+  out.body =
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+      "<LocationConstraint xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">" +
+      (bucket->region == kDefaultRegion ? std::string() : aws::xml_escaped(bucket->region)) + "</LocationConstraint>";
+  return out;
+}
+
+}  // namespace clary::s3

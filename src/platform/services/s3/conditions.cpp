@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/services/s3/conditions.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/text.h"
+#include "platform/services/s3/documents.h"
+#include "platform/services/s3/errors.h"
+
+namespace clary::s3 {
+
+namespace {
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+[[noreturn]] void fail_range(std::string_view header, std::uint64_t size) {
+  fail(Code::kInvalidRange, {},
+       {{"RangeRequested", std::string(header.substr(0, 100))},
+        {"ActualObjectSize", std::to_string(size)},
+        {"header:Content-Range", "bytes */" + std::to_string(size)}});
+}
+
+}  // namespace
+
+bool etag_matches(std::string_view list, std::string_view etag) {
+  for (auto part : split(list, ',')) {
+    part = trimmed(part);
+    if (part.starts_with("W/")) part.remove_prefix(2);
+    if (part == "*" || without_quotes(part) == etag) return true;
+  }
+  return false;
+}
+
+Verdict check_conditions(const http::Headers& headers, const ConditionNames& names, const objects::ObjectInfo& object) {
+  const EpochMs modified = object.last_modified / 1000 * 1000;
+  if (const auto match = headers.get(names.if_match)) {
+    if (!etag_matches(*match, object.etag)) return Verdict::kFailed;
+  } else if (const auto since = headers.get(names.if_unmodified_since)) {
+    const auto time = parse_http_date(*since);
+    if (time && modified > *time) return Verdict::kFailed;
+  }
+  if (const auto none = headers.get(names.if_none_match)) {
+    if (etag_matches(*none, object.etag)) return Verdict::kNotModified;
+  } else if (const auto since = headers.get(names.if_modified_since)) {
+    const auto time = parse_http_date(*since);
+    if (time && modified <= *time) return Verdict::kNotModified;
+  }
+  return Verdict::kGoOn;
+}
+
+std::optional<ByteRange> parse_range(std::string_view header, std::uint64_t size) {
+  const std::string_view text = trimmed(header);
+  constexpr std::string_view kUnit = "bytes=";
+  if (!lower(text.substr(0, kUnit.size())).starts_with(kUnit)) return std::nullopt;
+  const std::string_view range = trimmed(text.substr(kUnit.size()));
+  const auto dash = range.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const auto first = number(trimmed(range.substr(0, dash))), last = number(trimmed(range.substr(dash + 1)));
+  if (dash == 0) {  // the last n bytes
+    if (!last) return std::nullopt;
+    if (*last == 0 || size == 0) fail_range(header, size);
+    const std::uint64_t length = std::min(*last, size);
+    return ByteRange{size - length, length};
+  }
+  if (!first || (!last && dash + 1 != range.size()) || (last && *last < *first)) return std::nullopt;
+  if (*first >= size) fail_range(header, size);
+  const std::uint64_t end = last ? std::min(*last, size - 1) : size - 1;
+  return ByteRange{*first, end - *first + 1};
+}
+
+ByteRange parse_copy_range(std::string_view header, std::uint64_t size) {
+  constexpr std::string_view kUnit = "bytes=";
+  const auto dash = header.find('-');
+  if (header.starts_with(kUnit) && dash != std::string_view::npos) {
+    const auto first = number(header.substr(kUnit.size(), dash - kUnit.size())), last = number(header.substr(dash + 1));
+    if (first && last && *first <= *last) {
+      if (*last >= size) fail_range(header, size);
+      return {*first, *last - *first + 1};
+    }
+  }
+  fail_argument("x-amz-copy-source-range", header,
+                "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "
+                "zero-based offsets of the first and last bytes to copy");
+}
+
+}  // namespace clary::s3

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/services/s3/digests.h"
+
+#include "base/text.h"
+#include "platform/objects/checksum.h"
+#include "platform/services/s3/errors.h"
+
+namespace clary::s3 {
+
+namespace {
+
+constexpr Digest kAlgorithms[] = {Digest::kCrc32, Digest::kCrc32c, Digest::kCrc64Nvme, Digest::kSha1, Digest::kSha256};
+
+void take_headers(const S3Request& in, ExpectedDigests& out) {
+  for (const Digest kind : kAlgorithms) {
+    const std::string name = checksum_header(objects::checksum_name(kind));
+    const auto value = in.header(name);
+    if (!value) continue;
+    if (out.checksum)
+      fail(Code::kInvalidRequest,
+           "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+    const auto bytes = from_base64(*value);
+    if (!bytes || bytes->size() != digest(kind, "").size())
+      fail(Code::kInvalidRequest, "Value for " + name + " header is invalid.");
+    out.algorithm = kind;
+    out.checksum = std::string(*value);
+  }
+}
+
+void take_announced(const S3Request& in, ExpectedDigests& out) {
+  constexpr std::string_view kPrefix = "x-amz-checksum-";
+  if (const auto trailer = in.header("x-amz-trailer"))
+    for (const auto part : split(*trailer, ',')) {
+      const std::string name = lower(trimmed(part));
+      if (name.starts_with(kPrefix)) out.algorithm = objects::checksum_named(name.substr(kPrefix.size()));
+    }
+  if (const auto named = in.header("x-amz-sdk-checksum-algorithm"); named && !out.algorithm)
+    out.algorithm = objects::checksum_named(*named);
+}
+
+void compare(const std::string& md5, const std::string& checksum, const ExpectedDigests& expected) {
+  if (expected.md5 && *expected.md5 != md5)
+    fail(Code::kBadDigest, {}, {{"ExpectedDigest", to_base64(*expected.md5)}, {"CalculatedDigest", to_base64(md5)}});
+  if (expected.checksum && *expected.checksum != to_base64(checksum))
+    fail(Code::kBadDigest, "The " + std::string(objects::checksum_name(*expected.algorithm)) +
+                               " you specified did not match the calculated checksum.");
+}
+
+}  // namespace
+
+std::string checksum_header(std::string_view algorithm) { return "x-amz-checksum-" + lower(algorithm); }
+
+ExpectedDigests expected_digests(const S3Request& in) {
+  ExpectedDigests out;
+  if (const auto value = in.header("Content-MD5")) {
+    out.md5 = from_base64(*value);
+    if (!out.md5 || out.md5->size() != 16) fail(Code::kInvalidDigest);
+  }
+  take_headers(in, out);
+  if (!out.checksum) take_announced(in, out);
+  return out;
+}
+
+void verify(objects::Upload& upload, const ExpectedDigests& expected) {
+  compare(upload.md5(), upload.checksum(), expected);
+}
+
+void verify(std::string_view body, const ExpectedDigests& expected) {
+  compare(expected.md5 ? digest(Digest::kMd5, body) : std::string(),
+          expected.checksum ? digest(*expected.algorithm, body) : std::string(), expected);
+}
+
+}  // namespace clary::s3
