@@ -83,8 +83,7 @@ class Agent {
     }
     start_feeders_first();
     if (heed_stop_file(); !stop_.empty()) return ended(EndCause::kExit, "");  // stopped before it began
-    child_ =
-        start_program(sandbox_of(spec_, folder_), spec_.allow_plain, {{contract::kEnvRoot, (folder_ / "ml").string()}});
+    child_ = launch(sandbox_of(spec_, folder_), spec_.sandboxed, {{contract::kEnvRoot, (folder_ / "ml").string()}});
     report(AgentEventKind::kTraining);
     start_feeders();
     deadline_ = Clock::now() + std::chrono::seconds(spec_.max_runtime_seconds);

@@ -64,7 +64,7 @@ Json to_json(const AgentSpec& spec) {
             {"MemoryBytes", spec.memory_bytes},
             {"Argv", spec.argv},
             {"ReadOnly", texts(spec.read_only)},
-            {"AllowPlain", spec.allow_plain},
+            {"Sandboxed", spec.sandboxed},
             {"Gpu", spec.gpu},
             {"Network", spec.network},
             {"Environment", spec.environment},
@@ -99,7 +99,7 @@ AgentSpec parse_agent_spec(const Json& json) try {
   spec.memory_bytes = json.at("MemoryBytes");
   spec.argv = json.at("Argv").get<std::vector<std::string>>();
   for (const Json& path : json.at("ReadOnly")) spec.read_only.emplace_back(path.get<std::string>());
-  spec.allow_plain = json.at("AllowPlain");
+  spec.sandboxed = json.at("Sandboxed");
   spec.gpu = json.at("Gpu");
   spec.network = json.at("Network");
   spec.environment = json.at("Environment").get<std::map<std::string, std::string>>();

@@ -52,7 +52,8 @@ struct AgentSpec {
   std::uint64_t memory_bytes = 0;
   std::vector<std::string> argv;
   std::vector<std::filesystem::path> read_only;
-  bool allow_plain = false, gpu = false, network = true;
+  bool sandboxed = true;  // false: the machine has no sandbox and the program may run without
+  bool gpu = false, network = true;
   std::map<std::string, std::string> environment;
   contract::Hyperparameters hyperparameters;
   std::vector<AgentChannel> channels;

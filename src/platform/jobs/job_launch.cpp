@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "contract/layout.h"
 #include "platform/jobs/channel_plan.h"
+#include "platform/jobs/sandbox.h"
 #include "platform/objects/s3_uri.h"
 
 namespace clary::jobs {
@@ -126,7 +127,8 @@ std::vector<AgentSpec> agent_specs(const TrainingJob& job, const LaunchContext& 
   common.read_only = entry->read_only;
   // A program that the user named is the user's own, even under a built-in image.
   const bool own = !entry->builtin || algorithm.contains("ContainerEntrypoint");
-  common.allow_plain = !own || context.allow_plain_user_programs;
+  common.sandboxed = sandbox_available();
+  if (!common.sandboxed && own && !context.allow_plain_user_programs) throw no_sandbox();
   common.gpu = std::filesystem::exists("/dev/nvidiactl");
   common.network = !job.request.value("EnableNetworkIsolation", false);
   const Json environment = job.request.value("Environment", Json::object());

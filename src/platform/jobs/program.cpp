@@ -117,10 +117,7 @@ std::optional<pid_t> child_of(pid_t parent) {
 ChildProcess start_program(const SandboxSpec& spec, bool allow_plain,
                            const std::map<std::string, std::string>& plain_environment) {
   const bool sandboxed = sandbox_available();
-  if (!sandboxed && !allow_plain)
-    throw Error(Kind::kUnavailable,
-                "no sandbox: bubblewrap cannot make namespaces on this machine, so programs that are not built in are "
-                "refused (see `clary doctor`)");
+  if (!sandboxed && !allow_plain) throw no_sandbox();
   return launch(spec, sandboxed, plain_environment);
 }
 

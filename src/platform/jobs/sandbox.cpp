@@ -56,6 +56,13 @@ bool sandbox_available() {
   return available;
 }
 
+Error no_sandbox() {
+  return {
+      Kind::kUnavailable,
+      "no sandbox: bubblewrap cannot make namespaces on this machine, so programs that are not built in are refused "
+      "(see `clary doctor`)"};
+}
+
 std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd, int arguments_fd) {
   std::vector<std::string> argv{kBubblewrap,
                                 "--unshare-user",

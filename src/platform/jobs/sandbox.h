@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/files.h"
 
 namespace clary::jobs {
@@ -35,6 +36,9 @@ struct SandboxSpec {
 
 /// True when bubblewrap can make its namespaces here (probed once, ~5 ms).
 bool sandbox_available();
+
+/// What to throw when a program that is not built in would have to run without a sandbox.
+Error no_sandbox();
 
 /// The argv that runs the spec under bubblewrap, with an empty environment of its own: the program's is not in it.
 /// `info_fd` >= 0 makes bubblewrap write {"child-pid": n} there; from `arguments_fd` it reads more arguments

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/services/cloudwatch/cloudwatch_service.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "platform/aws/service_error.h"
+
+namespace clary::services {
+
+namespace {
+
+using jobs::Dimensions;
+using jobs::MetricPoint;
+using jobs::MetricStore;
+
+constexpr std::size_t kMaxDatapoints = 1440;  // AWS limit of GetMetricStatistics
+constexpr std::size_t kMaxListed = 500;       // AWS: ListMetrics answers 500 at a time
+
+aws::ServiceError invalid(const std::string& message) { return {aws::Code::kInvalidParameterValue, message}; }
+
+EpochMs time_of(const Json& value) {
+  if (value.is_number()) return std::llround(value.get<double>() * 1000);
+  if (value.is_string())
+    if (const auto time = parse_iso8601(value.get<std::string>())) return *time;
+  throw invalid("The value " + value.dump() + " is not a time.");
+}
+
+Dimensions dimensions_of(const Json& input) {
+  Dimensions dimensions;
+  for (const Json& item : input.value("Dimensions", Json::array()))
+    dimensions[item.at("Name").get<std::string>()] = item.at("Value").get<std::string>();
+  return dimensions;
+}
+
+Json to_json(const Dimensions& dimensions) {
+  Json list = Json::array();
+  for (const auto& [name, value] : dimensions) list.push_back({{"Name", name}, {"Value", value}});
+  return list;
+}
+
+/// Points folded into periods that begin at multiples of `period_ms`.
+std::map<EpochMs, MetricPoint> periods(const MetricStore& metrics, const Json& metric, EpochMs start, EpochMs end,
+                                       EpochMs period_ms) {
+  std::map<EpochMs, MetricPoint> folded;
+  const std::string name = metric.at("MetricName");
+  for (const MetricPoint& point : metrics.read(metric.at("Namespace").get<std::string>(), dimensions_of(metric))) {
+    if (point.name != name || point.time < start || point.time >= end) continue;
+    const EpochMs begin = point.time / period_ms * period_ms;
+    auto [place, fresh] = folded.try_emplace(begin, point);
+    if (fresh) continue;
+    MetricPoint& sum = place->second;
+    sum.minimum = std::min(sum.minimum, point.minimum);
+    sum.maximum = std::max(sum.maximum, point.maximum);
+    sum.sum += point.sum;
+    sum.count += point.count;
+  }
+  return folded;
+}
+
+double statistic(const MetricPoint& point, const std::string& name) {
+  if (name == "Average") return point.count == 0 ? 0 : point.sum / point.count;
+  if (name == "Sum") return point.sum;
+  if (name == "Minimum") return point.minimum;
+  if (name == "Maximum") return point.maximum;
+  if (name == "SampleCount") return point.count;
+  throw invalid("The statistic " + name + " is not supported: use Average, Sum, Minimum, Maximum or SampleCount.");
+}
+
+EpochMs period_of(const Json& value) {
+  const auto seconds = value.get<std::int64_t>();
+  if (seconds < 1) throw invalid("The parameter Period must be greater than 0.");
+  return seconds * 1000;
+}
+
+Json get_metric_statistics(const Json& input, const MetricStore& metrics) {
+  if (!input.contains("Statistics"))
+    throw aws::ServiceError(aws::Code::kInvalidParameterValue, "Statistics must be given.");
+  const auto folded = periods(metrics, input, time_of(input.at("StartTime")), time_of(input.at("EndTime")),
+                              period_of(input.at("Period")));
+  if (folded.size() > kMaxDatapoints)
+    throw invalid("You have requested more than 1440 datapoints: make Period longer or the time shorter.");
+  Json answer{{"Label", input.at("MetricName")}, {"Datapoints", Json::array()}};
+  for (const auto& [begin, point] : folded) {
+    Json item{{"Timestamp", epoch_seconds(begin)}, {"Unit", "None"}};
+    for (const Json& name : input["Statistics"]) item[name.get<std::string>()] = statistic(point, name);
+    answer["Datapoints"].push_back(std::move(item));
+  }
+  return answer;
+}
+
+Json get_metric_data(const Json& input, const MetricStore& metrics) {
+  const EpochMs start = time_of(input.at("StartTime")), end = time_of(input.at("EndTime"));
+  const bool descending = input.value("ScanBy", "TimestampDescending") == "TimestampDescending";
+  Json results = Json::array();
+  for (const Json& query : input.at("MetricDataQueries")) {
+    if (!query.contains("MetricStat"))
+      throw invalid("Expressions are not supported by this server: give MetricStat for the query " +
+                    query.at("Id").get<std::string>() + ".");
+    if (!query.value("ReturnData", true)) continue;
+    const Json& stat = query["MetricStat"];
+    Json times = Json::array(), values = Json::array();
+    for (const auto& [begin, point] : periods(metrics, stat.at("Metric"), start, end, period_of(stat.at("Period")))) {
+      times.push_back(epoch_seconds(begin));
+      values.push_back(statistic(point, stat.at("Stat")));
+    }
+    if (descending) {
+      std::reverse(times.begin(), times.end());
+      std::reverse(values.begin(), values.end());
+    }
+    results.push_back({{"Id", query.at("Id")},
+                       {"Label", query.value("Label", stat["Metric"].at("MetricName").get<std::string>())},
+                       {"Timestamps", std::move(times)},
+                       {"Values", std::move(values)},
+                       {"StatusCode", "Complete"}});
+  }
+  return {{"MetricDataResults", std::move(results)}, {"Messages", Json::array()}};
+}
+
+bool has_dimensions(const Dimensions& dimensions, const Json& filters) {
+  for (const Json& filter : filters) {
+    const auto found = dimensions.find(filter.at("Name").get<std::string>());
+    if (found == dimensions.end() || (filter.contains("Value") && found->second != filter["Value"].get<std::string>()))
+      return false;
+  }
+  return true;
+}
+
+Json list_metrics(const Json& input, const MetricStore& metrics) {
+  const std::string name = input.value("MetricName", ""), token = input.value("NextToken", "");
+  const auto after = from_base64(token);
+  if (!after) throw invalid("The NextToken is not valid.");
+  std::map<std::string, Json> found;  // in a stable order, which the token counts on
+  for (const jobs::MetricSeries& series : metrics.series(input.value("Namespace", ""))) {
+    if ((!name.empty() && series.name != name) ||
+        !has_dimensions(series.dimensions, input.value("Dimensions", Json::array())))
+      continue;
+    Json item{{"Namespace", series.metric_namespace},
+              {"MetricName", series.name},
+              {"Dimensions", to_json(series.dimensions)}};
+    found.emplace(item.dump(), std::move(item));
+  }
+  Json answer{{"Metrics", Json::array()}};
+  for (auto at = found.upper_bound(*after); at != found.end(); ++at) {
+    if (answer["Metrics"].size() == kMaxListed) {
+      answer["NextToken"] = to_base64(std::prev(at)->first);
+      break;
+    }
+    answer["Metrics"].push_back(at->second);
+  }
+  return answer;
+}
+
+MetricPoint point_of(const Json& datum) {
+  MetricPoint point;
+  point.name = datum.at("MetricName");
+  point.time = datum.contains("Timestamp") ? time_of(datum["Timestamp"]) : now_ms();
+  if (datum.contains("StatisticValues")) {
+    const Json& set = datum["StatisticValues"];
+    point.sum = set.at("Sum"), point.minimum = set.at("Minimum"), point.maximum = set.at("Maximum");
+    point.count = set.at("SampleCount");
+    return point;
+  }
+  if (datum.contains("Value")) return MetricPoint::of(point.name, point.time, datum["Value"].get<double>());
+  point.count = 0;
+  for (const Json& value : datum.value("Values", Json::array())) point.fold(value.get<double>());
+  if (point.count == 0) throw invalid("One of Value, Values and StatisticValues must be given for " + point.name + ".");
+  return point;
+}
+
+Json put_metric_data(const Json& input, const MetricStore& metrics) {
+  const std::string space = input.at("Namespace");
+  for (const Json& datum : input.value("MetricData", Json::array()))
+    metrics.append(space, dimensions_of(datum), {point_of(datum)});
+  return nullptr;
+}
+
+}  // namespace
+
+aws::JsonService cloudwatch_service(const MetricStore& metrics) {
+  using aws::Caller;
+  aws::JsonService service;
+  service.target_prefix = "GraniteServiceVersion20100801";
+  service.model = "cloudwatch";
+  service.also_query = true;  // old clients
+  service.operations = {
+      {"GetMetricStatistics", [&](const Json& in, const Caller&) { return get_metric_statistics(in, metrics); }},
+      {"GetMetricData", [&](const Json& in, const Caller&) { return get_metric_data(in, metrics); }},
+      {"ListMetrics", [&](const Json& in, const Caller&) { return list_metrics(in, metrics); }},
+      {"PutMetricData", [&](const Json& in, const Caller&) { return put_metric_data(in, metrics); }},
+  };
+  return service;
+}
+
+}  // namespace clary::services

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// CloudWatch metrics: what training jobs and endpoints published, and what users put.
+#pragma once
+
+#include "platform/aws/services.h"
+#include "platform/jobs/metric_store.h"
+
+namespace clary::services {
+
+/// `metrics` must outlive the service.
+aws::JsonService cloudwatch_service(const jobs::MetricStore& metrics);
+
+}  // namespace clary::services
