@@ -336,7 +336,7 @@ Awaitable<Response> Edge::Core::to_s3(Request& request, const Signature& signatu
   const std::unique_ptr<CheckedBody> decoded = decoded_body(request, std::move(form));
   if (!s3) throw ServiceError(Code::kNotImplemented, "The service s3 is not implemented by this server.");
   if (!decoded) co_return co_await s3(request, caller);
-  Request inner{std::move(request.method),
+  Request inner{request.method,  // a copy: the connection needs it to answer HEAD
                 std::move(request.target),
                 std::move(request.headers),
                 *decoded,
@@ -364,7 +364,7 @@ Awaitable<Response> Edge::Core::to_runtime(Request& request, const Signature& si
     throw ServiceError(Code::kNotImplementedException,
                        "The service sagemaker-runtime is not implemented by this server.");
   http::TextBody body(std::move(text));
-  Request inner{std::move(request.method),
+  Request inner{request.method,  // a copy: the connection needs it to answer HEAD
                 std::move(request.target),
                 std::move(request.headers),
                 body,
