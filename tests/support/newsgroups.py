@@ -6,10 +6,12 @@ Messages without headers, quotes and footers; the 2,000 most frequent words with
 """
 import pathlib
 import sys
+import tarfile
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.feature_extraction.text import CountVectorizer
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "examples"))
 import corpora  # noqa: E402
@@ -27,29 +29,49 @@ class Split:
     label_names: list
 
 
+def strip_like_sklearn(message):
+    """fetch_20newsgroups(remove=("headers", "footers", "quotes")) on one message."""
+    from sklearn.datasets._twenty_newsgroups import (strip_newsgroup_footer, strip_newsgroup_header,
+                                                     strip_newsgroup_quoting)
+    return strip_newsgroup_quoting(strip_newsgroup_footer(strip_newsgroup_header(message)))
+
+
+def read_messages(archive, part=""):
+    """[(text, group)] of the messages whose path starts with 20news-bydate-<part>, stripped as the notebook does."""
+    documents = []
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isfile() and member.name.lstrip("./").startswith("20news-bydate-" + part):
+                text = tar.extractfile(member).read().decode("latin-1")
+                documents.append((strip_like_sklearn(text), pathlib.PurePosixPath(member.name).parent.name))
+    return documents
+
+
 def load_corpus(archive=ARCHIVE, vocabulary_size=2000, min_words=25, seed=0):
-    corpus = corpora.bag_of_words("20 Newsgroups", corpora.read_newsgroups(archive), vocabulary_size, min_words)
-    order = np.random.default_rng(seed).permutation(corpus.counts.shape[0])
+    """The notebook's preparation but for its WordNet lemmatiser, which needs a download."""
+    documents = read_messages(archive)
+    vectorizer = CountVectorizer(max_features=vocabulary_size, max_df=0.95, min_df=2, stop_words="english",
+                                 token_pattern=r"(?u)\b[a-zA-Z]\w+\b", dtype=np.float32)
+    counts = vectorizer.fit_transform(text for text, _ in documents).tocsr()
+    counts.sort_indices()
+    kept = np.flatnonzero(np.asarray(counts.sum(axis=1)).ravel() > min_words)
+    names = sorted({group for _, group in documents})
+    labels = np.array([names.index(group) for _, group in documents])[kept]
+    order = np.random.default_rng(seed).permutation(len(kept))
     a, b = int(0.8 * len(order)), int(0.9 * len(order))
     parts = {"train": order[:a], "validation": order[a:b], "test": order[b:]}
-    return Split(*(corpus.counts[parts[p]] for p in parts), corpus.vocabulary, {p: corpus.labels[i] for p, i in parts.items()},
-                 corpus.label_names)
+    return Split(*(counts[kept[i]] for i in parts.values()), list(vectorizer.get_feature_names_out()),
+                 {p: labels[i] for p, i in parts.items()}, names)
 
 
 def load_by_date(archive=ARCHIVE, vocabulary_size=2000):
     """Train and test as the archive splits them, vocabulary from the training part only; no document but empty ones is left out."""
-    import tarfile
-
-    from sklearn.feature_extraction.text import CountVectorizer
-    texts = {"train": [], "test": []}
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            if member.isfile():
-                part = "train" if member.name.startswith("20news-bydate-train") else "test"
-                texts[part].append(corpora.body_of(tar.extractfile(member).read().decode("latin-1")))
+    texts = {part: [text for text, _ in read_messages(archive, part)] for part in ("train", "test")}
     vectorizer = CountVectorizer(max_features=vocabulary_size, stop_words="english", token_pattern=r"(?u)\b[a-zA-Z]{3,}\b",
                                  dtype=np.float32)
     train, test = vectorizer.fit_transform(texts["train"]).tocsr(), vectorizer.transform(texts["test"]).tocsr()
+    for m in (train, test):
+        m.sort_indices()
     return train[train.getnnz(axis=1) > 0], test[test.getnnz(axis=1) > 0], list(vectorizer.get_feature_names_out())
 
 
