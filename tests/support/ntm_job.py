@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import subprocess
@@ -63,3 +64,32 @@ def metric(log, name):
 
 def uniqueness(log):
     return float(re.search(r"Topics from epoch:final .*tu (\d\.\d+)\]", log).group(1))
+
+
+def train_on_hosts(root, hyperparameters, channels_of, count, threads=1, seconds=600):
+    """`count` hosts of one job on this machine, each in its own folder; channels_of(rank) gives a host's channels. The logs.
+
+    Host names resolve through an /etc/hosts of their own (bubblewrap), as the agent does it.
+    """
+    root = pathlib.Path(root)
+    root.mkdir(parents=True, exist_ok=True)
+    names = [f"algo-{i + 1}" for i in range(count)]
+    block = random.randint(1, 250)
+    hosts = root / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n" + "".join(f"127.77.{block}.{i + 1} {n}\n" for i, n in enumerate(names)))
+    running = []
+    for i, name in enumerate(names):
+        ml = lay_out(root / name, hyperparameters, channels_of(i), names, name)
+        running.append(subprocess.Popen(
+            ["bwrap", "--dev-bind", "/", "/", "--ro-bind", str(hosts), "/etc/hosts", "--die-with-parent", str(PROGRAM), "train"],
+            stdout=open(root / f"{name}.log", "w"), stderr=subprocess.STDOUT,
+            env={**os.environ, "CLARY_ML_ROOT": str(ml), "CLARY_THREADS": str(threads)}))
+    try:
+        codes = [p.wait(seconds) for p in running]
+    finally:
+        for p in running:
+            p.kill()
+    logs = [(root / f"{n}.log").read_text() for n in names]
+    if any(codes):
+        raise AssertionError(f"hosts ended with {codes}:\n" + "\n".join(log[-1500:] for log in logs))
+    return logs

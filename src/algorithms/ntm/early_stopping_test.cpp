@@ -44,7 +44,7 @@ TEST(NtmEarlyStopping, StopsAfterPatiencePlusOneBadEpochsAsInAwssLog) {
   for (; epoch < 66; ++epoch) EXPECT_FALSE(e.add(7.2 - 0.008 * epoch).stop);
   EXPECT_FALSE(e.add(6.656591074807303).stop);  // epoch 67
   for (epoch = 68; epoch < 73; ++epoch) {
-    const auto v = e.add(6.6620 + 0.0001 * epoch);
+    const auto v = e.add(6.6580 + 0.0001 * (epoch - 60));
     EXPECT_EQ(v.bad_count, epoch - 67);
     EXPECT_FALSE(v.stop);
   }

@@ -22,7 +22,7 @@ void each_pair(Parameters& p, Parameters& base, F&& f) {
 
 }  // namespace
 
-std::int64_t automatic_sync_steps(int hosts) { return std::max(1, 16 / std::max(1, hosts)); }
+std::int64_t automatic_sync_steps(int hosts) { return std::max(1, 8 / std::max(1, hosts)); }
 
 Exchange::Exchange(collective::Collective& hosts, const Parameters& start) : hosts_(&hosts) {
   if (alone()) return;

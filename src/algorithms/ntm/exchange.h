@@ -17,7 +17,7 @@
 
 namespace clary::ntm {
 
-/// Steps between exchanges when the job does not say: with N hosts at most 16 steps are made from one starting point.
+/// Steps between exchanges when the job does not say: with N hosts at most 8 steps are made from one starting point.
 std::int64_t automatic_sync_steps(int hosts);
 
 class Exchange {

@@ -70,7 +70,7 @@ const Schema<Hyperparameters>& schema() {
           integer("kl_warmup_epochs", &H::kl_warmup_epochs, 0)
               .about("Epochs over which the KL term's gradient grows from 0 to full (ours; 0: full at once)."),
           integer("sync_steps", &H::sync_steps, 0)
-              .about("Several hosts: steps between exchanges; 0: 16 divided by the number of hosts (ours)."),
+              .about("Several hosts: steps between exchanges; 0: 8 divided by the number of hosts (ours)."),
           ignored<H>("_tuning_objective_metric"),
           ignored<H>("_data_format", "record"),
           ignored<H>("_num_gpus", "auto"),
