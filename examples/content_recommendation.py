@@ -19,7 +19,7 @@ import matplotlib
 import numpy as np
 from botocore.config import Config
 
-matplotlib.use("Agg")
+matplotlib.use("Agg")  # pictures go to files
 import matplotlib.pyplot as plt  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/server/installation.h"
+
+#include <cstdlib>
+
+namespace clary::server {
+
+namespace fs = std::filesystem;
+
+fs::path binary_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
+
+fs::path algorithms_folder() {
+  if (const char* folder = std::getenv("CLARY_ALGORITHMS"); folder != nullptr && *folder != '\0') return folder;
+  return binary_folder().parent_path() / "libexec" / "clary" / "algorithms";
+}
+
+}  // namespace clary::server

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where this build of Clary keeps its parts, found from the running binary.
+#pragma once
+
+#include <filesystem>
+
+namespace clary::server {
+
+/// Folder of the running executable.
+std::filesystem::path binary_folder();
+
+/// <prefix>/libexec/clary/algorithms: one program and one `<name>.json` descriptor per algorithm. $CLARY_ALGORITHMS
+/// overrides.
+std::filesystem::path algorithms_folder();
+
+}  // namespace clary::server

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/server/server.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "platform/aws/credentials.h"
+#include "platform/aws/edge.h"
+#include "platform/aws/proxy.h"
+#include "platform/executors/local_process.h"
+#include "platform/jobs/job_runner.h"
+#include "platform/jobs/log_store.h"
+#include "platform/jobs/metric_store.h"
+#include "platform/jobs/sandbox.h"
+#include "platform/jobs/tag_table.h"
+#include "platform/jobs/training_jobs.h"
+#include "platform/objects/object_store.h"
+#include "platform/server/installation.h"
+#include "platform/server/own_pages.h"
+#include "platform/services/cloudwatch/cloudwatch_service.h"
+#include "platform/services/iam/iam_service.h"
+#include "platform/services/logs/logs_service.h"
+#include "platform/services/runtime/runtime_handler.h"
+#include "platform/services/s3/service.h"
+#include "platform/services/sagemaker/hosting.h"
+#include "platform/services/sagemaker/service.h"
+#include "platform/services/sagemaker/training.h"
+#include "platform/services/sts/sts_service.h"
+#include "platform/serving/endpoints.h"
+#include "platform/serving/transform_jobs.h"
+#include "platform/store/database.h"
+
+namespace clary::server {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// One server a data folder: a lock that ends with the process, however it ends.
+UniqueFd lock_folder(const fs::path& folder) {
+  fs::create_directories(folder);
+  UniqueFd lock = open_file(folder / "server.lock", O_RDWR | O_CREAT, 0600);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+    throw Error(Kind::kConflict, "the data folder " + folder.string() +
+                                     " is in use by another server; give --data another folder or stop that one");
+  return lock;
+}
+
+jobs::AlgorithmCatalog load_catalog(const Config& config) {
+  jobs::AlgorithmCatalog catalog;
+  catalog.add_builtins(algorithms_folder());
+  catalog.add_user_images(config.images);
+  return catalog;
+}
+
+aws::EdgeOptions edge_options(const Config& config) {
+  aws::EdgeOptions options;
+  options.account = config.account;
+  options.default_region = config.region;
+  options.dev = config.dev;
+  return options;
+}
+
+int io_threads(const Config& config) {
+  return config.threads > 0 ? config.threads
+                            : std::min(4, static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
+}
+
+}  // namespace
+
+// In the order of construction; destruction runs backwards.
+struct Server::Parts {
+  explicit Parts(const Config& given)
+      : config(given),
+        data(fs::absolute(given.data)),
+        lock(lock_folder(data)),
+        credentials(aws::Credentials::open(data / "credentials")),
+        authority(aws::open_authority(data / "ca")),
+        database(data / "clary.db"),
+        objects(data, database),
+        logs(data / "logs"),
+        metrics(data / "metrics"),
+        catalog(load_catalog(given)),
+        tags(database),
+        executor(binary_folder() / "clary"),
+        training_jobs(database),
+        runner(data / "jobs", training_jobs, {objects, catalog, logs, metrics, given.run_unsandboxed}, executor),
+        endpoints({database, objects, logs, metrics, catalog, data, given.run_unsandboxed}),
+        transforms(endpoints),
+        training_deps{training_jobs, runner, catalog, objects, metrics},
+        hosting_deps(endpoints, transforms),
+        http(http_options(), [this](http::Request& request) { return front(request); }),
+        edge(credentials, edge_options(given), http.workers()) {
+    edge.add(sagemaker::sagemaker_service({sagemaker::training_job_operations(training_deps),
+                                           sagemaker::hosting_operations(hosting_deps),
+                                           sagemaker::tag_operations(tags, database)}));
+    edge.add(services::logs_service(logs));
+    edge.add(services::cloudwatch_service(metrics));
+    edge.add(services::sts_service(credentials));
+    edge.add(services::iam_service());
+    edge.set_s3(s3::s3_handler(objects, http.workers()));
+    edge.set_runtime(runtime::runtime_handler(endpoints));
+    edge.add_open("/_clary/", own_pages({endpoints, http}));
+    front = edge.handler();
+    runner.recover();
+    endpoints.recover();
+    transforms.recover();
+  }
+
+  http::ServerOptions http_options() {
+    http::ServerOptions options;
+    options.io_threads = io_threads(config);
+    options.tunnel = aws::aws_tunnel(authority);
+    return options;
+  }
+
+  const Config config;
+  const fs::path data;
+  UniqueFd lock;
+  aws::Credentials credentials;
+  std::shared_ptr<http::CertificateAuthority> authority;
+  store::Database database;
+  objects::ObjectStore objects;
+  jobs::LogStore logs;
+  jobs::MetricStore metrics;
+  jobs::AlgorithmCatalog catalog;
+  jobs::TagTable tags;
+  executors::LocalProcess executor;
+  jobs::TrainingJobs training_jobs;
+  jobs::JobRunner runner;
+  serving::Endpoints endpoints;
+  serving::TransformJobs transforms;
+  sagemaker::TrainingDeps training_deps;
+  sagemaker::HostingDeps hosting_deps;
+  http::Handler front;
+  http::Server http;
+  aws::Edge edge;
+};
+
+namespace {
+
+/// What `clary env` and the tests read: where the server is and how to sign.
+void write_state(const Config& config, const fs::path& data, std::uint16_t port, const aws::AccessKey& key) {
+  const std::string host = config.host == "0.0.0.0" ? "127.0.0.1" : config.host;
+  const Json state{
+      {"pid", ::getpid()},
+      {"url", "http://" + (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port)},
+      {"account", config.account},
+      {"region", config.region},
+      {"dev", config.dev},
+      {"ca", (data / "ca" / "ca.pem").string()},
+      {"access_key", key.id},
+      {"secret_key", key.secret}};
+  write_file_atomically(data / "server.json", state.dump(2) + "\n", 0600);
+}
+
+}  // namespace
+
+Server::Server(const Config& config) : parts_(std::make_unique<Parts>(config)) {
+  Parts& parts = *parts_;
+  parts.http.listen_tcp(config.host, config.port);
+  const aws::AccessKey key = parts.credentials.first();
+  write_state(parts.config, parts.data, parts.http.port(), key);
+  log::info("clary serves on http://{}:{}, data in {}", config.host, parts.http.port(), parts.data.string());
+  if (config.dev)
+    log::info("--dev: any signature is accepted, on loopback only");
+  else if (parts.credentials.made_now())
+    log::info("made access key {}; `clary env --data {}` prints it with its secret and how to use it", key.id,
+              parts.data.string());
+  if (!jobs::sandbox_available())
+    log::warn("no sandbox on this machine: built-in algorithms run unisolated, user programs {}; see `clary doctor`",
+              config.run_unsandboxed ? "too (run_unsandboxed)" : "are refused");
+}
+
+Server::~Server() = default;
+
+void Server::run() {
+  parts_->http.run();
+  parts_->transforms.stop();
+  parts_->endpoints.stop();
+}
+
+void Server::stop() { parts_->http.stop(); }
+
+}  // namespace clary::server
