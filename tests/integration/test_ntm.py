@@ -4,10 +4,13 @@ and the acceptance figures on 20 Newsgroups."""
 import io
 import json
 import math
+import os
 import pathlib
+import re
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 
@@ -223,6 +226,47 @@ def test_a_stop_keeps_the_model(tmp_path):
     process.communicate(timeout=60)
     assert time.monotonic() - started < 30
     assert (root / "model/model_algo-1").exists()
+
+
+def test_pipe_mode_reads_a_fifo_an_epoch(tmp_path):
+    hyperparameters, channels, counts, _ = small_job(tmp_path, epochs=3, optimizer="adam")
+    import corpora
+    root = ntm_job.lay_out(tmp_path / "ml", hyperparameters, {
+        "train": dict(path=tmp_path / "train", TrainingInputMode="Pipe"), "validation": channels["validation"]})
+    (root / "input/data/train").unlink()
+    body = corpora.recordio(counts[:480])
+    for epoch in range(3):
+        os.mkfifo(root / f"input/data/train_{epoch}")
+
+    def feed():
+        for epoch in range(3):
+            with open(root / f"input/data/train_{epoch}", "wb") as fifo:
+                fifo.write(body)
+
+    threading.Thread(target=feed, daemon=True).start()
+    process = ntm_job.start(root)
+    log = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, log[-2000:]
+    assert log.count("on 480 examples from 15 batches, each of size 32.") == 3
+    losses = ntm_job.metric(log, "validation total_loss")
+    assert losses[2] < losses[0]
+
+
+def test_word_vectors_of_the_operator_give_wetc(tmp_path):
+    hyperparameters, channels, _, _ = small_job(tmp_path, epochs=2)
+    (tmp_path / "aux").mkdir()
+    (tmp_path / "aux/vocab.txt").write_text("".join(f"w{i}\n" for i in range(25)))
+    vectors = tmp_path / "glove.txt"
+    vectors.write_text("".join(f"w{i} 1 2 2\n" for i in range(24)))  # all alike; w24 has none
+    channels["auxiliary"] = dict(path=tmp_path / "aux")
+    log = ntm_job.train(tmp_path / "ml", hyperparameters, channels, CLARY_WETC_EMBEDDINGS=str(vectors))
+    assert "1 out of 25 in vocabulary do not have embeddings!" in log
+    topics = json.loads((tmp_path / "ml/model/topics.json").read_text())["topics"]
+    for topic in topics:  # 20 words: every pair has cosine 1 but those of w24
+        expected = 1.0 if 24 not in [w["id"] for w in topic["words"]] else (19 * 18) / (20 * 19)
+        assert topic["wetc"] == pytest.approx(expected, abs=1e-5)
+    assert re.search(r"Topics from epoch:final \(num_topics:5\) \[wetc [01]\.\d\d, tu \d\.\d\d\]:", log)
+    assert re.search(r"\] \[[01]\.\d\d, \d\.\d\d\] w\d+ w\d+ ", log)
 
 
 def test_hosts_with_unequal_shares_train_together(tmp_path):
