@@ -140,6 +140,7 @@ RendezvousServer::~RendezvousServer() {
 void RendezvousServer::accept_loop() {
   for (;;) {
     const int fd = accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
+    if (fd < 0) std::this_thread::sleep_for(kRetry / 10);  // out of descriptors, say: no busy loop
     const std::lock_guard lock(mutex_);
     if (stopping_) {
       if (fd >= 0) close(fd);

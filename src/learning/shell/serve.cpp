@@ -55,7 +55,7 @@ class Service {
     if (request.method != "GET" && request.method != "HEAD") co_return http::text_response(405, "method not allowed\n");
     if (path == "/ping") co_return http::text_response(200, "\n");
     if (path == "/execution-parameters") co_return http::text_response(200, execution_parameters(), "application/json");
-    if (model_.document)
+    if (model_.document && path.starts_with('/'))
       if (auto found = model_.document(path.substr(1)))
         co_return http::text_response(200, std::move(found->body), found->content_type);
     co_return http::text_response(404, "no such page\n");

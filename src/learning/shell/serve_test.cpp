@@ -47,6 +47,7 @@ TEST_F(Serve, AnswersPingAndExecutionParameters) {
   EXPECT_EQ(parse_json(parameters.body),
             Json({{"MaxConcurrentTransforms", 2}, {"BatchStrategy", "MULTI_RECORD"}, {"MaxPayloadInMB", 6}}));
   EXPECT_EQ(get("/nothing").status, 404);
+  EXPECT_NE(get("?x").status, 500);
   EXPECT_EQ(get("/invocations").status, 405);
 }
 
