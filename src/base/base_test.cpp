@@ -38,6 +38,11 @@ TEST(Hash, HmacMatchesRfc4231CaseTwo) {
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+TEST(Hash, HmacMatchesRfc4231CaseSixWithALongKey) {
+  EXPECT_EQ(to_hex(hmac_sha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 TEST(Hash, Base64RoundTripsEveryLengthAndRejectsNonsense) {
   std::string bytes;
   for (int i = 0; i < 40; ++i) {

@@ -89,7 +89,6 @@ class Connection::Body final : public BodySource {
 
   bool ended() const noexcept { return kind_ == BodyKind::kChunked ? decoder_.done() : left_ == 0; }
   bool broken() const noexcept { return broken_; }
-  bool unasked() const noexcept { return expects_continue_; }
 
  private:
   asio::awaitable<std::size_t> take(std::span<std::byte> into) {
@@ -253,7 +252,7 @@ asio::awaitable<bool> Connection::answer(RequestHead head) {
   keep = keep && !response.close && !unread && !env_.stopping;
   stream_->set_progress_timeout(env_.options.progress_timeout);
   co_await write_response(response, head, keep);
-  if (unread && !body.unasked()) co_await linger();
+  if (unread) co_await linger();  // also when no 100 was sent: clients send after a while without
   co_return keep;
 }
 

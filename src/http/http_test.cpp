@@ -238,13 +238,12 @@ TEST(HttpServer, RefusesMoreConnectionsThanAllowed) {
 TEST(HttpServer, StopFinishesRequestsInFlight) {
   std::atomic<bool> entered{false};
   Server* raw = nullptr;
-  const auto server = std::make_unique<Server>(small(),
-                                               [&](Request&) -> asio::awaitable<Response> {
-                                                 entered = true;
-                                                 auto wait = [] { std::this_thread::sleep_for(300ms); };
-                                                 co_await offload(raw->workers(), wait);
-                                                 co_return text_response(200, "done");
-                                               });
+  const auto server = std::make_unique<Server>(small(), [&](Request&) -> asio::awaitable<Response> {
+    entered = true;
+    auto wait = [] { std::this_thread::sleep_for(300ms); };
+    co_await offload(raw->workers(), wait);
+    co_return text_response(200, "done");
+  });
   raw = server.get();
   server->listen_tcp("127.0.0.1", 0);
   std::thread thread([&] { server->run(); });
