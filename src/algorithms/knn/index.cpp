@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 #include <span>
 
@@ -103,14 +104,17 @@ std::unique_ptr<faiss::Index> empty_index(const IndexOptions& options) {
 }  // namespace
 
 struct Index::Faiss {
+  explicit Faiss(std::unique_ptr<faiss::Index> made) : index(std::move(made)) {}
+
   std::unique_ptr<faiss::Index> index;
+  std::once_flag searched;         // guards the making of `flat`
   std::optional<FlatSearch> flat;  // over index's vectors
 
   const faiss::IndexFlat& as_flat() const { return dynamic_cast<const faiss::IndexFlat&>(*index); }
 };
 
 Index::Index(const IndexOptions& options, WorkerPool& pool)
-    : Index(options, pool, std::make_unique<Faiss>(Faiss{empty_index(options), std::nullopt})) {}
+    : Index(options, pool, std::make_unique<Faiss>(empty_index(options))) {}
 
 Index::Index(const IndexOptions& options, WorkerPool& pool, std::unique_ptr<Faiss> faiss)
     : options_(options), pool_(&pool), faiss_(std::move(faiss)) {}
@@ -120,8 +124,6 @@ Index& Index::operator=(Index&&) noexcept = default;
 Index::~Index() = default;
 
 std::int64_t Index::rows() const noexcept { return faiss_->index->ntotal; }
-
-bool Index::has_compact_copy() const noexcept { return faiss_->flat && faiss_->flat->has_copy(); }
 
 void Index::train(const Vectors& rows) {
   if (options_.type == IndexType::kFlat) return;
@@ -145,12 +147,13 @@ void Index::add(Vectors& rows) {
   } else {
     guarded("knn: adding rows to the index", [&] { faiss_->index->add(rows.rows(), rows.data()); });
   }
-  prepare_search();
 }
 
-void Index::prepare_search() {
-  if (options_.type != IndexType::kFlat || rows() == 0) return;
-  faiss_->flat.emplace(faiss_->as_flat().get_xb(), rows(), options_.width, options_.l2, *pool_);
+const FlatSearch& Index::flat_search() const {
+  std::call_once(faiss_->searched, [this] {
+    faiss_->flat.emplace(faiss_->as_flat().get_xb(), rows(), options_.width, options_.l2, *pool_);
+  });
+  return *faiss_->flat;
 }
 
 void Index::save(const std::filesystem::path& path) const {
@@ -163,21 +166,26 @@ Index Index::load(const std::filesystem::path& path, WorkerPool& pool) {
     const MappedFile file(path);
     found = check_index_file(file.bytes(), path.filename().string());
   }
-  auto faiss = std::make_unique<Faiss>();
+  std::unique_ptr<faiss::Index> read;
   try {
-    faiss->index.reset(faiss::read_index(path.c_str()));
+    read.reset(faiss::read_index(path.c_str()));
   } catch (const faiss::FaissException& error) {
     throw Error(Kind::kMalformed, path.filename().string() + ": faiss: " + error.msg);
   }
-  Index out({found.type, found.l2, found.width, found.nlist, found.pq_m, found.nprobe}, pool, std::move(faiss));
-  out.prepare_search();
+  Index out({found.type, found.l2, found.width, found.nlist, found.pq_m, found.nprobe}, pool,
+            std::make_unique<Faiss>(std::move(read)));
+  if (found.type == IndexType::kFlat && found.rows > 0) out.flat_search();  // now, not in the first request
   return out;
 }
 
 void Index::search(const float* queries, std::int64_t count, std::int64_t k, std::int64_t nprobe, float* distances,
                    std::int64_t* ids) const {
   if (count == 0) return;
-  if (faiss_->flat) return faiss_->flat->search(queries, count, k, distances, ids);
+  if (options_.type == IndexType::kFlat) {
+    const FlatSearch& flat = flat_search();
+    // Without the 8-bit copy a batch is better off with faiss's matrix product, at the price of its rounding.
+    if (flat.has_copy() || count < kQueriesPerSlice) return flat.search(queries, count, k, distances, ids);
+  }
   faiss::IVFSearchParameters parameters;
   parameters.nprobe = static_cast<std::size_t>(std::min(nprobe, options_.nlist));
   const std::int64_t slices = std::clamp<std::int64_t>(count / kQueriesPerSlice, 1, pool_->threads());
@@ -188,7 +196,7 @@ void Index::search(const float* queries, std::int64_t count, std::int64_t k, std
     const SerialOpenMp serial;
     guarded("knn: search", [&] {
       faiss_->index->search(here, queries + first * options_.width, k, distances + first * k, ids + first * k,
-                            &parameters);
+                            options_.type == IndexType::kFlat ? nullptr : &parameters);
     });
   });
 }

@@ -24,6 +24,8 @@ struct IndexOptions {
   std::int64_t nprobe = 5;  // IVF
 };
 
+class FlatSearch;
+
 class Index {
  public:
   /// Untrained and empty. The pool must outlive the index.
@@ -44,8 +46,6 @@ class Index {
 
   const IndexOptions& options() const noexcept { return options_; }
   std::int64_t rows() const noexcept;
-  /// Bytes besides the index itself that make its search fast.
-  bool has_compact_copy() const noexcept;
 
   /// Best first (smallest squared L2, largest inner product), ids -1 where the probed cells hold fewer than k.
   /// @param k  1 .. rows()
@@ -57,7 +57,8 @@ class Index {
  private:
   struct Faiss;  // keeps faiss's headers out of this one
   Index(const IndexOptions& options, WorkerPool& pool, std::unique_ptr<Faiss> faiss);
-  void prepare_search();
+  /// Flat only; made at the first call (training alone needs none).
+  const FlatSearch& flat_search() const;
 
   IndexOptions options_;
   WorkerPool* pool_;
