@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kAttachedPollMs = 200;  // how soon the death (not an event) of an earlier server's agent is seen
+// How soon the death (not an event) of an earlier server's agent is seen; also when inotify has no watch left.
+constexpr int kPollMs = 200;
 
 UniqueFd locked_file(const fs::path& folder) {
   UniqueFd fd = open_file(folder / "agent.lock", O_RDWR | O_CREAT);
@@ -102,14 +103,14 @@ LocalProcess::~LocalProcess() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    changed_ = nullptr;
   }
+  set_listener(nullptr);
   ::eventfd_write(wake_.get(), 1);
   thread_.join();  // the agents go on
 }
 
 void LocalProcess::set_listener(Changed changed) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(listener_mutex_);
   changed_ = std::move(changed);
 }
 
@@ -180,14 +181,14 @@ void LocalProcess::forget(const fs::path& folder) {
 
 void LocalProcess::run() {
   for (;;) {
-    bool attached = false;
+    bool polled = false;
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) return;
-      for (const auto& [name, agent] : agents_) attached |= agent.pid < 0 && !agent.ended;
+      for (const auto& [name, agent] : agents_) polled |= !agent.ended && (agent.pid < 0 || agent.watch < 0);
     }
     epoll_event events[32];
-    const int count = ::epoll_wait(epoll_.get(), events, 32, attached ? kAttachedPollMs : -1);
+    const int count = ::epoll_wait(epoll_.get(), events, 32, polled ? kPollMs : -1);
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
       std::uint64_t ignored = 0;
@@ -198,7 +199,7 @@ void LocalProcess::run() {
       else
         heed_child(fd);
     }
-    if (attached) poll_attached();
+    if (polled) poll_agents();
   }
 }
 
@@ -238,26 +239,26 @@ void LocalProcess::heed_child(int pid_fd) {
   if (!folder.empty()) tell(folder);
 }
 
-void LocalProcess::poll_attached() {
-  std::vector<fs::path> ended;
+void LocalProcess::poll_agents() {
+  std::vector<fs::path> changed;
   {
     const std::lock_guard lock(mutex_);
     for (auto& [name, agent] : agents_) {
-      if (agent.pid > 0 || agent.ended || lock_is_held(agent.folder)) continue;
-      agent.ended = true;
-      ended.push_back(agent.folder);
+      if (agent.ended || agent.folder.empty()) continue;
+      if (agent.pid < 0 && !lock_is_held(agent.folder)) {
+        agent.ended = true;
+        changed.push_back(agent.folder);
+      } else if (agent.watch < 0) {
+        changed.push_back(agent.folder);
+      }
     }
   }
-  for (const fs::path& folder : ended) tell(folder);
+  for (const fs::path& folder : changed) tell(folder);
 }
 
 void LocalProcess::tell(const fs::path& folder) {
-  Changed changed;
-  {
-    const std::lock_guard lock(mutex_);
-    changed = changed_;
-  }
-  if (changed) changed(folder);
+  const std::lock_guard lock(listener_mutex_);
+  if (changed_) changed_(folder);
 }
 
 }  // namespace clary::executors

@@ -43,15 +43,16 @@ class LocalProcess : public jobs::Executor {
   void run();
   void heed_inotify();
   void heed_child(int pid_fd);
-  void poll_attached();
+  void poll_agents();
   void tell(const std::filesystem::path& folder);
 
   const std::filesystem::path program_;
   const jobs::Resources capacity_;
   UniqueFd inotify_, wake_, epoll_;
 
+  std::mutex listener_mutex_;  // held while the listener is called, so that set_listener() waits for that
+  Changed changed_;            // guarded by listener_mutex_
   std::mutex mutex_;
-  Changed changed_;                        // guarded by mutex_
   std::map<std::string, Watched> agents_;  // guarded by mutex_; by folder
   bool stopping_ = false;                  // guarded by mutex_
   std::thread thread_;                     // last: everything it uses is above

@@ -115,7 +115,9 @@ AgentSpec parse_agent_spec(const Json& json) try {
     spec.checkpoint = AgentCheckpoint{{c.at("S3Uri"), c.at("LocalPath")}, parse_objects(c.at("Objects"))};
   }
   return spec;
-} catch (const Json::exception& error) {
+} catch (const Error&) {
+  throw;
+} catch (const std::exception& error) {
   throw Error(Kind::kMalformed, std::string("agent.json: ") + error.what());
 }
 

@@ -179,12 +179,16 @@ bool JobRunner::launch(const TrainingJob& job) {
     if (row.launched == 0) row.launched = now_ms();
   });
   if (!launched) return true;  // deleted meanwhile
-  // A deleted job of the same name may have left streams; the SDK counts on exactly one an instance.
-  if (launched->attempt == 0 && context_.logs.group_exists(kTrainingNamespace))
-    context_.logs.remove_streams(kTrainingNamespace, job.name + "/");
+  if (launched->attempt == 0) remove_leftovers(job.name);
   const auto specs = agent_specs(*launched, context_, instance_share(wanted, job.instance_count()));
   start_agents(*launched, specs);
   return true;
+}
+
+/// A deleted job of the same name may have left streams (the SDK counts on exactly one an instance) and metrics.
+void JobRunner::remove_leftovers(const std::string& name) const {
+  if (context_.logs.group_exists(kTrainingNamespace)) context_.logs.remove_streams(kTrainingNamespace, name + "/");
+  fs::remove(context_.metrics.file(kTrainingNamespace, {{"TrainingJobName", name}}));
 }
 
 void JobRunner::start_agents(const TrainingJob& job, const std::vector<AgentSpec>& specs) {

@@ -56,6 +56,7 @@ class JobRunner {
   void queue(const TrainingJob& job);
   void launch_waiting();
   bool launch(const TrainingJob& job);
+  void remove_leftovers(const std::string& name) const;
   void start_agents(const TrainingJob& job, const std::vector<AgentSpec>& specs);
   Active& activate(const TrainingJob& job);
   void follow(const TrainingJob& job, Active& active);
