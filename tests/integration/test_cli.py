@@ -13,7 +13,7 @@ def clary(*arguments, code=0, **environment):
     finished = subprocess.run([str(BINARY), *map(str, arguments)], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               timeout=60, env={**os.environ, **environment})
     assert finished.returncode == code, (finished.returncode, finished.stdout, finished.stderr)
-    return finished.stdout + finished.stderr
+    return finished.stdout + (finished.stderr if code else "")
 
 
 def test_help_names_every_command():
