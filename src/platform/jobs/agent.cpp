@@ -38,6 +38,7 @@ namespace {
 
 constexpr std::chrono::seconds kTerminateGrace{5};  // another instance failed: nothing is kept anyway
 constexpr std::chrono::seconds kDrainLimit{2};      // output still in the pipe when the program has ended
+constexpr std::uintmax_t kHardlyAnyBytes = 256 << 10;  // of disk: what a program cannot even report with
 
 /// Holds the lock that says "this agent lives": inherited from the executor, or taken here.
 UniqueFd agent_lock(const fs::path& folder) {
@@ -223,7 +224,16 @@ class Agent {
     AgentEvent event = ended(EndCause::kExit, "");
     event.exit_code = exit_code(status);
     event.failure = read_beneath(folder_ / "ml", "output/failure", 4 * contract::kMaxFailureChars);
+    if (event.exit_code != 0 && event.failure.value_or("").empty()) event.failure = full_disk();
     return event;
+  }
+
+  /// A program that failed on a full disk could not say so either.
+  std::optional<std::string> full_disk() const {
+    std::error_code failed;
+    const fs::space_info space = fs::space(folder_, failed);
+    if (failed || space.available >= kHardlyAnyBytes) return std::nullopt;
+    return "The disk is full: " + std::to_string(space.available) + " bytes are left in " + folder_.string();
   }
 
   void drain_output() {

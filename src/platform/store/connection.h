@@ -13,12 +13,20 @@
 #include <string>
 #include <string_view>
 
+#include "base/error.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace clary::store {
 
 class Connection;
+
+/// The disk is full: nothing of the transaction stays.
+class DiskFull : public Error {
+ public:
+  explicit DiskFull(const std::string& message) : Error(Kind::kLimit, message) {}
+};
 
 /// A compiled statement on loan from its connection's cache; going out of scope resets it and gives it back.
 class Statement {

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/store/database.h"
 
+#include <fcntl.h>
+
 #include <string>
 
 #include "base/error.h"
+#include "base/files.h"
 
 namespace clary::store {
 
 namespace {
 
 constexpr int kMaxReaders = 16;
+constexpr std::int64_t kReserveBytes = 4 << 20;  // as much as SQLite's log grows to before it is folded in
 
 thread_local const Database* t_writing = nullptr;  // guards against a write inside a write, which would wait for itself
 
@@ -23,7 +27,9 @@ void rollback_quietly(Connection& writer) {
 
 }  // namespace
 
-Database::Database(std::filesystem::path file) : file_(std::move(file)), writer_(file_, Connection::Access::kWrite) {
+Database::Database(std::filesystem::path file)
+    : file_(std::move(file)), reserve_(file_.string() + ".reserve"), writer_(file_, Connection::Access::kWrite) {
+  set_reserve_aside();
   writer_.run_script("CREATE TABLE IF NOT EXISTS schema_versions(module TEXT PRIMARY KEY, version INTEGER NOT NULL)");
 }
 
@@ -69,7 +75,28 @@ void Database::run_write(const std::function<void(Connection&)>& work) {
   if (mine.error) std::rethrow_exception(mine.error);
 }
 
+void Database::set_reserve_aside() {
+  const auto now = std::chrono::steady_clock::now();
+  if (reserved_ || now < next_reserve_) return;
+  next_reserve_ = now + std::chrono::seconds(10);
+  std::error_code failed;
+  const auto space = std::filesystem::space(file_.parent_path().empty() ? "." : file_.parent_path(), failed);
+  if (failed || space.available < 4 * static_cast<std::uintmax_t>(kReserveBytes)) return;
+  const UniqueFd fd(::open(reserve_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  reserved_ = fd && ::posix_fallocate(fd.get(), 0, kReserveBytes) == 0;
+}
+
 void Database::commit_together(std::span<Pending* const> batch) {
+  if (try_commit(batch)) return set_reserve_aside();
+  if (!reserved_) return;
+  reserved_ = false;
+  std::error_code ignored;
+  std::filesystem::remove(reserve_, ignored);
+  for (Pending* pending : batch) pending->error = nullptr;
+  try_commit(batch);
+}
+
+bool Database::try_commit(std::span<Pending* const> batch) {
   const auto fail_all = [&] {
     rollback_quietly(writer_);
     for (Pending* pending : batch)
@@ -81,17 +108,23 @@ void Database::commit_together(std::span<Pending* const> batch) {
       writer_.prepare("SAVEPOINT one").exec();
       try {
         (*pending->work)(writer_);
+      } catch (const DiskFull&) {
+        throw;  // nothing of the batch can be kept
       } catch (...) {
         pending->error = std::current_exception();
-        if (!writer_.in_transaction()) throw;  // a full disk makes SQLite undo everything at once
+        if (!writer_.in_transaction()) throw;
         writer_.prepare("ROLLBACK TO one").exec();
       }
       writer_.prepare("RELEASE one").exec();
     }
     writer_.prepare("COMMIT").exec();
+  } catch (const DiskFull&) {
+    fail_all();
+    return false;
   } catch (...) {
     fail_all();
   }
+  return true;
 }
 
 Database::Reader::Reader(Database& database) : database_(database) {

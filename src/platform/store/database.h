@@ -5,6 +5,7 @@
 // function may run on another caller's thread; it must not call write() again, and must not wait for other threads.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <filesystem>
@@ -77,8 +78,16 @@ class Database {
 
   void run_write(const std::function<void(Connection&)>& work);
   void commit_together(std::span<Pending* const> batch);
+  /// @return false when the disk was full
+  bool try_commit(std::span<Pending* const> batch);
+  void set_reserve_aside();
 
   const std::filesystem::path file_;
+  // Room set aside on the disk and given up when it is full, so that what must be recorded then (a job that failed for
+  // want of space, a deletion) still can be. Of the leader alone.
+  const std::filesystem::path reserve_;
+  bool reserved_ = false;
+  std::chrono::steady_clock::time_point next_reserve_;
   Connection writer_;
 
   std::mutex queue_mutex_;
