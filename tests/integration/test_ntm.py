@@ -304,8 +304,8 @@ def test_acceptance_on_20_newsgroups(tmp_path):
 
 @needs_newsgroups
 def test_acceptance_on_the_by_date_split_with_50_topics(tmp_path):
-    """ntm.md section 7 (c): perplexity <= 950 with K=50. NVDM's own vocabulary file is not to be had here; this is the nearest
-    split that the archive gives (its own train and test parts, 2,000 words), so the bound is the same but the words are not."""
+    """ntm.md section 7 (c): perplexity <= 950 with K=50. NVDM's own vocabulary file is not to be had here, so this is the nearest
+    split that the archive gives (newsgroups.load_by_date); the words are not the same."""
     train, test, _ = newsgroups.load_by_date()
     newsgroups.write_parts(tmp_path / "train", train, 4)
     newsgroups.write_parts(tmp_path / "validation", test, 2)
