@@ -159,6 +159,18 @@ TEST(WriteHead, ValuesCantBreakOutOfTheirLine) {
   EXPECT_NE(out.find("X-Name: aSet-Cookie: b\r\n"), std::string::npos) << out;
 }
 
+TEST(WriteHead, TheLengthStandsOnceAndIsTheTrueOne) {
+  Response response;
+  response.headers.add("content-length", "7");
+  std::string get, head;
+  append_response_head(get, response, "GET", 3, false, true);
+  append_response_head(head, response, "HEAD", 0, false, true);
+  EXPECT_EQ(get.find("content-length"), std::string::npos) << get;
+  EXPECT_NE(get.find("Content-Length: 3\r\n"), std::string::npos) << get;
+  EXPECT_NE(head.find("content-length: 7\r\n"), std::string::npos) << head;
+  EXPECT_EQ(head.find("Content-Length"), std::string::npos) << head;
+}
+
 TEST(WriteHead, ChunksAreFramedInPlace) {
   std::string buffer(kChunkHeadRoom + 300 + 2, 'x');
   EXPECT_EQ(framed_chunk(buffer, 300), "12c\r\n" + std::string(300, 'x') + "\r\n");

@@ -39,8 +39,10 @@ void append_clean(std::string& out, std::string_view text) {
   out.append(text);
 }
 
-void append_fields(std::string& out, const Headers& headers) {
+/// @param but_length  leave Content-Length out: the caller writes the true one
+void append_fields(std::string& out, const Headers& headers, bool but_length) {
   for (const auto [name, value] : headers) {
+    if (but_length && equal_ignoring_case(name, "Content-Length")) continue;
     append_clean(out, name);
     out.append(": ");
     append_clean(out, value);
@@ -55,9 +57,9 @@ void append_response_head(std::string& out, const Response& response, std::strin
   out.append("HTTP/1.1 ");
   append_number(out, static_cast<std::uint64_t>(response.status));
   out.append(" ").append(reason_phrase(response.status)).append("\r\n");
-  append_fields(out, response.headers);
-  if (!response.headers.has("Date")) out.append("Date: ").append(current_date()).append("\r\n");
   const bool said = request_method == "HEAD" && response.headers.has("Content-Length");
+  append_fields(out, response.headers, !said);
+  if (!response.headers.has("Date")) out.append("Date: ").append(current_date()).append("\r\n");
   if (response.status != 204 && response.status / 100 != 1 && !said) {
     if (chunked) {
       out.append("Transfer-Encoding: chunked\r\n");
@@ -75,7 +77,7 @@ void append_request_head(std::string& out, std::string_view method, std::string_
   out.append(" ");
   append_clean(out, target);
   out.append(" HTTP/1.1\r\n");
-  append_fields(out, headers);
+  append_fields(out, headers, false);
   out.append("\r\n");
 }
 
