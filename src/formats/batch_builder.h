@@ -27,6 +27,14 @@ class BatchBuilder {
   std::int64_t rows() const noexcept { return out_.rows; }
   bool sparse() const noexcept { return out_.sparse; }
 
+  /// Before the first row: about this many rows of this many numbers will come. Saves moving a growing batch about.
+  void expect(std::int64_t rows, std::int64_t numbers_per_row) {
+    constexpr std::int64_t kMostNumbers = 1 << 22;  // 16 MiB, of address space until written
+    const std::int64_t fits = std::min(rows, kMostNumbers / std::max<std::int64_t>(numbers_per_row, 1));
+    out_.values.reserve(static_cast<std::size_t>(fits * numbers_per_row));
+    if (out_.sparse) out_.columns.reserve(out_.values.capacity());
+  }
+
   /// Room for n more numbers (and columns, when sparse); valid until the next call. Nothing is kept before add_row.
   float* values_room(std::size_t n) {
     if (used_ + n > out_.values.size()) grow(out_.values, used_ + n);

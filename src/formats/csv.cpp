@@ -56,6 +56,7 @@ void CsvDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std::in
   while (block.position < block.bytes.size() && to.rows() < max_rows) {
     if (skip_blank_line(block)) continue;
     if (shape.width == 0 || shape.label_width < 0) find_shape(block, shape);
+    if (to.rows() == 0 && !to.sparse()) to.expect(max_rows, shape.width);
     if (to.sparse()) {
       decode_row<true>(block, shape, to);
     } else {

@@ -158,6 +158,7 @@ void RecordDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std:
     } catch (const Problem& problem) {
       throw RowProblem{block.units, fmt::format("byte {}: {}", record->offset, problem.text)};
     }
+    if (to.rows() == 1) to.expect(max_rows, static_cast<std::int64_t>(row_numbers_));
     block.position = start + reader.position();
     ++block.units;
   }
