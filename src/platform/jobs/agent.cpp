@@ -266,7 +266,7 @@ int run_agent(const fs::path& folder) {
   AgentEvent end;
   try {
     // Never destroyed: detached threads use it until the process ends.
-    auto* agent = new Agent(folder, parse_agent_spec(parse_json(read_file(folder / "agent.json"))));
+    static auto* const agent = new Agent(folder, parse_agent_spec(parse_json(read_file(folder / "agent.json"))));
     end = agent->run();
   } catch (const std::exception& error) {
     log::error("agent {}: {}", folder.string(), error.what());
