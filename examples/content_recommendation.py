@@ -212,7 +212,7 @@ def train_topics(session, corpus, train_rows, validation_rows, topics, epochs, s
         "train": ("s3://%s/tutorial/train" % session.bucket, "ShardedByS3Key"),
         "validation": ("s3://%s/tutorial/val" % session.bucket, "FullyReplicated"),
         "auxiliary": ("s3://%s/tutorial/aux" % session.bucket, "FullyReplicated"),
-    }, {"num_topics": topics, "feature_dim": len(corpus.vocabulary), "mini_batch_size": 128, "epochs": epochs,
+    }, {"num_topics": topics, "feature_dim": len(corpus.vocabulary), "mini_batch_size": 64, "epochs": epochs,
         "num_patience_epochs": 5, "tolerance": 0.001}, instances=2, show=show)
     return job, description
 
@@ -251,7 +251,7 @@ def main():
     parser.add_argument("--newsgroups", metavar="FILE", help="20news-bydate.tar.xz; without it the State of the Union addresses")
     parser.add_argument("--output", default="build/demo", metavar="DIR", help="pictures and downloads (default %(default)s)")
     parser.add_argument("--topics", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--keep-endpoints", action="store_true", help="leave the endpoints for you to try")
     arguments = parser.parse_args()
     output = pathlib.Path(arguments.output)
