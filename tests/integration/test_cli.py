@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 
-from conftest import BINARY
+from conftest import BINARY, ROOT
 
 
 def clary(*arguments, code=0, **environment):
@@ -97,3 +97,11 @@ def test_train_reports_a_mistake_in_one_line(tmp_path):
     table.write_text("1,2\n")
     text = clary("train", "knn", "-c", "train=%s" % table, "-s", "kk=1", "-o", tmp_path / "model", code=1)
     assert "kk" in text and "sample_size" in text  # all problems at once
+
+
+def test_the_manual_pages_are_what_the_programs_print():
+    for name in ("ntm", "knn"):
+        printed = subprocess.run([str(BINARY.parents[1] / "libexec/clary/algorithms" / name), "describe", "--markdown"], text=True,
+                                 stdout=subprocess.PIPE, check=True).stdout
+        page = (ROOT / "docs/algorithms" / (name + ".md")).read_text()
+        assert printed == page, "run: %s describe --markdown > docs/algorithms/%s.md" % (name, name)
