@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training jobs whose program is a shell script given as the hyperparameter `script`: a user's own image in the server's configuration."""
-import json
-
 from conftest import ROOT, wait_until
 
 RUN_SCRIPT = ("import json, os; os.execv('/bin/sh', ['sh', '-c', "
@@ -10,6 +8,16 @@ CONFIG = {"images": {"script": ["/usr/bin/python3", "-c", RUN_SCRIPT],
                      "own:1": ["/usr/bin/python3", str(ROOT / "examples/own_algorithm.py")]}}
 BUCKET = "jobs-bucket"
 GROUP = "/aws/sagemaker/TrainingJobs"
+
+
+_clients = {}
+
+
+def client(server, service):
+    """Making a boto3 client takes a good part of a second: one for each server process and service."""
+    if (server.url, service) not in _clients:
+        _clients[server.url, service] = server.client(service)
+    return _clients[server.url, service]
 
 
 def channel(name, key, **more):
@@ -32,18 +40,18 @@ def request(name, role, script="true", image="script", channels=(), count=1, **m
 
 
 def describe(server, name):
-    return server.client("sagemaker").describe_training_job(TrainingJobName=name)
+    return client(server, "sagemaker").describe_training_job(TrainingJobName=name)
 
 
 def end_of(server, name, seconds=60):
-    sm = server.client("sagemaker")
+    sm = client(server, "sagemaker")
     return wait_until(lambda: sm.describe_training_job(TrainingJobName=name),
                       lambda job: job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"), seconds)
 
 
 def lines(server, name):
     """All lines of all streams of a job, as the SDKs read them."""
-    logs = server.client("logs")
+    logs = client(server, "logs")
     try:
         streams = logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=name + "/")["logStreams"]
     except logs.exceptions.ResourceNotFoundException:

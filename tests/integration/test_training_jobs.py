@@ -15,7 +15,7 @@ import botocore.exceptions
 import botocore.httpsession
 import pytest
 from conftest import make_server, wait_until
-from job_helpers import BUCKET, CONFIG, GROUP, channel, describe, end_of, lines, request, wait_for_line
+from job_helpers import BUCKET, CONFIG, GROUP, channel, client, describe, end_of, lines, request, wait_for_line
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +33,12 @@ def server():
 
 @pytest.fixture
 def sm(server):
-    return server.client("sagemaker")
+    return client(server, "sagemaker")
 
 
 def artifact(server, job):
     bucket, key = job["ModelArtifacts"]["S3ModelArtifacts"][len("s3://"):].split("/", 1)
-    body = server.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    body = client(server, "s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as archive:
         return {member.name: archive.extractfile(member).read() for member in archive if member.isfile()}
 
@@ -98,7 +98,7 @@ def test_describes_a_job_as_the_service_does(server, sm, role):
 
 
 def test_the_example_of_a_users_own_algorithm_trains(server, sm, role):
-    server.client("s3").put_object(Bucket=BUCKET, Key="own/a.csv", Body=b"1,5,5\n3,5,5\n")
+    client(server, "s3").put_object(Bucket=BUCKET, Key="own/a.csv", Body=b"1,5,5\n3,5,5\n")
     sm.create_training_job(**request("own", role, image="own:1", channels=[channel("train", "own/", ContentType="text/csv")]))
     job = end_of(server, "own")
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
@@ -112,7 +112,7 @@ def test_instances_get_their_shards_and_find_each_other(server, sm, role):
     job = end_of(server, "shards")
     files = artifact(server, job)
     assert files == {"algo-1": b"part0.csv\npart2.csv\n", "algo-2": b"part1.csv\npart3.csv\n"}
-    logs = server.client("logs")
+    logs = client(server, "logs")
     streams = logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix="shards/", orderBy="LogStreamName", limit=2)
     assert "nextToken" not in streams
     assert [stream["logStreamName"].rsplit("-", 1)[0] for stream in streams["logStreams"]] == ["shards/algo-1", "shards/algo-2"]
@@ -128,7 +128,7 @@ def test_pipe_mode_unzips_and_concatenates(server, sm, role):
 
 def test_manifest_gives_order_and_https_paths_are_kept(server, sm, role):
     manifest = [{"prefix": f"s3://{BUCKET}/train/"}, "part3.csv", "part1.csv"]
-    server.client("s3").put_object(Bucket=BUCKET, Key="train.manifest", Body=json.dumps(manifest))
+    client(server, "s3").put_object(Bucket=BUCKET, Key="train.manifest", Body=json.dumps(manifest))
     path = f"https://s3-us-west-2.amazonaws.com/{BUCKET}/https/"
     sm.create_training_job(**request("manifest", role, "ls /opt/ml/input/data/train; cat /opt/ml/input/data/again_0",
                                      channels=[channel("train", "train.manifest", S3DataType="ManifestFile"),
@@ -137,14 +137,14 @@ def test_manifest_gives_order_and_https_paths_are_kept(server, sm, role):
     job = end_of(server, "manifest")
     assert lines(server, "manifest") == ["part1.csv", "part3.csv", "3,5", "1,5"]
     assert job["ModelArtifacts"]["S3ModelArtifacts"] == path + "manifest/output/model.tar.gz"
-    assert server.client("s3").head_object(Bucket=BUCKET, Key="https/manifest/output/model.tar.gz")
+    assert client(server, "s3").head_object(Bucket=BUCKET, Key="https/manifest/output/model.tar.gz")
 
 
 def test_failures_name_their_cause(server, sm, role):
     sm.create_training_job(**request("broken", role, "echo partial > /opt/ml/output/data/x; printf 'it broke' > /opt/ml/output/failure; exit 3"))
     job = end_of(server, "broken")
     assert (job["TrainingJobStatus"], job["FailureReason"]) == ("Failed", "AlgorithmError: it broke, exit code: 3")
-    s3 = server.client("s3")
+    s3 = client(server, "s3")
     assert s3.head_object(Bucket=BUCKET, Key="out/broken/output/output.tar.gz")
     assert error_of(s3.head_object, Bucket=BUCKET, Key="out/broken/output/model.tar.gz")["Code"] == "404"
 
@@ -165,7 +165,7 @@ def test_stop_keeps_the_model_and_delete_frees_the_name(server, sm, role):
         "Code": "ValidationException", "Message": "Requested resource not found."}
     sm.create_training_job(**request("stopped", role))
     assert end_of(server, "stopped")["TrainingJobStatus"] == "Completed"
-    assert len(server.client("logs").describe_log_streams(logGroupName=GROUP, logStreamNamePrefix="stopped/")["logStreams"]) == 1
+    assert len(client(server, "logs").describe_log_streams(logGroupName=GROUP, logStreamNamePrefix="stopped/")["logStreams"]) == 1
 
 
 def test_runtime_limit(server, sm, role):
@@ -211,12 +211,12 @@ def test_lists_page_by_page_across_a_restart(server, sm, role):
 
 
 def test_checkpoints_are_mirrored(server, sm, role):
-    server.client("s3").put_object(Bucket=BUCKET, Key="checkpoints/old", Body=b"1")
+    client(server, "s3").put_object(Bucket=BUCKET, Key="checkpoints/old", Body=b"1")
     sm.create_training_job(**request("checkpoints", role, "ls /opt/ml/checkpoints; rm /opt/ml/checkpoints/old; echo 2 > /opt/ml/checkpoints/new",
                                      CheckpointConfig={"S3Uri": f"s3://{BUCKET}/checkpoints"}))
     assert end_of(server, "checkpoints")["TrainingJobStatus"] == "Completed"
     assert lines(server, "checkpoints") == ["old"]
-    keys = [item["Key"] for item in server.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="checkpoints/")["Contents"]]
+    keys = [item["Key"] for item in client(server, "s3").list_objects_v2(Bucket=BUCKET, Prefix="checkpoints/")["Contents"]]
     assert "checkpoints/new" in keys
 
 
