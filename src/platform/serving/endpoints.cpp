@@ -198,6 +198,9 @@ asio::awaitable<void> Endpoints::deploy(Row row) {
   if (reason.empty() || stopping_) co_return;
   const bool first = row.status == status::kCreating;
   co_await http::offload(loop_.blocking(), [&] {
+    // The next attempt has the same number, and must not find what this one unpacked.
+    if (const int generation = row.body["Pending"].value("Generation", 0))
+      fs::remove_all(folder_of(row.name, generation));
     rows_.update(row.name, [&](Row& now) { move_to(now, first ? status::kFailed : status::kInService, reason); });
   });
 }
@@ -221,7 +224,6 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Row& row) {
   }
   if (stopping_ || !reason.empty()) {
     co_await stop_fleet(fleet, 0ms);
-    if (!stopping_) co_await http::offload(loop_.blocking(), [&] { fs::remove_all(folder); });
     co_return reason;
   }
   for (Variant& v : fleet) {
