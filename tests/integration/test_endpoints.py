@@ -205,7 +205,7 @@ def test_kill_of_a_replica_is_healed(hosting):
     for _ in range(3):
         os.kill(pid_of(hosting, "heal"), signal.SIGKILL)
         assert hosting.invoke("heal", "abc") == b"ABC"  # waits for the next process
-    assert "ended with exit code 137" in hosting.log_text("/aws/sagemaker/Endpoints/heal")
+    assert "ended with exit code 137" in hosting.log_text("/aws/sagemaker/Endpoints/heal", "AllTraffic/")
 
 
 def test_kill_of_the_server_is_healed(fresh_server, role):

@@ -18,6 +18,7 @@ constexpr const char* kLogGroup = "/aws/sagemaker/TransformJobs";
 constexpr std::uint64_t kMaxAnswerBytes = 1ULL << 30;  // ours
 constexpr std::size_t kShownBytes = 512;               // of an error answer, in the data log
 constexpr auto kParametersLimit = 5s;
+constexpr auto kFirstRetryPause = 100ms;
 constexpr auto kNoReplicaLimit = 60s;  // waiting for a process that starts again
 
 std::string summary(const std::string& text) {
@@ -297,7 +298,12 @@ asio::awaitable<TransformRun::Answer> TransformRun::invoke(std::shared_ptr<Repli
   if (spec_.accept) request.headers.add("Accept", *spec_.accept);
   request.body = std::move(body);
   Answer answer;
+  asio::steady_timer pause(endpoints_.loop().context());
   for (int attempt = 0; attempt <= spec_.max_retries && !stopped_; ++attempt) {
+    if (attempt > 0) {
+      pause.expires_after(kFirstRetryPause * (1 << attempt));
+      co_await pause.async_wait(asio::use_awaitable);
+    }
     answer = co_await send(set, request, spec_.timeout);
     if (answer.status != 0 && answer.status < 500) break;  // 4xx will not heal
   }

@@ -19,6 +19,7 @@ namespace asio = http::asio;
 
 inline constexpr std::chrono::milliseconds kAnswerLimit{60'000};     // AWS: a container answers within 60 s
 inline constexpr std::chrono::milliseconds kNoReplicaLimit{30'000};  // ours: waiting for a process that is starting
+inline constexpr std::chrono::milliseconds kRestartPatience{2'000};  // ours: before asking a process again that hung up
 inline constexpr std::uint64_t kHeldBytes = 1 << 20;  // ours: larger request bodies are streamed, and never repeated
 inline constexpr std::uint64_t kWholeAnswerBytes = 64 << 10;  // ours: larger answers are streamed
 inline constexpr std::size_t kOriginalMessageBytes = 1024;

@@ -104,8 +104,11 @@ class Invocation {
   asio::awaitable<std::shared_ptr<http::Client>> ready_client() {
     const auto limit = Clock::now() + kNoReplicaLimit;
     for (;;) {
-      if (const auto replica = visit_.next_replica())
-        if (auto client = replica->client()) co_return client;
+      if (const auto replica = visit_.next_replica()) {
+        auto client = replica->client();
+        // The process that failed may be gone without our having noticed: give the next one time to take its place.
+        if (client && (client != lost_ || Clock::now() > lost_until_)) co_return client;
+      }
       if (Clock::now() > limit) failed(503, "No process of the model is ready.");
       asio::steady_timer pause(co_await asio::this_coro::executor, std::chrono::milliseconds(5));
       co_await pause.async_wait(asio::use_awaitable);
@@ -196,7 +199,8 @@ class Invocation {
   http::Request& request_;
   const Clock::time_point begin_;
   serving::Visit visit_;
-  Clock::time_point asked_{};
+  Clock::time_point asked_{}, lost_until_{};
+  std::shared_ptr<http::Client> lost_;
   bool held_ = false;
   std::string body_;
 };
