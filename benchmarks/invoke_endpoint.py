@@ -127,8 +127,9 @@ def main():
     clary.send_signal(signal.SIGTERM)
     clary.wait()
 
-    # gunicorn's two usual ways; the better one counts, for each number of connections.
-    for name, workers in (("sync", ["-w", "2"]), ("gthread", ["-w", "2", "-k", "gthread", "--threads", "4", "--keep-alive", "60"])):
+    # gunicorn's worker that keeps connections, with few and many threads; the better one counts, for each number of connections.
+    for name, threads in (("2 workers x 4 threads", "4"), ("2 workers x 32 threads", "32")):
+        workers = ["-w", "2", "-k", "gthread", "--threads", threads, "--keep-alive", "60"]
         flask, port = start_flask(folder / "knn.npz", workers)
         theirs = json.loads(urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/invocations", query.encode())).read())
         assert theirs["predictions"][0]["predicted_label"] == ours["predictions"][0]["predicted_label"], (ours, theirs)
