@@ -67,8 +67,10 @@ UniqueFd Blobs::create(const Claim& claim) const {
 
 void Blobs::publish(const Claim& claim, int fd) const {
   const fs::path from = upload_path(claim.id()), to = path(claim.id());
-  if (::fsync(fd) != 0) throw_errno("fsync " + from.string());
+  // Renamed first: the file's fsync then commits the file system's journal with the rename in it, and the folder's finds
+  // nothing left to do. A crash in between leaves a half-written blob that the index never names.
   if (::rename(from.c_str(), to.c_str()) != 0) throw_errno("rename to " + to.string());
+  if (::fsync(fd) != 0) throw_errno("fsync " + to.string());
   fsync_folder(to.parent_path());
 }
 

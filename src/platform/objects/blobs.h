@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files under the object index. A blob is an immutable file blobs/<first two digits>/<id> with a random id; it is
-// written as uploads/<id>, made durable, and moved into place before the index may name it. A blob that is in neither
+// written as uploads/<id>, moved into place and made durable before the index may name it. A blob that is in neither
 // the index nor a running commit is garbage: what a crash left is swept in the background at the next start.
 // Safe to use from any thread.
 #pragma once
@@ -43,7 +43,7 @@ class Blobs {
   /// Opens uploads/<id> for writing.
   UniqueFd create(const Claim& claim) const;
 
-  /// fsyncs the upload, moves it to its place and fsyncs the folder: after it the blob survives a power cut.
+  /// Moves the upload to its place and fsyncs file and folder: after it the blob survives a power cut.
   void publish(const Claim& claim, int fd) const;
 
   /// Removes a blob or an upload; missing files are no error.
