@@ -81,10 +81,10 @@ class Invocation {
   }
 
  private:
-  enum class Outcome { kAnswered, kTimedOut, kLost };
+  enum class Outcome { kAnswered, kTimedOut, kRefused, kLost };
 
   asio::awaitable<http::ClientResponse> send() {
-    for (int attempt = 0;; ++attempt) {
+    for (int losses = 0;;) {
       const std::shared_ptr<http::Client> client = co_await ready_client();
       asked_ = Clock::now();
       http::ClientResponse answer;
@@ -95,9 +95,13 @@ class Invocation {
                "Your invocation timed out while waiting for a response from container " + variant_.container +
                    ". Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try "
                    "again.");
-      // Nothing of an answer was seen: another process may take it, once, so that a request that kills does not kill
-      // all.
-      if (!held_ || attempt == 1) failed(0, "The model process ended or refused the connection before it answered.");
+      // Nothing of an answer was seen: another process may take it. A process that hung up after it had the request
+      // counts, so that a request that kills does not kill all.
+      lost_ = client;
+      lost_until_ = Clock::now() + kRestartPatience;
+      losses += outcome == Outcome::kLost ? 1 : 0;
+      if (!held_ || losses == 2 || Clock::now() - begin_ > kNoReplicaLimit)
+        failed(0, "The model process ended or refused the connection before it answered.");
     }
   }
 
@@ -131,9 +135,9 @@ class Invocation {
       co_return Outcome::kTimedOut;
     } catch (const ServiceError&) {
       throw;  // the body does not fit its signature
-    } catch (const Error&) {
+    } catch (const Error& e) {
       if (streamed.failed()) throw;
-      co_return Outcome::kLost;
+      co_return e.kind() == Kind::kUnavailable ? Outcome::kRefused : Outcome::kLost;
     }
   }
 
