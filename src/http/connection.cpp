@@ -228,8 +228,9 @@ asio::awaitable<bool> Connection::answer(RequestHead head) {
     co_await linger();
     co_return false;
   }
-  const bool waits = framing.kind != BodyKind::kNone && head.version == 11 && head.headers.has("Expect");
-  Body body(*this, framing, waits);
+  const bool waits = head.version == 11 && head.headers.has("Expect");
+  const bool waits_for_nothing = waits && framing.kind == BodyKind::kNone;
+  Body body(*this, framing, waits && !waits_for_nothing);
   bool keep = !head.headers.has_token("Connection", "close") &&
               (head.version == 11 || head.headers.has_token("Connection", "keep-alive"));
   Request request{std::move(head.method),
@@ -249,6 +250,8 @@ asio::awaitable<bool> Connection::answer(RequestHead head) {
   }
   head.method = std::move(request.method);
   const bool unread = !body.ended();
+  // botocore (1.29) expects a 100 before an empty body too; a final answer in its place leaves its connection unusable.
+  if (waits_for_nothing) co_await stream_->write(kContinue);
   keep = keep && !response.close && !unread && !env_.stopping;
   stream_->set_progress_timeout(env_.options.progress_timeout);
   co_await write_response(response, head, keep);

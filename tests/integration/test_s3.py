@@ -329,3 +329,13 @@ def test_a_cut_body_stores_nothing(server, s3, bucket):
         connection.sendall(("PUT %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Length: 1000000\r\n\r\n" % (path, host, port)).encode() + b"x" * 1000)
     time.sleep(0.3)
     assert code_of(s3.head_object, Bucket=bucket, Key="cut") == "404"
+
+
+def test_a_put_after_an_empty_put_on_one_connection_is_answered_at_once(server):
+    """Regression: an empty body with Expect got no 100, after which botocore's connection hung until it was closed."""
+    client = server.client("s3")
+    client.create_bucket(Bucket="empty-then-full", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    began = time.monotonic()
+    for i, body in enumerate([b"a", b"", b"b", b"", b"", b"c"]):
+        client.put_object(Bucket="empty-then-full", Key="k%d" % i, Body=body)
+    assert time.monotonic() - began < 20
