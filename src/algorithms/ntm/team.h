@@ -15,7 +15,10 @@ namespace clary::ntm {
 class Team {
  public:
   /// @param threads  >= 1; the calling thread is number 0
-  explicit Team(int threads);
+  /// @param rank, teams  this is team number `rank` of `teams` equal ones (hosts of one job, maybe on one machine).
+  /// When they
+  ///                     have as many threads as there are CPUs, each thread is bound to one.
+  explicit Team(int threads, int rank = 0, int teams = 1);
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
   ~Team();
@@ -42,6 +45,7 @@ class Team {
   std::atomic<std::uint32_t> generation_{0};
   std::atomic<int> running_{0};
   std::atomic<bool> ends_{false};
+  std::vector<int> callers_cpus_;  // to be given back at the end; empty: it was not bound
   std::vector<std::thread> threads_;
 };
 

@@ -117,7 +117,7 @@ Job::Job(const Hyperparameters& hp, shell::TrainContext& context)
     : hp_(hp),
       context_(context),
       log_(context.log()),
-      team_(context.threads()),
+      team_(context.threads(), static_cast<int>(context.hosts().rank()), static_cast<int>(context.hosts().size())),
       parameters_(initial_parameters(hp.shape(), context.seed())),
       gradient_(without_embedding(hp.shape())),
       optimizer_(hp.optimizer_options(), parameters_),
