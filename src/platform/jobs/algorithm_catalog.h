@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "contract/image.h"
 
 namespace clary::jobs {
 
@@ -23,11 +24,8 @@ struct AlgorithmEntry {
   bool builtin = false;
 };
 
-/// "host:5000/team/knn:1" -> {"team/knn", "1"}; the tag is "" when absent, "@sha256:..." is dropped.
-struct ImageName {
-  std::string repository, tag;
-};
-ImageName parse_image(std::string_view image);
+using contract::ImageName;
+using contract::parse_image;
 
 class AlgorithmCatalog {
  public:

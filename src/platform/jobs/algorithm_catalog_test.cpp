@@ -11,19 +11,6 @@
 namespace clary::jobs {
 namespace {
 
-TEST(ImageName, DropsRegistryAndDigest) {
-  struct Row {
-    const char *image, *repository, *tag;
-  };
-  for (const Row& row : {Row{"174872318107.dkr.ecr.us-west-2.amazonaws.com/ntm:1", "ntm", "1"}, Row{"ntm", "ntm", ""},
-                         Row{"localhost:5000/team/knn:2", "team/knn", "2"}, Row{"localhost/knn", "knn", ""},
-                         Row{"team/knn", "team/knn", ""}, Row{"a.b/ntm:1@sha256:00", "ntm", "1"}}) {
-    SCOPED_TRACE(row.image);
-    EXPECT_EQ(parse_image(row.image).repository, row.repository);
-    EXPECT_EQ(parse_image(row.image).tag, row.tag);
-  }
-}
-
 TEST(AlgorithmCatalog, FindsBuiltinsByRepositoryAndUserImagesByTag) {
   const TemporaryFolder folder;
   write_file_atomically(folder.path() / "knn", "#!/bin/sh\n", 0755);

@@ -2,6 +2,7 @@
 #include "platform/serving/model_artifact.h"
 
 #include "base/files.h"
+#include "contract/layout.h"
 #include "formats/archive.h"
 #include "platform/jobs/channel_plan.h"
 #include "platform/objects/object_store.h"
@@ -60,6 +61,7 @@ ContainerSpec container_spec(const Json& definition) {
   spec.host_name = definition.value("ContainerHostname", "primary");
   if (definition.contains("Environment"))
     spec.environment = definition["Environment"].get<std::map<std::string, std::string>>();
+  spec.environment.emplace(contract::kEnvImage, spec.image);
   if (definition.contains("ModelDataSource") && definition["ModelDataSource"].contains("S3DataSource")) {
     const Json& source = definition["ModelDataSource"]["S3DataSource"];
     spec.model_url = source.value("S3Uri", "");
