@@ -44,9 +44,11 @@ std::pair<std::string, std::string> range_of(const FieldSpec& spec) {
 std::string range_words(const FieldSpec& spec) {
   const auto [low, high] = range_of(spec);
   if (low.empty() && high.empty()) return "";
-  if (high.empty()) return " of at least " + low;
-  if (low.empty()) return " of at most " + high;
-  return " from " + low + " to " + high;
+  const std::string from = (spec.above_min ? " above " : " of at least ") + low;
+  const std::string to = (spec.below_max ? " below " : " of at most ") + high;
+  if (high.empty()) return from;
+  if (low.empty()) return to;
+  return spec.above_min || spec.below_max ? from + " and" + to : " from " + low + " to " + high;
 }
 
 std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
@@ -119,8 +121,9 @@ std::optional<double> read_continuous(const FieldSpec& spec, std::string_view te
   const auto [resolved, literal] = resolve_literal(spec, trimmed(text));
   const auto value = number(resolved);
   if (!value || literal) return value;
-  if (!std::isfinite(*value)) return std::nullopt;
-  return *value < spec.min || *value > spec.max ? std::nullopt : value;
+  if (!std::isfinite(*value) || *value < spec.min || *value > spec.max) return std::nullopt;
+  if ((spec.above_min && *value == spec.min) || (spec.below_max && *value == spec.max)) return std::nullopt;
+  return value;
 }
 
 std::optional<bool> read_boolean(std::string_view text) {
@@ -153,6 +156,11 @@ std::string show(double value) {
 
 std::string show(const std::vector<std::int64_t>& values) { return fmt::format("{}", fmt::join(values, ",")); }
 
+bool is_absent(const FieldSpec& spec, std::string_view text) {
+  const auto [resolved, literal] = resolve_literal(spec, trimmed(text));
+  return literal && resolved.empty();
+}
+
 std::pair<std::string_view, bool> resolve_literal(const FieldSpec& spec, std::string_view text) {
   for (const auto& [spelling, meaning] : spec.literals)
     if (lower(spelling) == lower(text)) return {meaning, true};
@@ -179,7 +187,8 @@ std::string rule_of(const FieldSpec& spec) {
       rule = "one of " + joined(spec.choices);
       break;
     case FieldType::kBoolean:
-      return "true or false";
+      rule = "true or false";
+      break;
     case FieldType::kIntegerList:
       rule = "a list of integers" + range_words(spec);
       break;

@@ -26,6 +26,7 @@ struct FieldSpec {
   FieldType type = FieldType::kFreeText;
   std::int64_t min_integer = 0, max_integer = 0;  // kInteger; kIntegerList: of each element
   double min = 0, max = 0;                        // kContinuous
+  bool above_min = false, below_max = false;      // kContinuous: the bound itself is outside the range
   std::vector<std::string> choices;               // kCategorical
   /// Other spellings: text -> the text it stands for, read without a range check ("auto" -> "0", "Inf" -> "inf").
   std::vector<std::pair<std::string, std::string>> literals;
@@ -53,6 +54,9 @@ std::string rule_of(const FieldSpec& spec);
 Json describe(const FieldSpec& spec);
 std::string to_markdown(const std::vector<const FieldSpec*>& table);
 std::string to_help(const std::vector<const FieldSpec*>& table);
+
+/// True for a literal that stands for nothing ("auto" of an optional member).
+bool is_absent(const FieldSpec& spec, std::string_view text);
 
 /// The text a literal stands for, or the text itself; second: true when a literal matched.
 std::pair<std::string_view, bool> resolve_literal(const FieldSpec& spec, std::string_view text);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -36,6 +37,9 @@ class Field {
     spec.scaling = scaling;
     return std::move(*this);
   }
+  /// The bounds themselves are outside the range of a continuous field: (low, high), (low, high], [low, high).
+  Field above_min() && { return spec.above_min = true, std::move(*this); }
+  Field below_max() && { return spec.below_max = true, std::move(*this); }
   /// Another spelling: `.literal("auto", "0")`, `.literal("Inf", "inf")`, `.literal("regression", "regressor")`.
   /// What it stands for is read without the range check; a default equal to it is shown by its spelling.
   Field literal(std::string spelling, std::string stands_for) && {
@@ -48,6 +52,21 @@ template <class H>
 Field<H> make_field(std::string name, FieldType type) {
   Field<H> field;
   field.spec.name = std::move(name), field.spec.type = type;
+  return field;
+}
+
+/// Turns a field of a plain value into one of an optional member, which "auto" leaves empty.
+/// @param read  the value of a text, or nothing when the text breaks the rule
+template <class H, class M, class Read, class Show>
+Field<H> with_auto(Field<H> field, std::optional<M> H::*member, Read read, Show show_value) {
+  field.spec.literals.emplace_back("auto", "");
+  field.assign = [member, read](const FieldSpec& spec, std::string_view text, H& h) {
+    (h.*member).reset();
+    if (is_absent(spec, text)) return true;
+    h.*member = read(spec, text);
+    return (h.*member).has_value();
+  };
+  field.shown = [member, show_value](const H& h) { return h.*member ? show_value(*(h.*member)) : std::string(); };
   return field;
 }
 
@@ -67,6 +86,20 @@ Field<H> integer(std::string name, M H::*member, std::int64_t low, std::int64_t 
   return field;
 }
 
+/// Member: std::optional of an integer type; "auto" leaves it empty.
+template <class H, class M>
+Field<H> integer(std::string name, std::optional<M> H::*member, std::int64_t low, std::int64_t high = kUnbounded) {
+  auto field = make_field<H>(std::move(name), FieldType::kInteger);
+  field.spec.min_integer = low, field.spec.max_integer = high;
+  return with_auto(
+      std::move(field), member,
+      [](const FieldSpec& spec, std::string_view text) -> std::optional<M> {
+        const auto value = read_integer(spec, text);
+        return value && std::in_range<M>(*value) ? std::optional(static_cast<M>(*value)) : std::nullopt;
+      },
+      [](M value) { return std::to_string(value); });
+}
+
 /// Member: double or float.
 template <class H, class M>
 Field<H> continuous(std::string name, M H::*member, double low, double high = kInfinite) {
@@ -80,6 +113,14 @@ Field<H> continuous(std::string name, M H::*member, double low, double high = kI
   };
   field.shown = [member](const H& h) { return show(h.*member); };
   return field;
+}
+
+/// Member: std::optional<double>; "auto" leaves it empty.
+template <class H>
+Field<H> continuous(std::string name, std::optional<double> H::*member, double low, double high = kInfinite) {
+  auto field = make_field<H>(std::move(name), FieldType::kContinuous);
+  field.spec.min = low, field.spec.max = high;
+  return with_auto(std::move(field), member, read_continuous, [](double value) { return show(value); });
 }
 
 /// Member: an enum (or any equality-comparable type); one row per choice.
@@ -112,6 +153,15 @@ Field<H> boolean(std::string name, bool H::*member) {
   };
   field.shown = [member](const H& h) { return std::string(h.*member ? "true" : "false"); };
   return field;
+}
+
+/// Member: std::optional<bool>; "auto" leaves it empty.
+template <class H>
+Field<H> boolean(std::string name, std::optional<bool> H::*member) {
+  return with_auto(
+      make_field<H>(std::move(name), FieldType::kBoolean), member,
+      [](const FieldSpec&, std::string_view text) { return read_boolean(text); },
+      [](bool value) { return std::string(value ? "true" : "false"); });
 }
 
 template <class H>

@@ -160,6 +160,29 @@ TEST(Schema, MarkdownShowsEveryVisibleRow) {
   EXPECT_NE(text.find("`seed`"), std::string::npos);
 }
 
+struct Optional {
+  std::optional<std::int64_t> width;
+  std::optional<double> rate = 0.5;
+  std::optional<bool> norm;
+};
+
+TEST(Schema, AutoLeavesAnOptionalEmpty) {
+  const Schema<Optional> s{"o",
+                           {integer("width", &Optional::width, 1), boolean("norm", &Optional::norm),
+                            continuous("rate", &Optional::rate, 0, 1).above_min().below_max()}};
+  EXPECT_EQ(s.defaults(), (TextMap{{"width", "auto"}, {"norm", "auto"}, {"rate", "0.5"}, {"seed", "1"}}));
+  EXPECT_EQ(s.parse({}).rate, 0.5);
+  EXPECT_EQ(s.parse({{"rate", "AUTO"}}).rate, std::nullopt);
+  const Optional given = s.parse({{"width", "7"}, {"rate", "1e-2"}, {"norm", "False"}});
+  EXPECT_EQ(given.width, 7);
+  EXPECT_EQ(given.rate, 0.01);
+  EXPECT_EQ(given.norm, false);
+  for (const TextMap& bad : {TextMap{{"width", "0"}}, {{"width", ""}}, {{"rate", "0"}}, {{"rate", "1"}}, {{"norm", "?"}}})
+    EXPECT_THROW(s.parse(bad), Error) << bad.begin()->first;
+  EXPECT_NE(s.to_markdown().find("| a number above 0 and below 1 or 'auto' |"), std::string::npos);
+  EXPECT_NE(s.to_markdown().find("| true or false or 'auto' |"), std::string::npos);
+}
+
 TEST(Problems, PythonReprEscapes) {
   EXPECT_EQ(python_repr({{"a", "1"}, {"b", "it's\n"}}), "{'a': '1', 'b': 'it\\'s\\n'}");
 }
