@@ -5,10 +5,12 @@
 #include <cmath>
 #include <limits>
 
-#include "algorithms/ntm/team.h"
+#include "learning/numeric/team.h"
 
 namespace clary::ntm {
 namespace {
+
+using numeric::share;
 
 /// exp arguments may exceed the running maximum by this much before sums are rescaled; e^20 is far from overflow.
 constexpr float kSlack = 20;

@@ -9,9 +9,12 @@
 
 #include "algorithms/ntm/documents.h"
 #include "algorithms/ntm/parameters.h"
-#include "algorithms/ntm/team.h"
+#include "learning/numeric/team.h"
 
 namespace clary::ntm {
+
+using numeric::share;
+using numeric::Team;
 
 /// The words that occur in a batch, with their documents: the batch's transpose. Words are divided among threads by
 /// fixed borders, so each row of the embedding has one owner for gradient and update.

@@ -12,8 +12,8 @@
 #include "algorithms/ntm/loss.h"
 #include "algorithms/ntm/optimizer.h"
 #include "algorithms/ntm/parameters.h"
-#include "algorithms/ntm/team.h"
 #include "learning/collective/collective.h"
+#include "learning/numeric/team.h"
 
 namespace clary::ntm {
 

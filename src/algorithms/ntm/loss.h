@@ -14,7 +14,7 @@
 #include "algorithms/ntm/documents.h"
 #include "algorithms/ntm/encoder.h"
 #include "algorithms/ntm/parameters.h"
-#include "algorithms/ntm/team.h"
+#include "learning/numeric/team.h"
 
 namespace clary::ntm {
 

@@ -6,24 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <new>
 #include <vector>
 
 #include "algorithms/ntm/kernels/kernels.h"
+#include "learning/numeric/floats.h"
 
 namespace clary::ntm {
 
-template <class T>
-struct CacheLineAllocator {
-  using value_type = T;
-  CacheLineAllocator() = default;
-  template <class U>
-  CacheLineAllocator(const CacheLineAllocator<U>&) noexcept {}
-  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{64})); }
-  void deallocate(T* p, std::size_t) noexcept { ::operator delete(p, std::align_val_t{64}); }
-  bool operator==(const CacheLineAllocator&) const = default;
-};
-using Floats = std::vector<float, CacheLineAllocator<float>>;
+using numeric::Floats;
 
 struct Matrix {
   std::int64_t rows = 0;

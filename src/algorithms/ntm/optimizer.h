@@ -11,7 +11,7 @@
 #include "algorithms/ntm/encoder.h"
 #include "algorithms/ntm/kernels/kernels.h"
 #include "algorithms/ntm/parameters.h"
-#include "algorithms/ntm/team.h"
+#include "learning/numeric/team.h"
 
 namespace clary::ntm {
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace clary::ntm {
+namespace clary::numeric {
 
 class Team {
  public:
@@ -59,4 +59,4 @@ inline std::pair<std::int64_t, std::int64_t> share(std::int64_t n, int part, int
   return {border(part), border(part + 1)};
 }
 
-}  // namespace clary::ntm
+}  // namespace clary::numeric

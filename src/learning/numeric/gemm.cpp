@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Register-blocked products for small inner dimensions. Blocks keep 12 accumulators: enough to cover the FMA latency on
 // AVX-512 and few enough for AVX2's 16 registers.
-#include "algorithms/ntm/kernels/kernels.h"
+#include "learning/numeric/gemm.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "algorithms/ntm/kernels/gemm.cpp"
+#define HWY_TARGET_INCLUDE "learning/numeric/gemm.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
-namespace clary::ntm::kernels::HWY_NAMESPACE {
+namespace clary::numeric::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
@@ -194,11 +194,11 @@ void GatherSum(I n, const std::int32_t* index, const float* values, const float*
 
 const char* InstructionSet() { return hwy::TargetName(HWY_TARGET); }
 
-}  // namespace clary::ntm::kernels::HWY_NAMESPACE
+}  // namespace clary::numeric::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace clary::ntm::kernels {
+namespace clary::numeric {
 HWY_EXPORT(GemmNn);
 HWY_EXPORT(GemmTnAdd);
 HWY_EXPORT(GemmNtLanes);
@@ -224,5 +224,5 @@ void gather_sum(std::int64_t n, const std::int32_t* index, const float* values, 
   HWY_DYNAMIC_DISPATCH(GatherSum)(n, index, values, matrix, stride, width, start, out);
 }
 const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(InstructionSet)(); }
-}  // namespace clary::ntm::kernels
+}  // namespace clary::numeric
 #endif

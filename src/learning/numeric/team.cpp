@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/ntm/team.h"
+#include "learning/numeric/team.h"
 
 #include <sched.h>
 
 #include <chrono>
 
-namespace clary::ntm {
+namespace clary::numeric {
 namespace {
 
 /// Phases are tens of microseconds long, so a waiter spins about as long; then it yields to whoever else wants the CPU,
@@ -121,4 +121,4 @@ void Team::run_erased(Call call, void* argument) {
   }
 }
 
-}  // namespace clary::ntm
+}  // namespace clary::numeric
