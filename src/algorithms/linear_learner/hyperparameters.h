@@ -44,22 +44,22 @@ inline constexpr double kAutomaticWeight = -2;  // chosen among 1, sqrt(balanced
 struct Hyperparameters {
   PredictorType predictor_type = PredictorType::kRegressor;
   std::int64_t num_classes = 1;
-  std::optional<std::int64_t> feature_dim;
+  std::optional<std::int64_t> feature_dim{};
   std::int64_t mini_batch_size = 1000;
   std::int64_t epochs = 15;
-  std::optional<std::int64_t> num_models;
-  std::optional<Loss> loss;
+  std::optional<std::int64_t> num_models{};
+  std::optional<Loss> loss{};
   bool use_bias = true;
   Optimizer optimizer = Optimizer::kAdam;
-  std::optional<double> learning_rate, momentum, beta_1, beta_2, bias_lr_mult, bias_wd_mult, wd, l1;
+  std::optional<double> learning_rate{}, momentum{}, beta_1{}, beta_2{}, bias_lr_mult{}, bias_wd_mult{}, wd{}, l1{};
   bool use_lr_scheduler = true;
-  std::optional<std::int64_t> lr_scheduler_step;
-  std::optional<double> lr_scheduler_factor, lr_scheduler_minimum_lr;
+  std::optional<std::int64_t> lr_scheduler_step{};
+  std::optional<double> lr_scheduler_factor{}, lr_scheduler_minimum_lr{};
   InitMethod init_method = InitMethod::kUniform;
   double init_scale = 0.07;
   double init_sigma = 0.01;
   double init_bias = 0;
-  std::optional<bool> normalize_data = true, normalize_label, unbias_data, unbias_label;
+  std::optional<bool> normalize_data = true, normalize_label{}, unbias_data{}, unbias_label{};
   std::int64_t num_point_for_scaler = 10'000;
   Criterion binary_classifier_model_selection_criteria = Criterion::kAccuracy;
   double target_recall = 0.8;
@@ -75,7 +75,7 @@ struct Hyperparameters {
   double huber_delta = 1;
   std::int64_t early_stopping_patience = 3;
   double early_stopping_tolerance = 0.001;
-  std::string tuning_objective_metric;  // `_tuning_objective_metric`: set in a tuner's training jobs
+  std::string tuning_objective_metric{};  // `_tuning_objective_metric`: set in a tuner's training jobs
 
   bool is_classifier() const { return predictor_type != PredictorType::kRegressor; }
   bool is_binary() const { return predictor_type == PredictorType::kBinary; }

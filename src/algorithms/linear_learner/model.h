@@ -29,12 +29,12 @@ struct MetricsParameters {
 
 /// One row of candidates.json.
 struct CandidateOutcome {
-  CandidateSettings settings;
+  CandidateSettings settings{};
   std::int64_t best_epoch = 0;  // of this candidate, by the criterion
   double value = 0;             // the criterion there
   double threshold = kDefaultThreshold;
-  double train_loss = 0;                  // training objective there
-  std::optional<double> validation_loss;  // empty without a validation channel
+  double train_loss = 0;                    // training objective there
+  std::optional<double> validation_loss{};  // empty without a validation channel
 };
 
 /// Final metrics of one channel.

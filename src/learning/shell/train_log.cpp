@@ -60,6 +60,7 @@ void TrainLog::score(std::string_view set, std::string_view name, double value) 
 void TrainLog::metrics(const MetricsRecord& record) {
   nlohmann::ordered_json dimensions = {{"Algorithm", algorithm_}, {"Host", host_}, {"Operation", record.operation}};
   if (record.epoch) dimensions["epoch"] = *record.epoch;
+  if (record.model) dimensions["model"] = *record.model;
   if (!record.meta.empty()) dimensions["Meta"] = record.meta;
   nlohmann::ordered_json values = nlohmann::ordered_json::object();
   for (const auto& [name, value] : record.values)

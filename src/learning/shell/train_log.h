@@ -20,12 +20,13 @@ namespace clary::shell {
 
 /// One "#metrics" line. Each value becomes {"sum": v, "count": 1, "min": v, "max": v}.
 struct MetricsRecord {
-  std::chrono::system_clock::time_point start;
-  std::chrono::system_clock::time_point end;
+  std::chrono::system_clock::time_point start{};
+  std::chrono::system_clock::time_point end{};
   std::string operation = "training";  // "scoring"
-  std::optional<std::int64_t> epoch;
-  std::string meta;  // "training_data_iter"; left out when empty
-  std::vector<std::pair<std::string, double>> values;
+  std::optional<std::int64_t> epoch{};
+  std::optional<std::int64_t> model{};  // one of several trained side by side
+  std::string meta{};  // "training_data_iter"; left out when empty
+  std::vector<std::pair<std::string, double>> values{};
 };
 
 class TrainLog {
@@ -36,6 +37,9 @@ class TrainLog {
   TrainLog(std::string host, std::string algorithm, Sink sink = to_standard_output());
 
   static Sink to_standard_output();
+
+  /// "algo-1": `host=` of every line.
+  const std::string& host() const noexcept { return host_; }
 
   template <class... T>
   void info(fmt::format_string<T...> format, T&&... values) {
