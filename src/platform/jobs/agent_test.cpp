@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <thread>
 
 #include "base/error.h"
@@ -170,6 +171,27 @@ TEST_F(AgentTest, StopsWithGraceThenKills) {
   end = run("trap '' TERM; while :; do sleep 0.01; done");
   EXPECT_EQ(end.stop, "MaxRuntime");
   EXPECT_EQ(end.exit_code, 137);
+}
+
+/// Programs (sandboxes among them) that have this folder in their command line.
+int processes_naming(const std::filesystem::path& folder) {
+  int found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string command{std::istreambuf_iterator<char>(file), {}};
+    if (command.find(folder.string()) != std::string::npos) ++found;
+  }
+  return found;
+}
+
+TEST_F(AgentTest, KillingAtOnceLeavesNoProcessBehind) {
+  spec.stop_grace_seconds = 0;
+  spec.max_runtime_seconds = 0;  // killed while the sandbox is still being made
+  for (int i = 0; i < 20; ++i) run("trap '' TERM; while :; do sleep 0.01; done");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (processes_naming(folder.path()) > 0 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(processes_naming(folder.path()), 0);
 }
 
 TEST_F(AgentTest, ProgramDiesWithItsAgent) {

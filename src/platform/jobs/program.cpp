@@ -2,6 +2,7 @@
 // Starting, signalling and reaping programs, sandboxed or plain.
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -112,6 +113,11 @@ std::optional<pid_t> child_of(pid_t parent) {
   return std::nullopt;
 }
 
+bool is_running(const ChildProcess& child) {
+  pollfd ended{child.pid_fd.get(), POLLIN, 0};
+  return ::poll(&ended, 1, 0) == 0;
+}
+
 }  // namespace
 
 ChildProcess start_program(const SandboxSpec& spec, bool allow_plain,
@@ -166,7 +172,11 @@ std::optional<pid_t> program_pid(ChildProcess& child) {
 
 void signal_program(ChildProcess& child, int signal_number) {
   if (signal_number == SIGKILL) {
-    ::kill(child.pid, SIGKILL);  // --die-with-parent takes the namespace down
+    // The namespace's first process takes all others with it. --die-with-parent alone would not do: a bubblewrap killed
+    // before its child has asked for that signal leaves the child running.
+    if (child.sandboxed && is_running(child)) program_pid(child);
+    if (child.init_pid > 0 && is_running(child)) ::kill(child.init_pid, SIGKILL);
+    ::kill(child.pid, SIGKILL);
     return;
   }
   if (const auto pid = program_pid(child)) ::kill(*pid, signal_number);

@@ -73,7 +73,7 @@ ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
 /// The program's own PID as this machine sees it (not bubblewrap's), for signals; nothing while it has not started.
 std::optional<pid_t> program_pid(ChildProcess& child);
 
-/// Signals the program itself. SIGKILL goes to bubblewrap, which takes the whole namespace with it.
+/// Signals the program itself. SIGKILL goes to the whole namespace.
 void signal_program(ChildProcess& child, int signal_number);
 
 /// 0..255: exit code, or 128 + signal, of a waitpid() status.
