@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// A trained or foreign model: dictionary and two matrices, and what they answer. Immutable while it serves, so many
+// threads may ask at once.
+// Letters: V words, B buckets, K labels, D dimensions.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "algorithms/blazingtext/dictionary.h"
+#include "algorithms/blazingtext/matrix.h"
+#include "algorithms/blazingtext/quantized_matrix.h"
+#include "algorithms/blazingtext/settings.h"
+
+namespace clary::blazingtext {
+
+struct Model {
+  Settings settings;
+  Dictionary dictionary;
+  Matrix input;   // E [V + B, D]
+  Matrix output;  // O [K, D] of a classifier, [V, D] of word vectors
+
+  // Only in files that `fasttext quantize` made; what stands here takes the place of the matrix above.
+  std::optional<QuantizedMatrix> quantized_input, quantized_output;
+  /// Buckets that pruning kept: bucket -> row after the words. Not engaged: all, each at its own row.
+  std::optional<std::unordered_map<std::int32_t, std::int32_t>> kept_buckets;
+
+  bool is_supervised() const { return settings.is_supervised(); }
+  std::int64_t dim() const { return settings.dim; }
+};
+
+/// Rows of E that stand for `word`: its own, when known, and those of its character n-grams.
+/// @param word  V's number of `text`, or -1
+void append_word_rows(const Model& model, std::string_view text, std::int64_t word, std::vector<std::int32_t>& rows);
+/// Rows of E that stand for a line of text (labels in it are skipped): words, character and word n-grams.
+void append_line_rows(const Model& model, std::string_view line, std::vector<std::int32_t>& rows);
+
+/// Mean of rows of E; zeros for none. @param out  [D]
+void mean_of_rows(const Model& model, std::span<const std::int32_t> rows, std::span<float> out);
+
+/// The vector of a word: mean of its rows; zeros for an unknown one without n-grams.
+std::vector<float> word_vector(const Model& model, std::string_view word);
+
+}  // namespace clary::blazingtext

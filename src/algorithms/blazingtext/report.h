@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The log of a training job, line by line as BlazingText's own (regexes and eyes know them). The trainer calls it at
+// its points; nothing here measures. Only host 1 should report progress.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "algorithms/blazingtext/hyperparameters.h"
+#include "learning/collective/collective.h"
+#include "learning/shell/train_log.h"
+
+namespace clary::blazingtext {
+
+class Report {
+ public:
+  Report(shell::TrainLog& log, const Hyperparameters& hyperparameters) : log_(log), hyperparameters_(hyperparameters) {}
+
+  /// "Running single machine CPU BlazingText training using skipgram mode."
+  void running(const collective::Hosts& hosts);
+  /// "Processing /opt/ml/input/data/train/text8 . File size: 95 MB"
+  void processing(const std::string& path, std::uint64_t bytes);
+  /// "Read 17M words"
+  void words_read(std::int64_t tokens);
+  /// "Number of words:  71290", and of labels in supervised mode
+  void vocabulary(std::int64_t words, std::int64_t labels);
+  void validation_loading(const std::string& path);
+  void validation_loaded();
+  /// "Alpha: 0.0490  Progress: 2.07%  Million Words/sec: 3.95"; framed by ##### in supervised mode.
+  /// @param done  share of the training, 0 .. 1
+  void progress(double learning_rate, double done, double words_per_second);
+  void epoch_ended(std::int64_t epoch);  // from 1
+  /// "Validation accuracy: 0.969529" and what follows of it. @param bad_epochs  0: the accuracy is a new best
+  void validation_accuracy(double accuracy, std::int64_t bad_epochs, int threads);
+  /// "Training finished!", throughput and time.
+  void finished(double words_per_second, double seconds);
+  /// "#train_accuracy: 0.9866" and "Number of train examples: 112000". @param set  "train" or "validation"
+  void accuracy(const std::string& set, double accuracy, std::int64_t examples);
+
+ private:
+  shell::TrainLog& log_;
+  const Hyperparameters& hyperparameters_;
+};
+
+}  // namespace clary::blazingtext
