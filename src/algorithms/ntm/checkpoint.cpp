@@ -2,9 +2,9 @@
 #include "algorithms/ntm/checkpoint.h"
 
 #include "algorithms/ntm/mxnet.h"
-#include "algorithms/ntm/zip_archive.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "learning/artifact/zip_archive.h"
 
 namespace clary::ntm {
 namespace {
@@ -31,7 +31,7 @@ std::string to_bytes(const Checkpoint& c, const Hyperparameters& hp) {
                   {"history", c.history},
                   {"steps", c.optimizer.steps},
                   {"model", identity(hp)}};
-  return write_zip({{"meta.json", dump_json(meta)},
+  return artifact::write_zip({{"meta.json", dump_json(meta)},
                     {"params", write_arrays(to_arrays(c.parameters))},
                     {"best", write_arrays(to_arrays(c.best))},
                     {"first", write_arrays(to_arrays(c.optimizer.first))},
@@ -39,7 +39,7 @@ std::string to_bytes(const Checkpoint& c, const Hyperparameters& hp) {
 }
 
 std::optional<Checkpoint> from_bytes(std::string_view bytes, const Hyperparameters& hp) {
-  const auto zip = read_zip(bytes);
+  const auto zip = artifact::read_zip(bytes);
   const auto fail = [] { throw Error(Kind::kMalformed, "ntm: checkpoint: not one of this program's"); };
   for (const char* name : {"meta.json", "params", "best", "first", "second"}) {
     if (!zip.contains(name)) fail();

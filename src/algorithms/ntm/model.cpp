@@ -10,17 +10,17 @@
 #include "algorithms/ntm/dataset.h"
 #include "algorithms/ntm/encoder.h"
 #include "algorithms/ntm/mxnet.h"
-#include "algorithms/ntm/zip_archive.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "formats/npy.h"
+#include "learning/artifact/model_file.h"
+#include "learning/artifact/zip_archive.h"
 
 namespace clary::ntm {
 namespace {
 
-constexpr std::string_view kHostPrefix = "model_algo-";
 constexpr std::int64_t kMaxLayers = 100;
 constexpr std::int64_t kServeRows = 256;
 
@@ -64,18 +64,6 @@ std::string joined_lines(const std::vector<std::string>& lines) {
   std::string out;
   for (const std::string& line : lines) (out += line) += '\n';
   return out;
-}
-
-std::filesystem::path model_file(const std::filesystem::path& dir) {
-  std::vector<std::filesystem::path> found;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored)) {
-    if (entry.path().filename().string().starts_with(kHostPrefix)) found.push_back(entry.path());
-  }
-  if (found.empty()) {
-    throw Error(Kind::kNotFound, fmt::format("ntm: {} holds no model_algo-1: not an NTM model", dir.string()));
-  }
-  return *std::min_element(found.begin(), found.end());
 }
 
 }  // namespace
@@ -125,12 +113,12 @@ void Model::save(const std::filesystem::path& dir, shell::TrainContext& context)
 }
 
 void Model::save_host(const std::filesystem::path& dir, const std::string& host) const {
-  std::map<std::string, std::string> members{{"params", write_arrays(to_arrays(parameters_))},
-                                             {"symbol.json", symbol_json(parameters_.shape)},
-                                             {"meta.json", dump_json(meta_)},
-                                             {"topics.json", topics_}};
-  if (!vocabulary_.empty()) members["vocab.txt"] = joined_lines(vocabulary_);
-  write_file_atomically(dir / ("model_" + host), write_zip(members));
+  artifact::ZipMembers members{{"meta.json", dump_json(meta_)},
+                               {"params", write_arrays(to_arrays(parameters_))},
+                               {"symbol.json", symbol_json(parameters_.shape)},
+                               {"topics.json", topics_}};
+  if (!vocabulary_.empty()) members.emplace_back("vocab.txt", joined_lines(vocabulary_));
+  write_file_atomically(dir / (artifact::kModelFilePrefix + host), artifact::write_zip(members));
 }
 
 void Model::save_plain(const std::filesystem::path& dir) const {
@@ -152,8 +140,7 @@ void Model::save_plain(const std::filesystem::path& dir) const {
 }
 
 Model Model::load(const std::filesystem::path& dir) {
-  const std::filesystem::path file = model_file(dir);
-  const auto zip = read_zip(read_file(file, 32ULL << 30));
+  const auto zip = artifact::read_zip(read_file(artifact::find_model_file(dir, "an NTM model"), 32ULL << 30));
   Model m;
   m.meta_ = parse_json(member(zip, "meta.json"));
   m.parameters_ = from_arrays(read_arrays(member(zip, "params")), shape_of(m.meta_));

@@ -10,9 +10,9 @@
 #include "algorithms/ntm/checkpoint.h"
 #include "algorithms/ntm/mxnet.h"
 #include "algorithms/ntm/testing_reference.h"
-#include "algorithms/ntm/zip_archive.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "learning/artifact/zip_archive.h"
 
 namespace clary::ntm {
 namespace {
@@ -129,11 +129,11 @@ TEST(NtmModel, ForeignFilesAreRefusedWithAReason) {
   const TemporaryFolder folder;
   EXPECT_THAT(refusal([&] { Model::load(folder.path()); }), HasSubstr("not an NTM model"));
   const auto with = [&](std::map<std::string, std::string> members) {
-    write_file_atomically(folder.path() / "model_algo-1", write_zip(members));
+    write_file_atomically(folder.path() / "model_algo-1", artifact::write_zip({members.begin(), members.end()}));
     return refusal([&] { Model::load(folder.path()); });
   };
   small_model().save_host(folder.path(), "algo-1");
-  const auto good = read_zip(read_file(folder.path() / "model_algo-1"));
+  const auto good = artifact::read_zip(read_file(folder.path() / "model_algo-1"));
   EXPECT_THAT(with({{"params", good.at("params")}}), HasSubstr("holds no meta.json"));
   auto members = good;
   members["vocab.txt"] = "one\n";
@@ -148,32 +148,6 @@ TEST(NtmModel, ForeignFilesAreRefusedWithAReason) {
   EXPECT_THAT(with(members), HasSubstr("feature_dim is -1"));
   write_file_atomically(folder.path() / "model_algo-1", "this is no zip");
   EXPECT_NE(refusal([&] { Model::load(folder.path()); }), "accepted");
-}
-
-TEST(NtmParams, RoundTripAndEveryCutIsMalformed) {
-  const std::vector<NamedArray> arrays{{"arg:a", {2, 3}, {1, 2, 3, 4, 5, 6}}, {"aux:b", {1}, {-1}}};
-  const std::string bytes = write_arrays(arrays);
-  const auto back = read_arrays(bytes);
-  ASSERT_EQ(back.size(), 2u);
-  EXPECT_EQ(back[0].shape, arrays[0].shape);
-  EXPECT_EQ(back[0].values, arrays[0].values);
-  EXPECT_EQ(back[1].name, "aux:b");
-  for (std::size_t n = 0; n < bytes.size(); ++n) {
-    EXPECT_NE(refusal([&] { read_arrays(std::string_view(bytes).substr(0, n)); }), "accepted") << n;
-  }
-}
-
-TEST(NtmParams, LyingCountsDoNotAllocate) {
-  std::string bytes = write_arrays({{"arg:a", {2, 3}, {1, 2, 3, 4, 5, 6}}});
-  const auto with = [&](std::size_t at, std::uint64_t value) {
-    std::string changed = bytes;
-    changed.replace(at, 8, reinterpret_cast<const char*>(&value), 8);
-    return refusal([&] { read_arrays(changed); });
-  };
-  EXPECT_THAT(with(16, 1ull << 60), HasSubstr("arrays, at most"));
-  EXPECT_THAT(with(36, 1ull << 62), HasSubstr("does not fit"));
-  EXPECT_THAT(with(36, ~0ull), HasSubstr("does not fit"));
-  EXPECT_THAT(with(0, 7), HasSubstr("magic"));
 }
 
 TEST(NtmCheckpoint, RoundTripsAndIsRefusedForAnotherModel) {

@@ -4,80 +4,17 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstring>
 #include <map>
 #include <span>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "learning/artifact/symbol_graph.h"
 
 namespace clary::ntm {
 namespace {
 
-constexpr std::uint64_t kListMagic = 0x112;
-constexpr std::uint32_t kArrayMagic = 0xF993FAC9;  // NDARRAY_V2_MAGIC
-constexpr std::uint64_t kMaxArrays = 10'000;
-constexpr std::uint32_t kMaxDimensions = 8;
-constexpr std::uint64_t kMaxName = 1024;
-
 [[noreturn]] void malformed(const std::string& message) { throw Error(Kind::kMalformed, "ntm: params: " + message); }
-
-template <class T>
-void put(std::string& out, T value) {
-  char bytes[sizeof(T)];
-  std::memcpy(bytes, &value, sizeof(T));
-  out.append(bytes, sizeof(T));
-}
-
-class Cursor {
- public:
-  explicit Cursor(std::string_view bytes) : rest_(bytes) {}
-
-  template <class T>
-  T take(const char* what) {
-    T value;
-    std::memcpy(&value, bytes(sizeof(T), what).data(), sizeof(T));
-    return value;
-  }
-  std::string_view bytes(std::uint64_t n, const char* what) {
-    if (n > rest_.size()) {
-      malformed(fmt::format("{}: {} bytes wanted, {} left in the file", what, n, rest_.size()));
-    }
-    const std::string_view out = rest_.substr(0, n);
-    rest_.remove_prefix(n);
-    return out;
-  }
-  std::size_t left() const { return rest_.size(); }
-
- private:
-  std::string_view rest_;
-};
-
-NamedArray read_array(Cursor& in, std::uint64_t number) {
-  NamedArray a;
-  const auto fail = [&](const std::string& rule) { malformed(fmt::format("array {}: {}", number, rule)); };
-  if (in.take<std::uint32_t>("array magic") != kArrayMagic) fail("wrong magic number");
-  if (in.take<std::int32_t>("storage type") != 0) fail("sparse storage is not supported");
-  const auto dimensions = in.take<std::uint32_t>("number of dimensions");
-  if (dimensions == 0 || dimensions > kMaxDimensions) fail(fmt::format("{} dimensions, 1 to 8 allowed", dimensions));
-  std::uint64_t size = 1;
-  const std::uint64_t limit = in.left() / sizeof(float);
-  for (std::uint32_t i = 0; i < dimensions; ++i) {
-    const auto n = in.take<std::int64_t>("dimension");
-    if (n <= 0 || static_cast<std::uint64_t>(n) > limit || size * static_cast<std::uint64_t>(n) > limit) {
-      fail(fmt::format("dimension {} does not fit into the file", n));
-    }
-    size *= static_cast<std::uint64_t>(n);
-    a.shape.push_back(n);
-  }
-  in.take<std::int32_t>("device type");
-  in.take<std::int32_t>("device id");
-  if (in.take<std::int32_t>("type flag") != 0) fail("only float32 is supported");
-  const std::string_view data = in.bytes(size * sizeof(float), "array data");
-  a.values.resize(size);
-  std::memcpy(a.values.data(), data.data(), data.size());
-  return a;
-}
 
 /// [columns, rows]: columns [from, from + count) of rows [0, rows) of m, turned to MXNet's (output, input).
 NamedArray turned(std::string name, const Matrix& m, std::int64_t rows, std::int64_t from, std::int64_t count,
@@ -125,50 +62,6 @@ void each_array(P& p, F&& weight, G&& vector) {
 }
 
 }  // namespace
-
-std::string write_arrays(const std::vector<NamedArray>& arrays) {
-  std::string out;
-  std::size_t size = 64;
-  for (const NamedArray& a : arrays) size += a.values.size() * sizeof(float) + 64 + a.name.size();
-  out.reserve(size);
-  put<std::uint64_t>(out, kListMagic);
-  put<std::uint64_t>(out, 0);
-  put<std::uint64_t>(out, arrays.size());
-  for (const NamedArray& a : arrays) {
-    put<std::uint32_t>(out, kArrayMagic);
-    put<std::int32_t>(out, 0);
-    put<std::uint32_t>(out, static_cast<std::uint32_t>(a.shape.size()));
-    for (const std::int64_t n : a.shape) put<std::int64_t>(out, n);
-    put<std::int32_t>(out, 1);  // CPU
-    put<std::int32_t>(out, 0);
-    put<std::int32_t>(out, 0);  // float32
-    out.append(reinterpret_cast<const char*>(a.values.data()), a.values.size() * sizeof(float));
-  }
-  put<std::uint64_t>(out, arrays.size());
-  for (const NamedArray& a : arrays) {
-    put<std::uint64_t>(out, a.name.size());
-    out += a.name;
-  }
-  return out;
-}
-
-std::vector<NamedArray> read_arrays(std::string_view bytes) {
-  Cursor in(bytes);
-  if (in.take<std::uint64_t>("list magic") != kListMagic) malformed("not an MXNet NDArray list (wrong magic number)");
-  in.take<std::uint64_t>("reserved word");
-  const auto count = in.take<std::uint64_t>("number of arrays");
-  if (count > kMaxArrays) malformed(fmt::format("{} arrays, at most {} allowed", count, kMaxArrays));
-  std::vector<NamedArray> arrays;
-  for (std::uint64_t i = 0; i < count; ++i) arrays.push_back(read_array(in, i));
-  const auto names = in.take<std::uint64_t>("number of names");
-  if (names != count) malformed(fmt::format("{} names for {} arrays", names, count));
-  for (NamedArray& a : arrays) {
-    const auto length = in.take<std::uint64_t>("name length");
-    if (length > kMaxName) malformed(fmt::format("a name of {} bytes, at most {} allowed", length, kMaxName));
-    a.name = std::string(in.bytes(length, "name"));
-  }
-  return arrays;
-}
 
 std::vector<NamedArray> to_arrays(const Parameters& p) {
   std::vector<NamedArray> out;
@@ -224,45 +117,25 @@ Parameters from_arrays(const std::vector<NamedArray>& arrays, const Shape& shape
 }
 
 std::string symbol_json(const Shape& shape) {
-  Json nodes = Json::array(), arguments = Json::array();
-  using Inputs = std::vector<std::size_t>;
-  const auto add = [&](const char* op, const std::string& name, const Json& attributes, const Inputs& inputs) {
-    Json in = Json::array();
-    for (const std::size_t i : inputs) in.push_back({i, 0, 0});
-    Json node{{"op", op}, {"name", name}, {"inputs", in}};
-    if (!attributes.empty()) node["attrs"] = attributes;
-    nodes.push_back(node);
-    if (inputs.empty()) arguments.push_back(nodes.size() - 1);
-    return nodes.size() - 1;
-  };
-  const auto variable = [&](const std::string& name) { return add("null", name, Json::object(), {}); };
+  artifact::SymbolGraph graph;
   const auto affine = [&](std::size_t in, const std::string& name, std::int64_t units) {
-    const std::size_t weight = variable(name + "_weight"), bias = variable(name + "_bias");
-    return add("FullyConnected", name, {{"num_hidden", std::to_string(units)}}, {in, weight, bias});
+    const std::size_t weight = graph.variable(name + "_weight"), bias = graph.variable(name + "_bias");
+    return graph.add("FullyConnected", name, {{"num_hidden", std::to_string(units)}}, {in, weight, bias});
   };
-  std::size_t top = variable("data");
+  std::size_t top = graph.variable("data");
   for (std::size_t l = 0; l < shape.layers.size(); ++l) {
     const std::string name = fmt::format("enc_{}", l);
     top = affine(top, name, shape.layers[l]);
     if (shape.batch_norm) {
-      Inputs inputs{top};
-      for (const char* part : {"_bn_gamma", "_bn_beta", "_bn_moving_mean", "_bn_moving_var"}) {
-        inputs.push_back(variable(name + part));
-      }
-      top = add("BatchNorm", name + "_bn", {{"eps", "0.001"}, {"momentum", "0.9"}, {"fix_gamma", "True"}}, inputs);
+      std::vector<std::size_t> inputs{top};
+      for (const char* part : {"_bn_gamma", "_bn_beta", "_bn_moving_mean", "_bn_moving_var"})
+        inputs.push_back(graph.variable(name + part));
+      top = graph.add("BatchNorm", name + "_bn", {{"eps", "0.001"}, {"momentum", "0.9"}, {"fix_gamma", "True"}}, inputs);
     }
-    top = add("Activation", name + "_act", {{"act_type", activation_name(shape.activation)}}, {top});
+    top = graph.add("Activation", name + "_act", {{"act_type", activation_name(shape.activation)}}, {top});
   }
   top = affine(top, "mean", shape.topics);
-  top = add("softmax", "topic_weights", {{"axis", "-1"}}, {top});
-  Json rows = Json::array();
-  for (std::size_t i = 0; i <= nodes.size(); ++i) rows.push_back(i);
-  const Json root{{"nodes", nodes},
-                  {"arg_nodes", arguments},
-                  {"node_row_ptr", rows},
-                  {"heads", Json::array({Json::array({top, 0, 0})})},
-                  {"attrs", {{"mxnet_version", Json::array({"int", 10301})}}}};
-  return dump_json(root);
+  return graph.json(graph.add("softmax", "topic_weights", {{"axis", "-1"}}, {top}));
 }
 
 std::string_view activation_name(kernels::Activation activation) {

@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// MXNet's file forms (ntm.md section 4): the `params` NDArray list of mxnet.ndarray.save, written and read, and the
-// symbol JSON of the inference graph, written. Layout from MXNet 1.3.1.
+// NTM's parameters as MXNet's named arrays (ntm.md section 4), and the symbol JSON of the inference graph.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "algorithms/ntm/parameters.h"
+#include "learning/artifact/mxnet_params.h"
 
 namespace clary::ntm {
 
-struct NamedArray {
-  std::string name;  // "arg:projection_weight"
-  std::vector<std::int64_t> shape;
-  std::vector<float> values;
-};
-
-/// Bytes of a params file, little endian.
-std::string write_arrays(const std::vector<NamedArray>& arrays);
-
-/// @throws Error{kMalformed} naming the array and the rule; every count is checked against the bytes that are there
-std::vector<NamedArray> read_arrays(std::string_view bytes);
+using artifact::NamedArray;
+using artifact::read_arrays;
+using artifact::write_arrays;
 
 /// The learned parameters under the names of README.md ("Artifact"), in MXNet's orientation (outputs, inputs).
 std::vector<NamedArray> to_arrays(const Parameters& p);

@@ -6,13 +6,18 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-namespace clary::ntm {
+namespace clary::artifact {
 
-std::string write_zip(const std::map<std::string, std::string>& members);
+/// Name and content; written in this order.
+using ZipMembers = std::vector<std::pair<std::string, std::string>>;
 
-/// @throws Error{kMalformed} for what is no zip archive; Error{kLimit} above the limits
+std::string write_zip(const ZipMembers& members);
+
+/// Stored and deflated entries. @throws Error{kMalformed} for what is no zip archive; Error{kLimit} above the limits
 std::map<std::string, std::string> read_zip(std::string_view bytes, std::uint64_t max_bytes = 16ULL << 30,
                                             int max_members = 64);
 
-}  // namespace clary::ntm
+}  // namespace clary::artifact

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/ntm/zip_archive.h"
+#include "learning/artifact/zip_archive.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-namespace clary::ntm {
+namespace clary::artifact {
 namespace {
 
 std::string message(archive* a) {
@@ -25,7 +25,7 @@ la_ssize_t append(archive*, void* out, const void* bytes, size_t n) {
 
 }  // namespace
 
-std::string write_zip(const std::map<std::string, std::string>& members) {
+std::string write_zip(const ZipMembers& members) {
   std::string out;
   const std::unique_ptr<archive, int (*)(archive*)> a(archive_write_new(), archive_write_free);
   const auto check = [&](int status) {
@@ -92,4 +92,4 @@ std::map<std::string, std::string> read_zip(std::string_view bytes, std::uint64_
   return members;
 }
 
-}  // namespace clary::ntm
+}  // namespace clary::artifact
