@@ -30,6 +30,8 @@ namespace clary::shell {
 ///   static Model train(const Hyperparameters&, TrainContext&);
 /// };
 /// Model, besides: save(dir) on host 1 only, or save(dir, context) on every host; predict() is const and thread-safe.
+/// Instead of predict(), Answer answer(const Invocation&) const: the model reads request bodies and writes answers
+/// itself (requests that are not rows of numbers). What it throws becomes 400, 413 or 500, as for predict().
 /// Optional in Model: std::int64_t feature_dim() const (width of request rows; wrong ones get 400);
 /// bool accepts_tokens() const (raw words instead of features);
 /// std::optional<Document> document(std::string_view path) const (answers GET /<path>, and POST /invocations with
@@ -43,7 +45,11 @@ concept Algorithm = requires(const typename A::Hyperparameters& hyperparameters,
   { A::descriptor() } -> std::convertible_to<const Descriptor&>;
   { A::train(hyperparameters, context) } -> std::same_as<typename A::Model>;
   { A::Model::load(dir) } -> std::same_as<typename A::Model>;
-  { model.predict(rows, request) } -> std::same_as<Predictions>;
+  requires requires {
+    { model.predict(rows, request) } -> std::same_as<Predictions>;
+  } || requires(const Invocation& invocation) {
+    { model.answer(invocation) } -> std::same_as<Answer>;
+  };
   requires requires { model.save(dir); } || requires {
     model.save(dir, context);
   };
@@ -52,6 +58,7 @@ concept Algorithm = requires(const typename A::Hyperparameters& hyperparameters,
 /// A loaded model. All functions may be called by many threads at once.
 struct ServedModel {
   std::function<Predictions(const formats::Batch&, const ServeRequest&)> predict;
+  std::function<Answer(const Invocation&)> answer;                    // empty: predict() is asked
   std::function<std::optional<Document>(std::string_view)> document;  // may be empty
   std::int64_t feature_dim = 0;                                       // 0: any
   bool accepts_tokens = false;
@@ -73,9 +80,12 @@ template <Algorithm A>
 ServedModel load_model(const std::filesystem::path& dir) {
   auto model = std::make_shared<const typename A::Model>(A::Model::load(dir));
   ServedModel out;
-  out.predict = [model](const formats::Batch& rows, const ServeRequest& request) {
-    return model->predict(rows, request);
-  };
+  if constexpr (requires(const Invocation& invocation) { model->answer(invocation); })
+    out.answer = [model](const Invocation& invocation) { return model->answer(invocation); };
+  else
+    out.predict = [model](const formats::Batch& rows, const ServeRequest& request) {
+      return model->predict(rows, request);
+    };
   if constexpr (requires { model->document(std::string_view()); })
     out.document = [model](std::string_view path) { return model->document(path); };
   if constexpr (requires { model->feature_dim(); }) out.feature_dim = model->feature_dim();

@@ -80,6 +80,7 @@ Answer error_answer(const std::exception& error, std::optional<Kind> kind) {
 Answer answer_invocation(const ServedModel& model, const Descriptor& descriptor, std::string_view content_type,
                          std::string_view accept, std::string_view custom_attributes, std::string_view body) {
   try {
+    if (model.answer) return model.answer({content_type, accept, custom_attributes, body});
     ServeRequest request{request_type(content_type, descriptor), {}, custom_attributes};
     auto out_type = answer_type(accept, descriptor);
     if (!out_type)

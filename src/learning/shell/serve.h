@@ -25,11 +25,6 @@ ServeOptions serve_options_from_environment();
 
 /// The answer to one POST /invocations, without HTTP around it. Batch transform (SAGEMAKER_BATCH) gets the same
 /// answers: one line a row in CSV and JSON lines, one document a request in JSON.
-struct Answer {
-  int status = 200;
-  std::string content_type;
-  std::string body;
-};
 /// @param content_type, accept  header values as sent; empty when absent
 Answer answer_invocation(const ServedModel& model, const Descriptor& descriptor, std::string_view content_type,
                          std::string_view accept, std::string_view custom_attributes, std::string_view body);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The toy algorithm served as a real process: every content type in and out, every refusal, many clients, stop.
+#include "learning/shell/serve.h"
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
 #include <thread>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "formats/record_proto.h"
 #include "formats/recordio.h"
@@ -131,6 +135,24 @@ TEST_F(Serve, ServesManyClientsAtOnce) {
     });
   for (auto& client : clients) client.join();
   EXPECT_EQ(good, 320);
+}
+
+TEST(Answer, ModelThatReadsBodiesItselfIsAskedWithTheWholeRequest) {
+  ServedModel model;
+  model.answer = [](const Invocation& in) {
+    if (in.body == "bad") throw Error(Kind::kMalformed, "line 1: not a greeting");
+    if (in.body == "bug") throw std::runtime_error("secret");
+    return Answer{201, "text/x", fmt::format("{}|{}|{}|{}", in.content_type, in.accept, in.custom_attributes, in.body)};
+  };
+  const auto ask = [&](std::string_view body) { return answer_invocation(model, {}, "a/b; c=d", "e/f", "g", body); };
+  EXPECT_EQ(ask("hello").status, 201);
+  EXPECT_EQ(ask("hello").content_type, "text/x");
+  EXPECT_EQ(ask("hello").body, "a/b; c=d|e/f|g|hello");
+  EXPECT_EQ(ask("").status, 201);
+  EXPECT_EQ(ask("bad").status, 400);
+  EXPECT_EQ(ask("bad").body, "line 1: not a greeting");
+  EXPECT_EQ(ask("bug").status, 500);
+  EXPECT_EQ(ask("bug").body.find("secret"), std::string::npos);
 }
 
 TEST_F(Serve, StopsOnSigterm) {

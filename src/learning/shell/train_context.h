@@ -47,6 +47,8 @@ class TrainContext {
   Channel& channel(std::string_view name);
 
   const Hosts& hosts() const noexcept { return hosts_; }
+  /// "ml.c5.xlarge"; empty when unknown (local runs).
+  const std::string& instance_type() const noexcept { return setup_.resources.current_instance_type; }
   /// Meets the other hosts at the first call; no-ops for one host.
   Collective& collective();
 
