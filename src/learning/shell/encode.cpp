@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learning/shell/encode.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -22,7 +23,7 @@ void append_values(std::string& out, const Column& column, std::int64_t row) {
     first = false;
   };
   if (column.kind == Kind::kNumber || column.kind == Kind::kNumbers) {
-    for (const float value : column.numbers_of(row)) separate(), append_number(out, value);
+    for (const float value : column.numbers_of(row)) separate(), append_number(out, value, column.digits);
   } else {
     for (const std::string& text : column.texts_of(row)) separate(), append_json_text(out, text);
   }
@@ -107,7 +108,7 @@ std::string encode_csv(const Predictions& predictions) {
     };
     for (const Column& column : predictions.columns) {
       if (column.kind == Kind::kNumber || column.kind == Kind::kNumbers)
-        for (const float value : column.numbers_of(row)) separate(), append_number(out, value);
+        for (const float value : column.numbers_of(row)) separate(), append_number(out, value, column.digits);
       else
         for (const std::string& text : column.texts_of(row)) separate(), append_csv_text(out, text);
     }
@@ -152,6 +153,26 @@ void append_number(std::string& out, float value) {
   out.append(text, end);
   if (std::string_view(text, static_cast<std::size_t>(end - text)).find_first_of(".e") == std::string_view::npos)
     out += ".0";
+}
+
+void append_number(std::string& out, float value, Column::Digits digits) {
+  if (digits == Column::Digits::kFloat) return append_number(out, value);
+  if (!std::isfinite(value)) {
+    out += "null";
+    return;
+  }
+  char text[64];
+  char* end = text;
+  if (digits == Column::Digits::kInteger) {
+    end = std::to_chars(text, text + sizeof text, static_cast<std::int64_t>(std::llround(value))).ptr;
+  } else {
+    const double x = value, size = std::abs(x);  // Python's repr: an exponent below 1e-4 and from 1e16
+    const auto form =
+        x == 0 || (size >= 1e-4 && size < 1e16) ? std::chars_format::fixed : std::chars_format::scientific;
+    end = std::to_chars(text, text + sizeof text, x, form).ptr;
+    if (form == std::chars_format::fixed && std::find(text, end, '.') == end) *end++ = '.', *end++ = '0';
+  }
+  out.append(text, end);
 }
 
 void append_json_text(std::string& out, std::string_view text) {

@@ -18,6 +18,7 @@ std::string encode(const Predictions& predictions, formats::Format format, const
 
 /// Shortest text that reads back as the same float32, with a point: 0.0, 0.12917565, 1e-05; "null" when not finite.
 void append_number(std::string& out, float value);
+void append_number(std::string& out, float value, Column::Digits digits);
 void append_json_text(std::string& out, std::string_view text);
 
 }  // namespace clary::shell

@@ -38,6 +38,29 @@ TEST(Encode, NumbersAreShortAndExact) {
     EXPECT_EQ(std::strtof(shown(value).c_str(), nullptr), value);
 }
 
+TEST(Encode, DoublesReadAsPythonWritesThem) {
+  const auto as_double = [](float value) {
+    std::string out;
+    append_number(out, value, Column::Digits::kDouble);
+    return out;
+  };
+  EXPECT_EQ(as_double(11.719074F), "11.719074249267578");
+  EXPECT_EQ(as_double(0.1F), "0.10000000149011612");
+  EXPECT_EQ(as_double(0.0F), "0.0");
+  EXPECT_EQ(as_double(100000.0F), "100000.0");
+  EXPECT_EQ(as_double(1e-5F), "9.999999747378752e-06");
+  EXPECT_EQ(as_double(-1e20F), "-1.0000000200408773e+20");
+  EXPECT_EQ(as_double(3.4028235e38F), "3.4028234663852886e+38");
+  EXPECT_EQ(as_double(NAN), "null");
+}
+
+TEST(Encode, IntegersHaveNoPoint) {
+  Predictions out{2, {}};
+  out.columns.push_back(Column::of_numbers("predicted_label", {0, 12}).written_as(Column::Digits::kInteger));
+  EXPECT_EQ(encode(out, formats::Format::kJsonLines), "{\"predicted_label\": 0}\n{\"predicted_label\": 12}\n");
+  EXPECT_EQ(encode(out, formats::Format::kCsv), "0\n12\n");
+}
+
 TEST(Encode, JsonIsTheFormOfBuiltInAlgorithms) {
   const std::string text = encode(sample(), formats::Format::kJson);
   EXPECT_EQ(
