@@ -11,6 +11,7 @@
 
 #include "algorithms/linear_learner/hyperparameters.h"
 #include "algorithms/linear_learner/metrics.h"
+#include "algorithms/linear_learner/scorer.h"
 #include "algorithms/linear_learner/threshold.h"
 #include "algorithms/linear_learner/weights.h"
 #include "formats/batch.h"
@@ -21,10 +22,10 @@ namespace clary::linear_learner {
 
 /// `metrics_params` of the artifact: the knobs that the metrics were computed with, empty where they do not apply.
 struct MetricsParameters {
-  std::optional<double> huber_delta, quantile, loss_insensitivity, f_beta, margin;
+  std::optional<double> huber_delta{}, quantile{}, loss_insensitivity{}, f_beta{}, margin{};
   double positive_example_weight_mult = 1;
   std::int64_t accuracy_top_k = 3;
-  std::vector<float> class_weights;  // [K] or empty
+  std::vector<float> class_weights{};  // [K] or empty
 };
 
 /// One row of candidates.json.
@@ -57,11 +58,22 @@ struct TrainingRecord {
   std::vector<ChannelMetrics> metrics;
 };
 
+/// What model_algo-1 holds: all that serving needs.
+struct StoredModel {
+  PredictorType predictor_type = PredictorType::kRegressor;
+  Loss loss = Loss::kSquared;
+  double threshold = kDefaultThreshold;
+  double bias_lr_mult = 10;
+  MetricsParameters metrics{};
+  Weights weights{};
+};
+
 class Model {
  public:
   /// Predictor type, loss and metric knobs from the hyperparameters.
   Model(const Hyperparameters& hyperparameters, Weights weights, double threshold = kDefaultThreshold,
         std::vector<float> class_weights = {}, double positive_weight = 1);
+  explicit Model(StoredModel stored);
 
   /// model_algo-1 in MXNet's layout, and beside it linear-learner-coefficients.json, candidates.json,
   /// coefficients.npy, intercept.npy (README.md, "Artifact").
@@ -71,29 +83,22 @@ class Model {
   /// @throws Error{kNotFound} without one, Error{kMalformed} naming the member and the rule, Error{kLimit}
   static Model load(const std::filesystem::path& dir);
 
-  /// Columns "score" and, for classifiers, "predicted_label".
-  /// @throws Error{kMalformed} for numbers that are not finite
+  /// Columns "score" and, for classifiers, "predicted_label" (in CSV the other way round).
   shell::Predictions predict(const formats::Batch& rows, const shell::ServeRequest& request) const;
 
-  std::int64_t feature_dim() const { return weights_.features; }
-  PredictorType predictor_type() const { return predictor_type_; }
-  Loss loss() const { return loss_; }
-  double threshold() const { return threshold_; }
-  const Weights& weights() const { return weights_; }
-  const MetricsParameters& metrics_parameters() const { return metrics_parameters_; }
+  std::int64_t feature_dim() const { return stored_.weights.features; }
+  PredictorType predictor_type() const { return stored_.predictor_type; }
+  Loss loss() const { return stored_.loss; }
+  double threshold() const { return stored_.threshold; }
+  const Weights& weights() const { return stored_.weights; }
+  const MetricsParameters& metrics_parameters() const { return stored_.metrics; }
 
   /// Filled by the trainer before save(); not read back by load().
   TrainingRecord record;
 
  private:
-  Model() = default;
-
-  PredictorType predictor_type_ = PredictorType::kRegressor;
-  Loss loss_ = Loss::kSquared;
-  Weights weights_;
-  double threshold_ = kDefaultThreshold;
-  double bias_lr_mult_ = 10;
-  MetricsParameters metrics_parameters_;
+  StoredModel stored_;
+  Scorer scorer_;
 };
 
 }  // namespace clary::linear_learner
