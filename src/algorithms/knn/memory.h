@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much memory there is, and whether a sample can fit before a single row is read.
+// Whether a sample can fit before a single row is read.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "formats/content_type.h"
 #include "formats/row_reader.h"
+#include "learning/numeric/memory.h"
 
 namespace clary::knn {
 
-/// Bytes this process may still take: the kernel's MemAvailable, or what its cgroup (v2) leaves when that is less.
-std::int64_t available_memory();
-/// MemAvailable of /proc/meminfo's text; nothing when it has none.
-std::optional<std::int64_t> mem_available(std::string_view meminfo);
+using numeric::available_memory;
+using numeric::mem_available;
 
 /// The most rows of `width` features that these files can hold: a number takes 4 bytes in a dense float32 record and at
 /// least 2 in CSV. Nothing when unknown (compressed or sparse data may hold more).
