@@ -37,6 +37,11 @@ std::vector<formats::InputFile> Channel::files() const {
 
 bool Channel::is_empty() const { return !is_pipe() && files().empty(); }
 
+std::unique_ptr<formats::ByteSource> Channel::open_pipe() {
+  const std::string label = name_ + "_" + std::to_string(passes_);
+  return formats::open_bytes(open_next_fifo(), label);
+}
+
 std::unique_ptr<formats::RowReader> Channel::rows(const formats::ReadOptions& options) {
   if (is_pipe() && config_.record_wrapper != "None")
     throw Error(Kind::kInvalid, "channel " + name_ + ": RecordWrapperType " + config_.record_wrapper +

@@ -12,6 +12,7 @@
 
 #include "contract/config_files.h"
 #include "contract/layout.h"
+#include "formats/byte_source.h"
 #include "formats/row_reader.h"
 
 namespace clary::shell {
@@ -33,6 +34,13 @@ class Channel {
   std::vector<formats::InputFile> files() const;
   /// File mode: nothing to read (a host without a share of a sharded channel). Pipe mode: false, unknown before a pass.
   bool is_empty() const;
+
+  /// RecordWrapperType RecordIO: each object (or augmented manifest attribute) comes as one RecordIO frame.
+  bool wraps_records() const { return config_.record_wrapper == "RecordIO"; }
+
+  /// Pipe mode: starts the next pass over the channel's bytes as they are (gunzipped). @throws Error{kCancelled} when
+  /// stopped while waiting for the FIFO
+  std::unique_ptr<formats::ByteSource> open_pipe();
 
   /// Starts the next pass.
   /// @throws Error{kInvalid} when a File channel has no files, Error{kCancelled} when stopped while waiting for a FIFO

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vector loops, compiled for SSSE3, AVX2 and AVX-512 and chosen at run time (Highway). Weights are row-major
+// float32 whose rows are padded with zeros to `stride` floats, a multiple of 16, and start on cache lines. The
+// functions that change weights may run on many threads at once without locks (Hogwild): updates may then be lost,
+// never torn within a float. Letters: d dimension, E input matrix, O output matrix.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace clary::blazingtext::kernels {
+
+/// Writes the places where tokens begin and end, in turn, plus `base`, for text[0, size).
+/// @param inside  whether the byte before text[0] belongs to a token
+/// @param out     room for size + 64 places
+/// The 64 bytes behind text[size - 1] are readable. @return number of places
+std::size_t token_borders(const char* text, std::size_t size, std::uint32_t base, bool inside, std::uint32_t* out);
+
+struct Weights {
+  float* input = nullptr;   // E
+  float* output = nullptr;  // O
+  std::int64_t stride = 0;
+};
+
+/// One centre of skip-gram or cbow: h = mean of its feature rows of E, and pairs that are learned one after the other.
+struct Step {
+  std::int32_t first_feature = 0, features = 0;  // in Plan::features
+  std::int32_t first_pair = 0, pairs = 0;        // in Plan::targets, each 1 + negatives long
+  /// How far h moves when every feature row moves by g: 1 when the rows differ, sum of squared multiplicities /
+  /// features in general.
+  float feedback = 1;
+};
+
+struct Plan {
+  std::span<const std::int32_t> features;  // rows of E
+  std::span<const std::int32_t> targets;   // rows of O: of each pair first the true word, then the negatives
+  std::span<const Step> steps;
+  std::int32_t targets_per_pair = 0;
+};
+
+/// For every step, for every pair of it, with the pair's rows O_t:
+///   a_t = rate * (label_t - sigmoid(O_t . h))          all of them first
+///   g = 0; for each t: g += a_t O_t; O_t += a_t h      in order
+///   every feature row += g, and so h += feedback * g
+/// Source: Mikolov et al., "Distributed representations of words and phrases", NIPS 2013, in fastText's order of
+/// updates. Differs: feature rows are written once a step, with the sum of all g; a negative drawn twice in one pair is
+/// scored twice before it moves.
+/// @param scratch  3 * stride + 2 * targets_per_pair + 64 floats, aligned to 64 bytes
+void train_pairs(const Plan& plan, const Weights& weights, float rate, float* scratch);
+
+std::size_t pair_scratch(std::int64_t stride, std::int32_t targets_per_pair);
+
+}  // namespace clary::blazingtext::kernels

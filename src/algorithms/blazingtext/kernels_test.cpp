@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every kernel against plain loops in double precision, for dimensions on both sides of the vector lengths.
+#include "algorithms/blazingtext/kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "algorithms/blazingtext/ngrams.h"
+#include "algorithms/blazingtext/random.h"
+#include "algorithms/blazingtext/testing_reference.h"
+#include "algorithms/blazingtext/weights.h"
+
+namespace clary::blazingtext {
+namespace {
+
+/// A padded matrix and its twin in double precision.
+struct Twin {
+  TrainingMatrix fast;
+  reference::Matrix plain;
+
+  Twin(std::int64_t rows, std::int64_t columns, double bound, std::uint64_t seed)
+      : fast(rows, columns), plain(rows, columns) {
+    Random random(seed);
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t n = 0; n < columns; ++n)
+        plain.row(r)[n] = fast.row(r)[n] =
+            static_cast<float>(bound * (2 * static_cast<double>(random.next() >> 11) * 0x1p-53 - 1));
+  }
+  double worst_difference() const {
+    double worst = 0;
+    for (std::int64_t r = 0; r < plain.rows; ++r) {
+      for (std::int64_t n = 0; n < plain.columns; ++n)
+        worst = std::max(worst, std::abs(plain.row(r)[n] - static_cast<double>(fast.row(r)[n])));
+      for (std::int64_t n = plain.columns; n < fast.stride; ++n)
+        if (fast.row(r)[n] != 0) return 1e9;  // padding was touched
+    }
+    return worst;
+  }
+};
+
+/// Steps with `features` rows each (some twice) and up to three pairs.
+struct RandomPlan {
+  std::vector<std::int32_t> features, targets;
+  std::vector<kernels::Step> steps;
+  std::int32_t targets_per_pair;
+
+  RandomPlan(int count, int features_each, bool one_pair, std::int32_t negatives, std::uint32_t rows)
+      : targets_per_pair(1 + negatives) {
+    Random random(7);
+    for (int s = 0; s < count; ++s) {
+      kernels::Step step{static_cast<std::int32_t>(features.size()), features_each,
+                         static_cast<std::int32_t>(targets.size()),
+                         one_pair ? 1 : static_cast<std::int32_t>(1 + random.below(3)), 1};
+      std::vector<int> times(rows);
+      for (int f = 0; f < features_each; ++f) {
+        features.push_back(static_cast<std::int32_t>(random.below(rows)));
+        ++times[static_cast<std::size_t>(features.back())];
+      }
+      step.feedback = 0;
+      for (const int n : times) step.feedback += static_cast<float>(n * n) / static_cast<float>(features_each);
+      for (std::int32_t t = 0; t < step.pairs * targets_per_pair; ++t)
+        targets.push_back(static_cast<std::int32_t>(random.below(rows)));
+      steps.push_back(step);
+    }
+  }
+  kernels::Plan view() const { return {features, targets, steps, targets_per_pair}; }
+};
+
+TEST(PairKernel, AgreesWithPlainLoopsThatReadFeaturesAnewForEveryPair) {
+  for (const std::int64_t d : {1, 10, 16, 17, 100, 300}) {
+    for (const std::int32_t negatives : {1, 4, 5, 6, 13, 25}) {
+      for (const int features : {1, 7}) {
+        SCOPED_TRACE("d=" + std::to_string(d) + " negatives=" + std::to_string(negatives) +
+                     " features=" + std::to_string(features));
+        const RandomPlan plan(40, features, false, negatives, 30);
+        Twin input(30, d, 0.5, 1), output(30, d, 0.5, 2);
+        numeric::Floats scratch(kernels::pair_scratch(input.fast.stride, plan.targets_per_pair));
+        kernels::train_pairs(plan.view(), {input.fast.values.data(), output.fast.values.data(), input.fast.stride},
+                             0.1f, scratch.data());
+        reference::train_pairs(plan.view(), input.plain, output.plain, 0.1f);
+        EXPECT_LT(input.worst_difference(), 2e-5);
+        EXPECT_LT(output.worst_difference(), 2e-5);
+      }
+    }
+  }
+}
+
+/// -log sigma(o_0 . h) - sum_t log sigma(-o_t . h), h the mean of the features
+double pair_loss(const reference::Matrix& input, const reference::Matrix& output,
+                 std::span<const std::int32_t> features, std::span<const std::int32_t> targets) {
+  std::vector<double> h(static_cast<std::size_t>(input.columns));
+  for (const std::int32_t f : features)
+    for (std::size_t n = 0; n < h.size(); ++n) h[n] += input.row(f)[n] / static_cast<double>(features.size());
+  double loss = 0;
+  for (std::size_t t = 0; t < targets.size(); ++t) {
+    const double score = reference::dot(output.row(targets[t]), h.data(), input.columns);
+    loss -= std::log(reference::sigmoid(t == 0 ? score : -score));
+  }
+  return loss;
+}
+
+TEST(PairKernel, UpdateIsTheNegativeGradientByCentralDifferences) {
+  const std::int64_t d = 12;
+  const std::vector<std::int32_t> features{3, 1, 4}, targets{0, 5, 2, 7};
+  const std::vector<kernels::Step> steps{{0, 3, 0, 1, 1}};
+  Twin input(8, d, 0.8, 3), output(8, d, 0.8, 4);
+  const Twin input_before = input, output_before = output;
+  const float rate = 0.01f;
+  numeric::Floats scratch(kernels::pair_scratch(input.fast.stride, 4));
+  kernels::train_pairs({features, targets, steps, 4},
+                       {input.fast.values.data(), output.fast.values.data(), input.fast.stride}, rate, scratch.data());
+  const auto check = [&](reference::Matrix at, const TrainingMatrix& before, const TrainingMatrix& after, bool is_input,
+                         double scale) {
+    for (std::int64_t r = 0; r < at.rows; ++r) {
+      for (std::int64_t n = 0; n < d; ++n) {
+        const double x = at.row(r)[n], e = 1e-5;
+        const auto loss = [&](double value) {
+          at.row(r)[n] = value;
+          return is_input ? pair_loss(at, output_before.plain, features, targets)
+                          : pair_loss(input_before.plain, at, features, targets);
+        };
+        const double gradient = (loss(x + e) - loss(x - e)) / (2 * e);
+        at.row(r)[n] = x;
+        const double moved = static_cast<double>(after.row(r)[n]) - static_cast<double>(before.row(r)[n]);
+        EXPECT_NEAR(moved, -static_cast<double>(rate) * scale * gradient, 2e-6) << r << "," << n;
+      }
+    }
+  };
+  check(output.plain = output_before.plain, output_before.fast, output.fast, false, 1);
+  // Feature rows get the whole gradient of h, not their share 1/3 of it (fastText).
+  check(input.plain = input_before.plain, input_before.fast, input.fast, true, 3);
+}
+
+TEST(TokenBorders, AgreeWithAByteLoopAtEveryOffset) {
+  std::string text;
+  Random random(5);
+  for (int i = 0; i < 4000; ++i) {
+    static constexpr std::string_view kSigns = " \n\t\r\v\f\0ab\xc3\xa4z\x08\x0e!";
+    text.push_back(random.below(3) == 0 ? kSigns[random.below(static_cast<std::uint32_t>(kSigns.size()))] : 'x');
+  }
+  const std::string padded = text + std::string(128, ' ');
+  std::vector<std::uint32_t> borders(text.size() + 64);
+  for (std::size_t begin = 0; begin < 200; ++begin) {
+    for (const std::size_t size :
+         {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{65}, text.size() - 200}) {
+      for (const bool inside : {false, true}) {
+        std::vector<std::uint32_t> expected;
+        bool now = inside;
+        for (std::size_t i = begin; i < begin + size; ++i) {
+          if (is_separator(text[i]) != now) continue;
+          expected.push_back(static_cast<std::uint32_t>(i - begin + 9));
+          now = !now;
+        }
+        const std::size_t count = kernels::token_borders(padded.data() + begin, size, 9, inside, borders.data());
+        ASSERT_EQ(std::vector<std::uint32_t>(borders.begin(), borders.begin() + static_cast<std::ptrdiff_t>(count)),
+                  expected)
+            << "from " << begin << " size " << size;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace clary::blazingtext

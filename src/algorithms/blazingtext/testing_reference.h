@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels' sums again as plain loops in double precision, for tests.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "algorithms/blazingtext/kernels/kernels.h"
+
+namespace clary::blazingtext::reference {
+
+struct Matrix {
+  std::int64_t rows = 0, columns = 0;
+  std::vector<double> values;
+
+  Matrix(std::int64_t r, std::int64_t c) : rows(r), columns(c), values(static_cast<std::size_t>(r * c)) {}
+  double* row(std::int64_t r) { return values.data() + r * columns; }
+  const double* row(std::int64_t r) const { return values.data() + r * columns; }
+};
+
+inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+inline double dot(const double* a, const double* b, std::int64_t n) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+/// fastText's order: the feature rows are read and written anew for every pair.
+inline void train_pairs(const kernels::Plan& plan, Matrix& input, Matrix& output, double rate) {
+  const std::int64_t d = input.columns;
+  std::vector<double> h(static_cast<std::size_t>(d)), g(h.size());
+  for (const kernels::Step& step : plan.steps) {
+    const auto rows =
+        plan.features.subspan(static_cast<std::size_t>(step.first_feature), static_cast<std::size_t>(step.features));
+    for (std::int32_t p = 0; p < step.pairs; ++p) {
+      h.assign(h.size(), 0);
+      g.assign(g.size(), 0);
+      for (const std::int32_t row : rows)
+        for (std::int64_t n = 0; n < d; ++n)
+          h[static_cast<std::size_t>(n)] += input.row(row)[n] / static_cast<double>(rows.size());
+      std::vector<double> a;
+      const std::int32_t* targets = plan.targets.data() + step.first_pair + p * plan.targets_per_pair;
+      for (std::int32_t t = 0; t < plan.targets_per_pair; ++t)
+        a.push_back(rate * ((t == 0 ? 1 : 0) - sigmoid(dot(output.row(targets[t]), h.data(), d))));
+      for (std::int32_t t = 0; t < plan.targets_per_pair; ++t) {
+        double* row = output.row(targets[t]);
+        for (std::int64_t n = 0; n < d; ++n) {
+          g[static_cast<std::size_t>(n)] += a[static_cast<std::size_t>(t)] * row[n];
+          row[n] += a[static_cast<std::size_t>(t)] * h[static_cast<std::size_t>(n)];
+        }
+      }
+      for (const std::int32_t row : rows)
+        for (std::int64_t n = 0; n < d; ++n) input.row(row)[n] += g[static_cast<std::size_t>(n)];
+    }
+  }
+}
+
+}  // namespace clary::blazingtext::reference

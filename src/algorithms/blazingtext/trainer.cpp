@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "algorithms/blazingtext/trainer.h"
+
+#include "base/error.h"
+
+namespace clary::blazingtext {
+
+Model train(const Hyperparameters& h, shell::TrainContext& context) {
+  JobShape shape;
+  shape.instance_type = context.instance_type();
+  shape.instances = context.hosts().size();
+  shape.has_validation = context.has_channel("validation");
+  check_job(h, shape);
+  Report report(context.log(), h);
+  report.running(context.hosts());
+  TrainingJob job{h, corpus_of(context.channel("train")), std::nullopt, report};
+  if (h.is_supervised() && shape.has_validation) job.validation = corpus_of(context.channel("validation"));
+  job.threads = context.threads();
+  job.seed = context.seed();
+  job.stopped = [&context] { return context.stop_requested(); };
+  if (shape.instances > 1) job.hosts = &context.collective();
+  return h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
+}
+
+}  // namespace clary::blazingtext
