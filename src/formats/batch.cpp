@@ -13,14 +13,14 @@ void append_range(std::vector<T>& to, const std::vector<T>& from, std::int64_t f
   to.insert(to.end(), from.begin() + first, from.begin() + first + count);
 }
 
-/// Per-row texts: empty, or one per row. Fills the rows that had none before.
+/// What only some rows have: empty, or one per row. Fills the rows that had none before.
 template <class T>
-void append_texts(std::vector<T>& to, std::int64_t to_rows, const std::vector<T>& from, std::int64_t first,
-                  std::int64_t count) {
+void append_optional(std::vector<T>& to, std::int64_t to_rows, const std::vector<T>& from, std::int64_t first,
+                     std::int64_t count, const T& none = {}) {
   if (from.empty() && to.empty()) return;
-  to.resize(static_cast<std::size_t>(to_rows));
+  to.resize(static_cast<std::size_t>(to_rows), none);
   if (!from.empty()) append_range(to, from, first, count);
-  to.resize(static_cast<std::size_t>(to_rows + count));
+  to.resize(static_cast<std::size_t>(to_rows + count), none);
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ void append_rows(Batch& to, const Batch& from, std::int64_t first, std::int64_t 
     to.columns.clear();
     to.labels.clear();
     if (to.sparse) to.offsets.assign(1, 0);
-  } else if (to.sparse != from.sparse || to.width != from.width || to.label_width != from.label_width) {
+  } else if (to.sparse != from.sparse || (!to.sparse && to.width != from.width) || to.label_width != from.label_width) {
     throw Error(Kind::kInternal, "append_rows: batches of different shapes");
   }
   if (from.sparse) {
@@ -76,6 +76,7 @@ void append_rows(Batch& to, const Batch& from, std::int64_t first, std::int64_t 
     const std::int64_t shift = to.offsets.back() - begin;
     append_range(to.values, from.values, begin, end - begin);
     append_range(to.columns, from.columns, begin, end - begin);
+    to.width = std::max(to.width, from.width);
     for (std::int64_t r = first + 1; r <= first + count; ++r) {
       to.offsets.push_back(from.offsets[static_cast<std::size_t>(r)] + shift);
     }
@@ -83,10 +84,12 @@ void append_rows(Batch& to, const Batch& from, std::int64_t first, std::int64_t 
     append_range(to.values, from.values, first * from.width, count * from.width);
   }
   append_range(to.labels, from.labels, first * from.label_width, count * from.label_width);
-  append_texts(to.uids, to.rows, from.uids, first, count);
-  append_texts(to.metadata, to.rows, from.metadata, first, count);
-  append_texts(to.configurations, to.rows, from.configurations, first, count);
-  append_texts(to.tokens, to.rows, from.tokens, first, count);
+  append_optional(to.weights, to.rows, from.weights, first, count, 1.0F);
+  append_optional(to.query_ids, to.rows, from.query_ids, first, count);
+  append_optional(to.uids, to.rows, from.uids, first, count);
+  append_optional(to.metadata, to.rows, from.metadata, first, count);
+  append_optional(to.configurations, to.rows, from.configurations, first, count);
+  append_optional(to.tokens, to.rows, from.tokens, first, count);
   to.rows += count;
 }
 

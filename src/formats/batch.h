@@ -22,6 +22,8 @@ struct Batch {
   std::vector<std::int64_t> offsets;             // sparse only: rows + 1
   std::vector<float> labels;                     // rows * label_width
   std::int64_t label_width = 0;                  // 0: no labels
+  std::vector<float> weights;                    // empty, or one per row (libsvm label:weight); 1 where none was given
+  std::vector<std::int64_t> query_ids;           // empty, or one per row (libsvm qid:n)
   std::vector<std::string> uids;                 // empty, or one per row (Record.uid)
   std::vector<std::string> metadata;             // empty, or one per row (Record.metadata)
   std::vector<std::string> configurations;       // inference only: per-row JSON options, empty or one per row
@@ -55,7 +57,7 @@ void make_dense(Batch& batch);
 void make_sparse(Batch& batch);
 
 /// Appends rows [first, first + count) of `from` to `to`; both have the same layout, width and label width, or `to` is
-/// empty.
+/// empty. Sparse rows may differ in width (libsvm): the larger one stands.
 void append_rows(Batch& to, const Batch& from, std::int64_t first, std::int64_t count);
 
 }  // namespace clary::formats

@@ -10,6 +10,8 @@ BatchBuilder::BatchBuilder(Batch& out, bool sparse) : out_(out) {
   out.rows = 0;
   out.offsets.clear();
   if (sparse) out.offsets.push_back(0);
+  out.weights.clear();
+  out.query_ids.clear();
   out.uids.clear();
   out.metadata.clear();
   out.configurations.clear();
@@ -48,6 +50,8 @@ void BatchBuilder::finish(const RowShape& shape) {
   out_.columns.resize(out_.sparse ? used_ : 0);
   out_.labels.resize(used_labels_);
   const auto rows = static_cast<std::size_t>(out_.rows);
+  if (!out_.weights.empty()) out_.weights.resize(rows, 1);
+  if (!out_.query_ids.empty()) out_.query_ids.resize(rows);
   if (!out_.uids.empty()) out_.uids.resize(rows);
   if (!out_.metadata.empty()) out_.metadata.resize(rows);
   if (!out_.configurations.empty()) out_.configurations.resize(rows);

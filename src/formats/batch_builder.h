@@ -63,6 +63,16 @@ class BatchBuilder {
   /// Makes the rows so far CSR; later rows must be added as such.
   void become_sparse();
 
+  /// Of the row just added; rows before that had none get weight 1 and query 0.
+  void set_weight(float weight) {
+    out_.weights.resize(static_cast<std::size_t>(out_.rows), 1);
+    out_.weights.back() = weight;
+  }
+  void set_query(std::int64_t id) {
+    out_.query_ids.resize(static_cast<std::size_t>(out_.rows));
+    out_.query_ids.back() = id;
+  }
+
   /// Per-row texts of the row just added.
   void set_uid(std::string_view text) { set_text(out_.uids, text); }
   void set_metadata(std::string_view text) { set_text(out_.metadata, text); }

@@ -18,11 +18,15 @@ struct TypeRow {
 };
 
 // Every spelling met in documents, notebooks and SDKs.
-constexpr std::array<TypeRow, 12> kTypes{{
+constexpr std::array<TypeRow, 16> kTypes{{
     {"application/x-recordio-protobuf", Format::kRecordIoProtobuf},
+    {"recordio-protobuf", Format::kRecordIoProtobuf},
     {"text/csv", Format::kCsv},
     {"csv", Format::kCsv},
     {"application/csv", Format::kCsv},
+    {"text/libsvm", Format::kLibsvm},
+    {"text/x-libsvm", Format::kLibsvm},
+    {"libsvm", Format::kLibsvm},
     {"application/json", Format::kJson},
     {"text/json", Format::kJson},
     {"application/jsonlines", Format::kJsonLines},

@@ -12,7 +12,7 @@
 
 namespace clary::formats {
 
-enum class Format { kRecordIoProtobuf, kCsv, kJson, kJsonLines, kText, kOther };
+enum class Format { kRecordIoProtobuf, kCsv, kLibsvm, kJson, kJsonLines, kText, kOther };
 
 struct ContentType {
   std::string type;                                            // lower case, without parameters; "" when none was given

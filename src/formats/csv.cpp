@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <cstring>
 #include <limits>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "formats/number.h"
 #include "formats/simd.h"
@@ -25,8 +28,16 @@ std::string_view line_at(std::string_view text, std::size_t position) {
   return without_carriage_return(text.substr(position, text.find('\n', position) - position));
 }
 
-std::size_t count_fields(std::string_view line) {
-  return static_cast<std::size_t>(std::count(line.begin(), line.end(), ',')) + 1;
+std::size_t count_fields(std::string_view line, char delimiter) {
+  return static_cast<std::size_t>(std::count(line.begin(), line.end(), delimiter)) + 1;
+}
+
+/// How missing numbers are written: nothing, nan, NA (blanks around and case do not matter).
+bool is_missing(std::string_view field) {
+  field = trimmed(field);
+  if (!field.empty() && (field.front() == '+' || field.front() == '-')) field.remove_prefix(1);
+  const std::string word = lower(field);
+  return word.empty() || word == "nan" || word == "na" || word == "n/a";
 }
 
 }  // namespace
@@ -49,6 +60,34 @@ std::size_t complete_csv_lines(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const auto newline = text.rfind('\n');
   return newline == std::string_view::npos ? 0 : newline + 1;
+}
+
+char guess_delimiter(std::string_view line) {
+  for (const char preferred : {',', '\t', ';', ' ', ':'})
+    if (line.find(preferred) != std::string_view::npos) return preferred;
+  std::array<std::size_t, 128> count{};
+  char best = ',';
+  for (const char c : line) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code <= ' ' || code >= 127 || std::isalnum(code) || std::strchr("+-.\"'", c) != nullptr) continue;
+    if (++count[code] > count[static_cast<unsigned char>(best)]) best = c;
+  }
+  return best;
+}
+
+std::optional<char> delimiter_parameter(const ContentType& type) {
+  const auto value = type.parameter("delimiter");
+  if (!value) return std::nullopt;
+  const std::string word = lower(*value);
+  if (word == "tab" || word == "t" || word == "\\t") return '\t';  // "\t" in quotes loses its backslash
+  if (word == "space" || word == "blank") return ' ';
+  if (word == "comma") return ',';
+  if (word == "semicolon") return ';';
+  if (value->size() == 1 && !std::isalnum(static_cast<unsigned char>(value->front())) &&
+      std::strchr("+-.\"\r\n", value->front()) == nullptr)
+    return value->front();
+  throw Error(Kind::kInvalid, "content type: delimiter: " + quoted_for_message(*value) +
+                                  " is not one character, \"tab\", \"space\", \"comma\" or \"semicolon\"");
 }
 
 void CsvDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std::int64_t max_rows) {
@@ -95,7 +134,8 @@ void CsvDecoder::fill(const Block& block, std::size_t fields) {
   next_ = 0;
   const std::size_t wanted = fields + kIndexAhead;
   if (separators_.size() < wanted + simd::kIndexSlack) separators_.resize(wanted + simd::kIndexSlack);
-  count_ += simd::index_separators(block.text(), indexed_to_, separators_.data() + count_, wanted - count_);
+  count_ += simd::index_separators(block.text(), indexed_to_, separators_.data() + count_, wanted - count_,
+                                   options_.delimiter);
 }
 
 bool CsvDecoder::skip_blank_line(Block& block) {
@@ -112,7 +152,7 @@ bool CsvDecoder::skip_blank_line(Block& block) {
 
 /// The first row says how wide rows are.
 void CsvDecoder::find_shape(const Block& block, RowShape& shape) const {
-  const auto fields = static_cast<std::int64_t>(count_fields(line_at(block.text(), block.position)));
+  const auto fields = static_cast<std::int64_t>(count_fields(line_at(block.text(), block.position), options_.delimiter));
   const std::int64_t dim = options_.feature_dim;
   std::int64_t labels = options_.label_size.value_or(options_.default_label_size);
   if (options_.label_optional && !options_.label_size && dim > 0 && fields == dim) labels = 0;
@@ -143,9 +183,10 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
   if (count_ - next_ < fields || text[separators[fields - 1]] != '\n') fail(block, fields, fields, "");
 
   const char* begin = text + block.position;
+  const char delimiter = options_.delimiter;
   const auto number = [&](std::size_t column) {
     const char* const separator = text + separators[column];
-    if (column + 1 != fields && *separator != ',') fail(block, fields, column, "");
+    if (column + 1 != fields && *separator != delimiter) fail(block, fields, column, "");
     const char* end = separator;
     if (column + 1 == fields && end != begin && end[-1] == '\r') --end;
     float value;
@@ -165,7 +206,7 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
   std::size_t kept = 0;
   for (std::size_t d = 0; d < width;) {
     // Counts and flags: eight one-digit fields at once.
-    if (width - d > simd::kDigitRun && begin[1] == ',' && text_end - begin >= simd::kDigitRunBytes) {
+    if (width - d > simd::kDigitRun && delimiter == ',' && begin[1] == ',' && text_end - begin >= simd::kDigitRunBytes) {
       bool run = false;
       if constexpr (kSparse) {
         run = simd::is_zero_run(begin);
@@ -204,6 +245,7 @@ float CsvDecoder::slow_number(const Block& block, std::size_t fields, std::size_
                               const char* end) const {
   float value = 0;
   const std::string_view field(begin, static_cast<std::size_t>(end - begin));
+  if (options_.missing_allowed) return missing_or_number(block, fields, column, field);
   switch (parse_any_number(field, value)) {
     case NumberProblem::kNone:
       return value;
@@ -221,9 +263,33 @@ float CsvDecoder::slow_number(const Block& block, std::size_t fields, std::size_
   fail(block, fields, column, quoted_for_message(field) + " is not a number");
 }
 
+/// XGBoost's rules: empty, nan and NA are missing, except as a label; infinity and numbers in quotes are refused.
+float CsvDecoder::missing_or_number(const Block& block, std::size_t fields, std::size_t column,
+                                    std::string_view field) const {
+  float value = 0;
+  const bool quoted = field.find('"') != std::string_view::npos;
+  if (!quoted && is_missing(field)) {
+    const auto labels = static_cast<std::size_t>(options_.label_size.value_or(options_.default_label_size));
+    if (column < labels)
+      fail(block, fields, column, quoted_for_message(field) + " is a missing label or weight, expected a number");
+    return std::numeric_limits<float>::quiet_NaN();
+  }
+  switch (quoted ? NumberProblem::kNotANumber : parse_any_number(field, value)) {
+    case NumberProblem::kNone:
+      return value;
+    case NumberProblem::kNotFinite:
+    case NumberProblem::kOutOfRange:
+      fail(block, fields, column, quoted_for_message(field) + " is infinite or outside the range of float32");
+    default:
+      break;
+  }
+  fail(block, fields, column,
+       quoted_for_message(field) + (quoted ? " is in quotes, expected a plain number" : " is not a number"));
+}
+
 /// Looks at the row again to name what is wrong: its width first, then the number.
 void CsvDecoder::fail(const Block& block, std::size_t fields, std::size_t column, const std::string& problem) const {
-  const std::size_t found = count_fields(line_at(block.text(), block.position));
+  const std::size_t found = count_fields(line_at(block.text(), block.position), options_.delimiter);
   if (found != fields) {
     throw RowProblem{block.units, fmt::format("the row has {} columns, expected {}", found, fields)};
   }

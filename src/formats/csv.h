@@ -5,9 +5,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "formats/block.h"
+#include "formats/content_type.h"
 
 namespace clary::formats {
 
@@ -18,6 +21,8 @@ struct CsvOptions {
   bool label_optional = false;
   bool ignore_labels = false;
   bool allow_non_finite = false;
+  bool missing_allowed = false;  // ReadOptions::missing_allowed
+  char delimiter = ',';
   bool header = false;  // the first line of every file is one
 };
 
@@ -37,6 +42,7 @@ class CsvDecoder : public BlockDecoder {
   void decode_row(Block& block, const RowShape& shape, BatchBuilder& to);
   float slow_number(const Block& block, std::size_t fields, std::size_t column, const char* begin,
                     const char* end) const;
+  float missing_or_number(const Block& block, std::size_t fields, std::size_t column, std::string_view field) const;
   [[noreturn]] void fail(const Block& block, std::size_t fields, std::size_t column, const std::string& problem) const;
 
   CsvOptions options_;
@@ -51,6 +57,15 @@ class CsvDecoder : public BlockDecoder {
 
 /// Bytes of `text` up to and with its last newline: what can be decoded before more arrives.
 std::size_t complete_csv_lines(std::span<const std::byte> bytes);
+
+/// The delimiter of a first line as Python's csv.Sniffer finds it for one line, without its mistake of taking a digit:
+/// the first of `,` tab `;` blank `:` that occurs, else the most frequent mark that cannot belong to a number; `,` for
+/// one column.
+char guess_delimiter(std::string_view line);
+
+/// The `delimiter` parameter of a content type ("tab", "space", "\\t" or one character), or nothing.
+/// @throws Error{kInvalid} for anything else
+std::optional<char> delimiter_parameter(const ContentType& type);
 
 /// Foreign text for a message: at most 40 bytes, unprintable ones as \xNN.
 std::string quoted_for_message(std::string_view text);

@@ -42,12 +42,13 @@ void clear(Batch& batch) { BatchBuilder(batch, false).finish({}); }
 
 class ParallelReader : public RowReader {
  public:
-  ParallelReader(std::unique_ptr<BlockSource> source, const MakeDecoder& make_decoder, Layout layout, int threads)
+  ParallelReader(std::unique_ptr<BlockSource> source, const MakeDecoder& make_decoder, const ReadOptions& options)
       : source_(std::move(source)),
         decoder_(make_decoder()),
-        layout_(layout),
-        ahead_(2 * static_cast<std::size_t>(threads)) {
-    for (int i = 0; i < threads; ++i) {
+        layout_(options.layout),
+        as_blocks_(options.as_blocks),
+        ahead_(2 * static_cast<std::size_t>(options.num_threads)) {
+    for (int i = 0; i < options.num_threads; ++i) {
       workers_.emplace_back([this, decoder = std::shared_ptr<BlockDecoder>(make_decoder())] { work(*decoder); });
     }
   }
@@ -64,7 +65,10 @@ class ParallelReader : public RowReader {
 
   bool next(Batch& out, std::int64_t max_rows) override {
     clear(out);
-    while (out.rows < max_rows && has_rows()) take(out, max_rows);
+    while (out.rows < max_rows && has_rows()) {
+      take(out, max_rows);
+      if (as_blocks_) break;
+    }
     if (layout_ == Layout::kDense) make_dense(out);
     rows_read_ += out.rows;
     return out.rows > 0;
@@ -177,6 +181,7 @@ class ParallelReader : public RowReader {
   std::unique_ptr<BlockSource> source_;
   std::unique_ptr<BlockDecoder> decoder_;
   Layout layout_;
+  bool as_blocks_;
   std::size_t ahead_;
   RowShape shape_;
   std::deque<std::unique_ptr<Task>> order_;
@@ -197,8 +202,8 @@ class ParallelReader : public RowReader {
 }  // namespace
 
 std::unique_ptr<RowReader> make_parallel_reader(std::unique_ptr<BlockSource> source, const MakeDecoder& make_decoder,
-                                                Layout layout, int threads) {
-  return std::make_unique<ParallelReader>(std::move(source), make_decoder, layout, threads);
+                                                const ReadOptions& options) {
+  return std::make_unique<ParallelReader>(std::move(source), make_decoder, options);
 }
 
 }  // namespace clary::formats

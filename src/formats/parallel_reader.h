@@ -13,9 +13,9 @@ namespace clary::formats {
 
 using MakeDecoder = std::function<std::unique_ptr<BlockDecoder>()>;
 
-/// The calling thread cuts blocks and merges; `threads` others decode, at most 2 * threads blocks ahead.
+/// The calling thread cuts blocks and merges; options.num_threads others decode, at most twice as many blocks ahead.
 std::unique_ptr<RowReader> make_parallel_reader(std::unique_ptr<BlockSource> source, const MakeDecoder& make_decoder,
-                                                Layout layout, int threads);
+                                                const ReadOptions& options);
 
 /// Throws the Error that a user sees: "<file>: line <n>: <text>".
 [[noreturn]] void throw_problem(const RowProblem& problem, const std::string& file, const char* unit,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "formats/block_source.h"
 #include "formats/csv.h"
+#include "formats/libsvm.h"
 #include "formats/parallel_reader.h"
 #include "formats/record_decoder.h"
 
@@ -25,6 +26,8 @@ CsvOptions csv_options(const ContentType& type, const ReadOptions& options) {
   csv.label_optional = options.label_optional;
   csv.ignore_labels = options.ignore_labels;
   csv.allow_non_finite = options.allow_non_finite;
+  csv.missing_allowed = options.missing_allowed;
+  csv.delimiter = delimiter_parameter(type).value_or(options.delimiter);
   csv.header = type.parameter("header") == "present";
   return csv;
 }
@@ -33,19 +36,25 @@ MakeDecoder decoder_for(const ContentType& type, const ReadOptions& options) {
   if (type.format() == Format::kCsv) {
     return [csv = csv_options(type, options)] { return std::make_unique<CsvDecoder>(csv); };
   }
+  if (type.format() == Format::kLibsvm) {
+    type.require_utf8();
+    return [libsvm = LibsvmOptions{options.feature_dim, options.libsvm_request, options.missing_allowed}] {
+      return std::make_unique<LibsvmDecoder>(libsvm);
+    };
+  }
   if (type.type.empty() || type.format() == Format::kRecordIoProtobuf) {
     return [record = RecordOptions{options.feature_dim, options.ignore_labels, options.allow_non_finite}] {
       return std::make_unique<RecordDecoder>(record);
     };
   }
   throw Error(Kind::kInvalid, "content type \"" + type.text() +
-                                  "\" is not supported for rows: use application/x-recordio-protobuf or text/csv");
+                                  "\" is not supported for rows: use application/x-recordio-protobuf, text/csv or text/libsvm");
 }
 
 CutOptions cut_options(const ContentType& type, const ReadOptions& options) {
   CutOptions cut;
   cut.max_row_bytes = std::min(options.max_row_bytes, kMaxRowBytes);
-  if (type.format() == Format::kCsv) {
+  if (type.format() == Format::kCsv || type.format() == Format::kLibsvm) {
     cut.cut = [](std::span<const std::byte> bytes, std::size_t) { return complete_csv_lines(bytes); };
     cut.newline_at_end = true;
     cut.unit = "line";
@@ -60,8 +69,11 @@ CutOptions cut_options(const ContentType& type, const ReadOptions& options) {
 /// Decodes in the caller's thread, straight into the caller's batch.
 class InlineReader : public RowReader {
  public:
-  InlineReader(std::unique_ptr<BlockSource> source, const MakeDecoder& make_decoder, Layout layout)
-      : source_(std::move(source)), decoder_(make_decoder()), layout_(layout) {}
+  InlineReader(std::unique_ptr<BlockSource> source, const MakeDecoder& make_decoder, const ReadOptions& options)
+      : source_(std::move(source)),
+        decoder_(make_decoder()),
+        layout_(options.layout),
+        as_blocks_(options.as_blocks) {}
 
   bool next(Batch& out, std::int64_t max_rows) override {
     BatchBuilder builder(out, layout_ == Layout::kSparse);
@@ -71,6 +83,7 @@ class InlineReader : public RowReader {
       } catch (const RowProblem& problem) {
         throw_problem(problem, *block_.file, decoder_->unit(), units_before_);
       }
+      if (as_blocks_ && builder.rows() > 0) break;
     }
     builder.finish(shape_);
     if (layout_ == Layout::kDense) make_dense(out);
@@ -91,6 +104,7 @@ class InlineReader : public RowReader {
   std::unique_ptr<BlockSource> source_;
   std::unique_ptr<BlockDecoder> decoder_;
   Layout layout_;
+  bool as_blocks_;
   RowShape shape_;
   Block block_;
   std::int64_t units_before_ = 0;
@@ -100,8 +114,8 @@ class InlineReader : public RowReader {
 std::unique_ptr<RowReader> make_reader(std::unique_ptr<BlockSource> source, const ContentType& type,
                                        const ReadOptions& options) {
   const MakeDecoder decoder = decoder_for(type, options);
-  if (options.num_threads <= 1) return std::make_unique<InlineReader>(std::move(source), decoder, options.layout);
-  return make_parallel_reader(std::move(source), decoder, options.layout, options.num_threads);
+  if (options.num_threads <= 1) return std::make_unique<InlineReader>(std::move(source), decoder, options);
+  return make_parallel_reader(std::move(source), decoder, options);
 }
 
 }  // namespace

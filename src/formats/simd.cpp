@@ -20,11 +20,11 @@ namespace {
     }                                                                                \
   }
 
-/// Bit i set when text[i] is ',' or '\n', for 64 bytes.
-std::uint64_t separator_bits(const char* text) noexcept {
+/// Bit i set when text[i] is the delimiter or '\n', for 64 bytes.
+std::uint64_t separator_bits(const char* text, char delimiter) noexcept {
   std::uint64_t bits = 0;
 #ifdef __SSE2__
-  const __m128i comma = _mm_set1_epi8(',');
+  const __m128i comma = _mm_set1_epi8(delimiter);
   const __m128i newline = _mm_set1_epi8('\n');
   for (int i = 0; i < 4; ++i) {
     const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + 16 * i));
@@ -32,22 +32,23 @@ std::uint64_t separator_bits(const char* text) noexcept {
     bits |= static_cast<std::uint64_t>(static_cast<std::uint32_t>(mask)) << (16 * i);
   }
 #else
-  for (int i = 0; i < 64; ++i) bits |= static_cast<std::uint64_t>(text[i] == ',' || text[i] == '\n') << i;
+  for (int i = 0; i < 64; ++i) bits |= static_cast<std::uint64_t>(text[i] == delimiter || text[i] == '\n') << i;
 #endif
   return bits;
 }
 
-std::size_t index_block(const char* text, std::uint32_t base, std::uint32_t* out) noexcept {
-  std::uint64_t bits = separator_bits(text);
+std::size_t index_block(const char* text, std::uint32_t base, std::uint32_t* out, char delimiter) noexcept {
+  std::uint64_t bits = separator_bits(text, delimiter);
   const int count = std::popcount(bits);
   CLARY_WRITE_BITS(bits, count, base, out)
   return static_cast<std::size_t>(count);
 }
 
-std::size_t index_whole(const char* text, std::size_t size, std::size_t& from, std::uint32_t* out, std::size_t wanted) {
+std::size_t index_whole(const char* text, std::size_t size, std::size_t& from, std::uint32_t* out, std::size_t wanted,
+                        char delimiter) {
   std::size_t count = 0;
   for (; count < wanted && from + kIndexStep <= size; from += kIndexStep) {
-    count += index_block(text + from, static_cast<std::uint32_t>(from), out + count);
+    count += index_block(text + from, static_cast<std::uint32_t>(from), out + count, delimiter);
   }
   return count;
 }
@@ -55,8 +56,8 @@ std::size_t index_whole(const char* text, std::size_t size, std::size_t& from, s
 #ifdef CLARY_HAS_AVX2_VERSION
 __attribute__((target("avx2,bmi,popcnt"))) std::size_t index_whole_avx2(const char* text, std::size_t size,
                                                                         std::size_t& from, std::uint32_t* out,
-                                                                        std::size_t wanted) {
-  const __m256i comma = _mm256_set1_epi8(',');
+                                                                        std::size_t wanted, char delimiter) {
+  const __m256i comma = _mm256_set1_epi8(delimiter);
   const __m256i newline = _mm256_set1_epi8('\n');
   const auto half = [&](const char* at) __attribute__((target("avx2,bmi,popcnt"))) {
     const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
@@ -76,7 +77,7 @@ __attribute__((target("avx2,bmi,popcnt"))) std::size_t index_whole_avx2(const ch
 }
 #endif
 
-using IndexWhole = std::size_t (*)(const char*, std::size_t, std::size_t&, std::uint32_t*, std::size_t);
+using IndexWhole = std::size_t (*)(const char*, std::size_t, std::size_t&, std::uint32_t*, std::size_t, char);
 
 IndexWhole best_version() {
 #ifdef CLARY_HAS_AVX2_VERSION
@@ -89,13 +90,14 @@ IndexWhole best_version() {
 
 }  // namespace
 
-std::size_t index_separators(std::string_view text, std::size_t& from, std::uint32_t* out, std::size_t wanted) {
+std::size_t index_separators(std::string_view text, std::size_t& from, std::uint32_t* out, std::size_t wanted,
+                             char delimiter) {
   static const IndexWhole index = best_version();
-  std::size_t count = index(text.data(), text.size(), from, out, wanted);
+  std::size_t count = index(text.data(), text.size(), from, out, wanted, delimiter);
   if (count < wanted && from < text.size()) {
     char tail[kIndexStep] = {};
     std::memcpy(tail, text.data() + from, text.size() - from);
-    count += index_block(tail, static_cast<std::uint32_t>(from), out + count);
+    count += index_block(tail, static_cast<std::uint32_t>(from), out + count, delimiter);
     from = text.size();
   }
   return count;

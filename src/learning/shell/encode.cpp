@@ -198,6 +198,7 @@ std::string encode(const Predictions& predictions, formats::Format format, const
       return encode_csv(predictions);
     case formats::Format::kRecordIoProtobuf:
       return encode_records(predictions, uids);
+    case formats::Format::kLibsvm:
     case formats::Format::kText:
     case formats::Format::kOther:
       break;
