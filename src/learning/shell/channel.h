@@ -26,6 +26,12 @@ class Channel {
   const std::string& name() const noexcept { return name_; }
   /// As given with the job, or the algorithm's default for the channel.
   const formats::ContentType& content_type() const noexcept { return content_type_; }
+  /// False when content_type() is the algorithm's default because the job named none.
+  bool has_content_type() const noexcept { return !config_.content_type.value_or("").empty(); }
+  /// For algorithms that find out the type themselves.
+  void set_content_type(formats::ContentType type) { content_type_ = std::move(type); }
+  /// File mode: where the channel's files lie.
+  std::filesystem::path folder() const { return layout_.channel_dir(name_); }
   bool is_pipe() const noexcept { return config_.input_mode == contract::InputMode::kPipe; }
   bool is_sharded() const noexcept { return config_.distribution == "ShardedByS3Key"; }
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "algorithms/xgboost/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "algorithms/xgboost/model_file.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "contract/image.h"
+
+namespace clary::xgboost {
+namespace {
+
+constexpr std::uint64_t kMaxModelBytes = 8ULL << 30;
+
+}  // namespace
+
+void Model::save(const std::filesystem::path& dir) const {
+  const ModelFile form = model_file_of(contract::image_from_environment().tag);
+  for (std::size_t i = 0; i < boosters_.size(); ++i) {
+    const std::string name = boosters_.size() == 1 ? kModelFileName : fmt::format("{}-{}", kModelFileName, i);
+    write_file_atomically(dir / name, write_model(boosters_[i], form));
+  }
+}
+
+Model Model::load(const std::filesystem::path& dir) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(dir)) {
+    if (!entry.is_regular_file()) continue;
+    if (entry.path().filename().string().starts_with('.'))
+      std::fprintf(stderr, "WARNING: Ignoring dotfile '%s' found in model directory - please exclude dotfiles from model archives\n",
+                   entry.path().c_str());
+    else
+      files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  if (files.empty()) throw Error(Kind::kInvalid, "Unable to load model: no file in " + dir.string());
+  Model out;
+  for (const auto& file : files) {
+    try {
+      out.boosters_.push_back(read_model(read_file(file, kMaxModelBytes)));
+    } catch (const Error& error) {
+      throw Error(Kind::kInvalid, fmt::format("Unable to load model: {}: {}", file.filename().string(), error.what()));
+    }
+  }
+  return out;
+}
+
+}  // namespace clary::xgboost

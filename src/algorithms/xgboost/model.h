@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// A trained model, alone or an ensemble of several files: saved as the image tag wants it, loaded from whatever users
+// bring, and answering requests as the published container does.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "algorithms/xgboost/library.h"
+#include "learning/shell/serve.h"
+
+namespace clary::xgboost {
+
+/// Name of the one file in model.tar.gz; k-fold writes xgboost-model-0, -1, ...
+inline constexpr const char* kModelFileName = "xgboost-model";
+
+class Model {
+ public:
+  Model() = default;
+  /// One booster, or the folds of a cross-validation in their order.
+  explicit Model(std::vector<Booster> boosters) : boosters_(std::move(boosters)) {}
+
+  /// Writes xgboost-model (several boosters: xgboost-model-<i>), each whole or not at all, in the form of the image tag
+  /// (contract::image_from_environment).
+  void save(const std::filesystem::path& dir) const;
+  /// Every file of the folder that is not hidden. @throws Error{kInvalid} "Unable to load model: ..."
+  static Model load(const std::filesystem::path& dir);
+
+  const std::vector<Booster>& boosters() const noexcept { return boosters_; }
+
+ private:
+  std::vector<Booster> boosters_;
+};
+
+}  // namespace clary::xgboost

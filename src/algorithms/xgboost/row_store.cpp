@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "algorithms/xgboost/row_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_set>
+
+#include "base/error.h"
+
+namespace clary::xgboost {
+namespace {
+
+using formats::Batch;
+
+bool all_finite_or_nan(const std::vector<float>& values) {
+  bool good = true;
+  for (const float value : values) good &= !std::isinf(value);
+  return good;
+}
+
+/// Removes the columns from dense rows, in place. @param columns  ascending
+void remove_columns(Batch& batch, const std::vector<std::int64_t>& columns) {
+  std::size_t kept = 0;
+  const auto width = batch.width;
+  for (std::int64_t r = 0; r < batch.rows; ++r) {
+    std::size_t next = 0;
+    for (std::int64_t d = 0; d < width; ++d) {
+      if (next < columns.size() && columns[next] == d) {
+        ++next;
+        continue;
+      }
+      batch.values[kept++] = batch.values[static_cast<std::size_t>(r * width + d)];
+    }
+  }
+  batch.width -= static_cast<std::int64_t>(columns.size());
+  batch.values.resize(kept);
+}
+
+/// A batch of the rows for which keep[r] is true.
+Batch selected(const Batch& batch, const std::vector<bool>& keep) {
+  Batch out;
+  for (std::int64_t r = 0; r < batch.rows;) {
+    std::int64_t end = r;
+    while (end < batch.rows && keep[static_cast<std::size_t>(end)]) ++end;
+    if (end > r) append_rows(out, batch, r, end - r);
+    r = end + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+void RowStore::add(Batch& batch) {
+  split_roles(batch);
+  if (batch.label_width == 0)
+    throw Error(Kind::kInvalid,
+                "Got input data without labels. Please check the input data set. If training job is running on multiple "
+                "instances, please switch to using single instance if number of records in the data set is less than "
+                "number of workers (16 * number of instance) in the cluster.");
+  if (batch.label_width > 1 + (roles_.split_by_reader() == 2 ? 1 : 0))
+    throw Error(Kind::kInvalid, fmt::format("channel {}: rows have {} labels, expected one", name_, batch.label_width));
+  check(batch);
+  const std::int64_t given = batch.rows;
+  if (shares_ > 1) take_share(batch);
+  seen_ += given;
+  if (batch.label_width == 2) {  // csv_weights: label, weight
+    for (std::size_t i = 0; i < batch.labels.size(); i += 2) {
+      labels_.push_back(batch.labels[i]);
+      weights_.push_back(batch.labels[i + 1]);
+    }
+  } else {
+    labels_.insert(labels_.end(), batch.labels.begin(), batch.labels.end());
+  }
+  const auto rows = static_cast<std::size_t>(rows_ + batch.rows);
+  if (!batch.weights.empty() || !weights_.empty()) {
+    weights_.resize(std::max(weights_.size(), static_cast<std::size_t>(rows_)), 1);
+    weights_.insert(weights_.end(), batch.weights.begin(), batch.weights.end());
+    weights_.resize(rows, 1);
+  }
+  if (!batch.query_ids.empty() || !queries_.empty()) {
+    queries_.resize(static_cast<std::size_t>(rows_));
+    queries_.insert(queries_.end(), batch.query_ids.begin(), batch.query_ids.end());
+    queries_.resize(rows);
+  }
+  rows_ += batch.rows;
+  width_ = std::max(width_, batch.width);
+  batch.labels.clear();
+  if (batch.rows > 0) blocks_.push_back(std::exchange(batch, {}));
+}
+
+/// Labels, weights and groups that stand in other columns than the first ones.
+void RowStore::split_roles(Batch& batch) {
+  if (roles_.split_by_reader() != 0 || batch.label_width != 0 || batch.sparse) return;
+  std::vector<std::int64_t> columns;
+  for (const std::int64_t column : {roles_.label, roles_.weight, roles_.group}) {
+    if (column < 0) continue;
+    if (column >= batch.width)
+      throw Error(Kind::kInvalid, fmt::format("channel {}: column {} is named as label, weight or group, but rows have "
+                                              "{} columns",
+                                              name_, column, batch.width));
+    columns.push_back(column);
+  }
+  for (std::int64_t r = 0; r < batch.rows; ++r) {
+    const auto row = batch.row(r);
+    batch.labels.push_back(row[static_cast<std::size_t>(roles_.label)]);
+    if (roles_.weight >= 0) batch.weights.push_back(row[static_cast<std::size_t>(roles_.weight)]);
+    if (roles_.group < 0) continue;
+    const float group = row[static_cast<std::size_t>(roles_.group)];
+    if (!(group >= 0) || group != std::floor(group) || group >= 16777216)
+      throw Error(Kind::kMalformed, fmt::format("channel {}: row {}: group {} is not a whole number from 0 to 16777215",
+                                                name_, seen_ + r + 1, group));
+    batch.query_ids.push_back(static_cast<std::int64_t>(group));
+  }
+  batch.label_width = 1;
+  std::sort(columns.begin(), columns.end());
+  remove_columns(batch, columns);
+}
+
+void RowStore::check(const Batch& batch) const {
+  const auto fail = [&](std::size_t row, const std::string& problem) {
+    throw Error(Kind::kMalformed,
+                fmt::format("channel {}: row {}: {}", name_, seen_ + static_cast<std::int64_t>(row) + 1, problem));
+  };
+  const auto labels = static_cast<std::size_t>(batch.label_width);
+  for (std::size_t i = 0; i < batch.labels.size(); ++i) {
+    if (std::isfinite(batch.labels[i]) && (i % labels == 0 || batch.labels[i] >= 0)) continue;
+    if (i % labels == 0) fail(i / labels, fmt::format("label {} is not a finite number", batch.labels[i]));
+    fail(i / labels, fmt::format("weight {} is not a number >= 0", batch.labels[i]));
+  }
+  for (std::size_t r = 0; r < batch.weights.size(); ++r)
+    if (!(batch.weights[r] >= 0) || std::isinf(batch.weights[r]))
+      fail(r, fmt::format("weight {} is not a number >= 0", batch.weights[r]));
+  if (all_finite_or_nan(batch.values)) return;
+  for (std::int64_t r = 0; r < batch.rows; ++r) {
+    const auto values = batch.sparse ? batch.row_values(r) : batch.row(r);
+    for (const float value : values)
+      if (std::isinf(value)) fail(static_cast<std::size_t>(r), "a feature is infinite");
+  }
+}
+
+/// Rows of this host, where every host reads all of them. Rows of one query stay together.
+void RowStore::take_share(Batch& batch) {
+  std::vector<bool> keep(static_cast<std::size_t>(batch.rows));
+  for (std::int64_t r = 0; r < batch.rows; ++r) {
+    std::int64_t number = seen_ + r;
+    if (!batch.query_ids.empty()) {
+      const std::int64_t query = batch.query_ids[static_cast<std::size_t>(r)];
+      if (query != last_query_) ++query_number_;
+      last_query_ = query;
+      number = query_number_;
+    }
+    keep[static_cast<std::size_t>(r)] = number % shares_ == share_;
+  }
+  const std::int64_t label_width = batch.label_width, width = batch.width;
+  batch = selected(batch, keep);
+  batch.label_width = label_width;
+  batch.width = width;
+}
+
+Matrix RowStore::make_matrix(std::int64_t width, int threads) {
+  const bool dense = std::none_of(blocks_.begin(), blocks_.end(), [](const Batch& b) { return b.sparse; });
+  Matrix matrix;
+  if (dense && width == width_ && !blocks_.empty()) {
+    std::vector<float> values = std::move(blocks_[0].values);
+    values.reserve(static_cast<std::size_t>(rows_ * width));
+    for (std::size_t b = 1; b < blocks_.size(); ++b) {
+      values.insert(values.end(), blocks_[b].values.begin(), blocks_[b].values.end());
+      blocks_[b] = {};
+    }
+    blocks_.clear();
+    matrix = Matrix::from_dense(values, rows_, width, threads);
+  } else {
+    std::vector<std::int64_t> offsets{0};
+    std::vector<std::int32_t> columns;
+    std::vector<float> values;
+    for (Batch& block : blocks_) {
+      for (std::int64_t r = 0; r < block.rows; ++r) {
+        const auto row = block.sparse ? block.row_values(r) : block.row(r);
+        values.insert(values.end(), row.begin(), row.end());
+        if (block.sparse)
+          columns.insert(columns.end(), block.row_columns(r).begin(), block.row_columns(r).end());
+        else
+          for (std::int64_t d = 0; d < block.width; ++d) columns.push_back(static_cast<std::int32_t>(d));
+        offsets.push_back(static_cast<std::int64_t>(values.size()));
+      }
+      block = {};
+    }
+    matrix = Matrix::from_csr(offsets, columns, values, width, threads);
+  }
+  set_row_fields(matrix);
+  return matrix;
+}
+
+void RowStore::set_row_fields(Matrix& matrix) {
+  matrix.set_labels(labels_);
+  if (queries_.empty()) {
+    if (!weights_.empty()) matrix.set_weights(weights_);
+    return;
+  }
+  std::vector<std::uint32_t> sizes;
+  std::vector<float> group_weights;  // the library takes one weight a query
+  std::unordered_set<std::int64_t> seen;
+  for (std::size_t r = 0; r < queries_.size(); ++r) {
+    if (r > 0 && queries_[r] == queries_[r - 1]) {
+      ++sizes.back();
+      continue;
+    }
+    if (!seen.insert(queries_[r]).second)
+      throw Error(Kind::kMalformed, fmt::format("channel {}: query {} comes again after others; rows of one query must "
+                                                "stand together",
+                                                name_, queries_[r]));
+    sizes.push_back(1);
+    if (!weights_.empty()) group_weights.push_back(weights_[r]);
+  }
+  matrix.set_groups(sizes);
+  if (!group_weights.empty()) matrix.set_weights(group_weights);
+}
+
+}  // namespace clary::xgboost
