@@ -8,9 +8,9 @@
 
 #include "algorithms/xgboost/channel_files.h"
 #include "algorithms/xgboost/row_store.h"
+#include "algorithms/xgboost/tag.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "contract/image.h"
 #include "formats/csv.h"
 
 namespace clary::xgboost {
@@ -207,8 +207,7 @@ LoadedData load_data(shell::TrainContext& context, const LoadOptions& options) {
   const bool no_validation = !validation || is_empty(*validation, context);
   if (no_train && no_validation) return out;
   const Plan plan = make_plan(no_train ? *validation : train, options, context);
-  const auto image = contract::image_from_environment();
-  const bool old_texts = image.repository.ends_with("xgboost") && !image.repository.ends_with("sagemaker-xgboost");
+  const bool old_texts = tag_from_environment() < Tag{0, 90};
   if (plan.type.format() == Format::kLibsvm) {
     check_libsvm_files(train.files, old_texts, context.log());
     if (validation) check_libsvm_files(validation->files, old_texts, context.log());

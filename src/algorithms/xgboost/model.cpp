@@ -9,7 +9,6 @@
 #include "algorithms/xgboost/model_file.h"
 #include "base/error.h"
 #include "base/files.h"
-#include "contract/image.h"
 
 namespace clary::xgboost {
 namespace {
@@ -19,7 +18,7 @@ constexpr std::uint64_t kMaxModelBytes = 8ULL << 30;
 }  // namespace
 
 void Model::save(const std::filesystem::path& dir) const {
-  const ModelFile form = model_file_of(contract::image_from_environment().tag);
+  const ModelFile form = model_file_of(tag_from_environment());
   for (std::size_t i = 0; i < boosters_.size(); ++i) {
     const std::string name = boosters_.size() == 1 ? kModelFileName : fmt::format("{}-{}", kModelFileName, i);
     write_file_atomically(dir / name, write_model(boosters_[i], form));

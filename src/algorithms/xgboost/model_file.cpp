@@ -17,16 +17,6 @@ constexpr const char* kEnvModelFormat = "CLARY_XGBOOST_MODEL_FORMAT";
 constexpr std::string_view kBinaryMagic = "binf";
 constexpr std::string_view kConfigOffset = "CONFIG-offset:";  // of the library's snapshots of 1.0 to 1.5
 
-/// "1.0-1-cpu-py3" -> {1, 0}; nothing for "latest" and "1".
-std::optional<std::pair<int, int>> version_of(std::string_view tag) {
-  int major = 0, minor = 0;
-  const char* const end = tag.data() + tag.size();
-  const auto first = std::from_chars(tag.data(), end, major);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.') return std::nullopt;
-  if (std::from_chars(first.ptr + 1, end, minor).ec != std::errc()) return std::nullopt;
-  return std::pair(major, minor);
-}
-
 /// The snapshot form that 1.0 to 1.2 pickled: marker, length of the model, the model without its magic, configuration.
 std::string old_snapshot(const Booster& booster) {
   std::string model = booster.save_to_buffer(ModelFormat::kDeprecated);
@@ -101,7 +91,7 @@ Booster read_any(std::string_view bytes) {
 
 }  // namespace
 
-ModelFile model_file_of(std::string_view image_tag) {
+ModelFile model_file_of(Tag tag) {
   if (const char* asked = std::getenv(kEnvModelFormat); asked != nullptr && *asked != '\0') {
     const std::string_view word = asked;
     if (word == "pickle") return ModelFile::kPickle;
@@ -110,10 +100,8 @@ ModelFile model_file_of(std::string_view image_tag) {
     if (word == "json") return ModelFile::kJson;
     throw Error(Kind::kInvalid, fmt::format("{}: '{}' is none of pickle, binary, ubj, json", kEnvModelFormat, word));
   }
-  if (image_tag.empty()) return ModelFile::kBinary;
-  const auto version = version_of(image_tag);
-  if (!version || *version < std::pair(1, 3)) return ModelFile::kPickle;
-  return *version < std::pair(2, 1) ? ModelFile::kBinary : ModelFile::kUbj;
+  if (tag < Tag{1, 3}) return ModelFile::kPickle;
+  return tag < Tag{2, 1} ? ModelFile::kBinary : ModelFile::kUbj;
 }
 
 std::string write_model(const Booster& booster, ModelFile form) {

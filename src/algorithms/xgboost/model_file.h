@@ -9,14 +9,15 @@
 
 #include "algorithms/xgboost/library.h"
 #include "algorithms/xgboost/pickle.h"
+#include "algorithms/xgboost/tag.h"
 
 namespace clary::xgboost {
 
 enum class ModelFile { kPickle, kBinary, kUbj, kJson };
 
-/// What the image tag of the user's choice ("1.0-1-cpu-py3", "latest", "") writes, unless CLARY_XGBOOST_MODEL_FORMAT
+/// What the image of the user's choice writes, unless CLARY_XGBOOST_MODEL_FORMAT
 /// says pickle, binary, ubj or json. @throws Error{kInvalid} for another value
-ModelFile model_file_of(std::string_view image_tag);
+ModelFile model_file_of(Tag tag);
 
 /// The bytes of `xgboost-model`.
 std::string write_model(const Booster& booster, ModelFile form);

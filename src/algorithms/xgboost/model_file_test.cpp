@@ -78,20 +78,22 @@ else:
   b.load_model(sys.argv[1])
 print(" ".join("%.9g" % v for v in b.predict(xgb.DMatrix(x))), end=" "))";
 
+ModelFile form_of(const char* tag) { return model_file_of(tag_of({"sagemaker-xgboost", tag})); }
+
 TEST(ModelFile, TagsChooseTheForm) {
-  EXPECT_EQ(model_file_of("1"), ModelFile::kPickle);
-  EXPECT_EQ(model_file_of("latest"), ModelFile::kPickle);
-  EXPECT_EQ(model_file_of("0.90-2-cpu-py3"), ModelFile::kPickle);
-  EXPECT_EQ(model_file_of("1.0-1-cpu-py3"), ModelFile::kPickle);
-  EXPECT_EQ(model_file_of("1.2-2"), ModelFile::kPickle);
-  EXPECT_EQ(model_file_of("1.3-1"), ModelFile::kBinary);
-  EXPECT_EQ(model_file_of("1.7-1"), ModelFile::kBinary);
-  EXPECT_EQ(model_file_of("3.0-5"), ModelFile::kUbj);
-  EXPECT_EQ(model_file_of(""), ModelFile::kBinary);
+  EXPECT_EQ(model_file_of(tag_of({"xgboost", "1"})), ModelFile::kPickle);
+  EXPECT_EQ(model_file_of(tag_of({"xgboost", "latest"})), ModelFile::kPickle);
+  EXPECT_EQ(form_of("0.90-2-cpu-py3"), ModelFile::kPickle);
+  EXPECT_EQ(form_of("1.0-1-cpu-py3"), ModelFile::kPickle);
+  EXPECT_EQ(form_of("1.2-2"), ModelFile::kPickle);
+  EXPECT_EQ(form_of("1.3-1"), ModelFile::kBinary);
+  EXPECT_EQ(form_of("1.7-1"), ModelFile::kBinary);
+  EXPECT_EQ(form_of("3.0-5"), ModelFile::kUbj);
+  EXPECT_EQ(form_of(""), ModelFile::kBinary);
   setenv("CLARY_XGBOOST_MODEL_FORMAT", "json", 1);
-  EXPECT_EQ(model_file_of("1.0-1"), ModelFile::kJson);
+  EXPECT_EQ(form_of("1.0-1"), ModelFile::kJson);
   setenv("CLARY_XGBOOST_MODEL_FORMAT", "onnx", 1);
-  EXPECT_THROW(model_file_of("1.0-1"), Error);
+  EXPECT_THROW(form_of("1.7-1"), Error);
   unsetenv("CLARY_XGBOOST_MODEL_FORMAT");
 }
 
