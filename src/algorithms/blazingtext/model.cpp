@@ -41,13 +41,19 @@ void append_word_rows(const Model& model, std::string_view text, std::int64_t wo
 
 void append_line_rows(const Model& model, std::string_view line, std::vector<std::int32_t>& rows) {
   std::vector<std::uint32_t> hashes;
+  const auto add = [&](std::string_view token, std::int64_t id, std::uint32_t hash) {
+    append_word_rows(model, token, id, rows);
+    hashes.push_back(hash);
+  };
   for_each_token(line, [&](std::string_view token) {
+    if (token == kEndOfLine) return;
     const std::uint32_t hash = hash_of(token);
     const std::int64_t id = model.dictionary.find(token, hash);
     if (id >= 0 ? model.dictionary.is_label(id) : token.starts_with(kLabelPrefix)) return;
-    append_word_rows(model, token, id, rows);
-    hashes.push_back(hash);
+    add(token, id, hash);
   });
+  if (hashes.empty()) return;
+  if (const std::int64_t end = model.dictionary.find(kEndOfLine); end >= 0) add(kEndOfLine, end, hash_of(kEndOfLine));
   if (model.settings.word_ngrams > 1 && model.settings.buckets > 0)
     for_each_word_ngram(hashes, model.settings.word_ngrams,
                         [&](std::uint64_t hash) { append_bucket(model, hash, rows); });

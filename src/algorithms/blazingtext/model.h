@@ -15,9 +15,12 @@
 #include <vector>
 
 #include "algorithms/blazingtext/dictionary.h"
+#include "algorithms/blazingtext/huffman_tree.h"
 #include "algorithms/blazingtext/matrix.h"
 #include "algorithms/blazingtext/quantized_matrix.h"
 #include "algorithms/blazingtext/settings.h"
+#include "learning/shell/serve_request.h"
+#include "learning/shell/train_context.h"
 
 namespace clary::blazingtext {
 
@@ -32,14 +35,28 @@ struct Model {
   /// Buckets that pruning kept: bucket -> row after the words. Not engaged: all, each at its own row.
   std::optional<std::unordered_map<std::int32_t, std::int32_t>> kept_buckets;
 
+  std::optional<HuffmanTree> tree;  // of a foreign classifier with hierarchical softmax
+
   bool is_supervised() const { return settings.is_supervised(); }
   std::int64_t dim() const { return settings.dim; }
+
+  // The shell's side: the files of model.tar.gz (model_files.cpp) and the answers of an endpoint (answer.cpp).
+
+  /// A classifier: model.bin. Word vectors: vectors.txt, vectors.bin, and eval.json when the job asks for `evaluation`
+  /// and the word pairs are at hand. Host 1 writes; the others only say so.
+  void save(const std::filesystem::path& dir, shell::TrainContext& context) const;
+  /// A folder that save() wrote, or any folder with one fastText file (*.bin, *.ftz) or one vectors.txt (*.vec).
+  /// @throws Error{kMalformed}, Error{kInvalid}
+  static Model load(const std::filesystem::path& dir);
+  shell::Answer answer(const shell::Invocation& invocation) const;
 };
 
 /// Rows of E that stand for `word`: its own, when known, and those of its character n-grams.
 /// @param word  V's number of `text`, or -1
 void append_word_rows(const Model& model, std::string_view text, std::int64_t word, std::vector<std::int32_t>& rows);
-/// Rows of E that stand for a line of text (labels in it are skipped): words, character and word n-grams.
+/// Rows of E that stand for a line of text (labels in it are skipped): words, character and word n-grams. Newlines
+/// within the text are blanks; at its end stands `</s>`, as in training, when the dictionary has one.
+/// Nothing for a text without words.
 void append_line_rows(const Model& model, std::string_view line, std::vector<std::int32_t>& rows);
 
 /// Mean of rows of E; zeros for none. @param out  [D]

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads little-endian values from foreign bytes and never past their end. Internal to the file readers.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace clary::blazingtext {
+
+class ByteCursor {
+ public:
+  ByteCursor(std::span<const std::byte> bytes, const std::string& name) : bytes_(bytes), name_(name) {}
+
+  template <class T>
+  T take(std::string_view what) {
+    require(sizeof(T), what);
+    T value;
+    std::memcpy(&value, bytes_.data() + at_, sizeof(T));
+    at_ += sizeof(T);
+    return value;
+  }
+
+  /// An integer from low to high.
+  template <std::integral T>
+  T between(std::string_view what, std::int64_t low, std::int64_t high = std::numeric_limits<T>::max()) {
+    const std::size_t at = at_;
+    const T value = take<T>(what);
+    if (value < low || value > high)
+      fail(at, high == std::numeric_limits<T>::max()
+                   ? fmt::format("{} is {}, must be at least {}", what, value, low)
+                   : fmt::format("{} is {}, must be {} to {}", what, value, low, high));
+    return value;
+  }
+
+  /// One byte, 0 or 1.
+  bool flag(std::string_view what) { return between<std::uint8_t>(what, 0, 1) != 0; }
+
+  /// Text up to a NUL byte, which is skipped.
+  std::string_view text(std::string_view what) {
+    const auto* begin = reinterpret_cast<const char*>(bytes_.data()) + at_;
+    const void* end = left() == 0 ? nullptr : std::memchr(begin, 0, left());
+    if (end == nullptr) fail(at_, fmt::format("{} is not ended by a NUL byte", what));
+    const std::string_view out(begin, static_cast<std::size_t>(static_cast<const char*>(end) - begin));
+    at_ += out.size() + 1;
+    return out;
+  }
+
+  /// The bytes of `count` values of `unit` bytes each.
+  std::span<const std::byte> block(std::uint64_t count, std::uint64_t unit, std::string_view what) {
+    if (count > left() / unit)
+      fail(at_, fmt::format("{} needs {} values of {} bytes, the file has {} more bytes", what, count, unit, left()));
+    const auto out = bytes_.subspan(at_, static_cast<std::size_t>(count * unit));
+    at_ += out.size();
+    return out;
+  }
+
+  std::uint64_t left() const { return bytes_.size() - at_; }
+  std::size_t at() const { return at_; }
+
+  [[noreturn]] void fail(std::size_t at, const std::string& problem) const {
+    throw Error(Kind::kMalformed, fmt::format("{}: byte {}: {}", name_, at, problem));
+  }
+
+ private:
+  void require(std::uint64_t size, std::string_view what) const {
+    if (size > left()) fail(at_, fmt::format("{} needs {} bytes, the file has {} more", what, size, left()));
+  }
+
+  std::span<const std::byte> bytes_;
+  const std::string& name_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace clary::blazingtext

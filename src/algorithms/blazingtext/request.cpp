@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "algorithms/blazingtext/request.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <charconv>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace clary::blazingtext {
+namespace {
+
+namespace dom = simdjson::dom;
+
+constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kKeptParserBytes = 1 << 20;  // larger bodies get a parser of their own, freed after use
+
+[[noreturn]] void bad(const std::string& where, const std::string& problem) {
+  throw Error(Kind::kMalformed,
+              fmt::format("Customer Error: Unable to decode payload: Incorrect data format. (caused by ValueError)\n"
+                          "{}: {}",
+                          where, problem));
+}
+
+/// Parses one document; the result lives as long as the parser.
+dom::element parsed(dom::parser& parser, std::string_view text, const std::string& where) {
+  dom::element out;
+  if (parser.allocate(text.size(), kMaxDepth) != simdjson::SUCCESS) bad(where, "too large");
+  if (const auto error = parser.parse(text.data(), text.size()).get(out); error != simdjson::SUCCESS)
+    bad(where, fmt::format("not valid JSON: {}", simdjson::error_message(error)));
+  return out;
+}
+
+template <class Use>
+void with_parser(std::size_t bytes, Use&& use) {
+  thread_local dom::parser kept;
+  if (bytes <= kKeptParserBytes) return use(kept);
+  dom::parser own;
+  use(own);
+}
+
+std::int64_t k_of(const dom::object& object, const std::string& where) {
+  dom::element value;
+  if (object["k"].get(value) != simdjson::SUCCESS) return 1;
+  std::int64_t k = 0;
+  if (value.get(k) != simdjson::SUCCESS || k < 1) bad(where, "k must be an integer of at least 1");
+  return k;
+}
+
+std::string text_of(const dom::element& value, const std::string& where) {
+  std::string_view text;
+  if (value.get(text) != simdjson::SUCCESS) bad(where, "must be a string");
+  return std::string(text);
+}
+
+std::vector<Query> json_queries(std::string_view body) {
+  std::vector<Query> out;
+  with_parser(body.size(), [&](dom::parser& parser) {
+    const auto root = parsed(parser, body, "body");
+    dom::object object, configuration;
+    dom::array instances;
+    if (root.get(object) != simdjson::SUCCESS || object["instances"].get(instances) != simdjson::SUCCESS)
+      bad("body", R"(must be {"instances": ["text", ...]}, and optionally "configuration": {"k": 2})");
+    std::int64_t k = 1;
+    if (dom::element given; object["configuration"].get(given) == simdjson::SUCCESS && !given.is_null()) {
+      if (given.get(configuration) != simdjson::SUCCESS) bad("configuration", "must be an object");
+      k = k_of(configuration, "configuration");
+    }
+    for (const dom::element instance : instances)
+      out.push_back({text_of(instance, fmt::format("instances[{}]", out.size())), k});
+  });
+  return out;
+}
+
+/// Calls use(line, number from 1) for every line that is not blank.
+template <class Use>
+void for_each_line(std::string_view body, Use&& use) {
+  std::size_t number = 0;
+  while (!body.empty()) {
+    const std::size_t end = std::min(body.find('\n'), body.size());
+    const std::string_view line = trimmed(body.substr(0, end));
+    body.remove_prefix(std::min(end + 1, body.size()));
+    ++number;
+    if (!line.empty()) use(line, number);
+  }
+}
+
+std::vector<Query> json_line_queries(std::string_view body) {
+  std::vector<Query> out;
+  for_each_line(body, [&](std::string_view line, std::size_t number) {
+    const std::string where = fmt::format("line {}", number);
+    with_parser(line.size(), [&](dom::parser& parser) {
+      const auto root = parsed(parser, line, where);
+      dom::object object;
+      dom::element source;
+      if (root.get(object) != simdjson::SUCCESS || object["source"].get(source) != simdjson::SUCCESS)
+        bad(where, R"(must be {"source": "text"}, and optionally "k": 2)");
+      out.push_back({text_of(source, where + ": source"), k_of(object, where)});
+    });
+  });
+  return out;
+}
+
+std::int64_t k_parameter(const formats::ContentType& type) {
+  const auto text = type.parameter("k");
+  if (!text) return 1;
+  std::int64_t k = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), k);
+  if (error != std::errc() || end != text->data() + text->size() || k < 1)
+    bad("content type", "k must be an integer of at least 1");
+  return k;
+}
+
+void require_utf8(std::string_view line, std::size_t number) {
+  if (!is_utf8(line)) bad(fmt::format("line {}", number), "is not UTF-8");
+}
+
+std::vector<Query> text_queries(const formats::ContentType& type, std::string_view body) {
+  const std::int64_t k = k_parameter(type);
+  std::vector<Query> out;
+  for_each_line(body, [&](std::string_view line, std::size_t number) {
+    require_utf8(line, number);
+    out.push_back({std::string(line), k});
+  });
+  return out;
+}
+
+/// One field a line: quoted, with "" for a quote and line ends inside, or the line as it is, commas included.
+std::vector<Query> csv_queries(const formats::ContentType& type, std::string_view body) {
+  const std::int64_t k = k_parameter(type);
+  std::vector<Query> out;
+  std::size_t number = 1;
+  while (!body.empty()) {
+    std::string text;
+    std::size_t at = 0;
+    const std::size_t first_line = number;
+    if (body.front() == '"') {
+      for (at = 1;; ++at) {
+        if (at >= body.size()) bad(fmt::format("line {}", first_line), "a quote is not closed");
+        if (body[at] == '"' && !body.substr(at + 1).starts_with('"')) break;
+        if (body[at] == '"') ++at;
+        if (body[at] == '\n') ++number;
+        text += body[at];
+      }
+      ++at;
+      const auto rest = body.substr(at, body.find('\n', at) - at);
+      if (!trimmed(rest).empty()) bad(fmt::format("line {}", number), "must hold one field, the text");
+    } else {
+      text = trimmed(body.substr(0, body.find('\n')));
+    }
+    body.remove_prefix(std::min(std::min(body.find('\n', at), body.size()) + 1, body.size()));
+    require_utf8(text, first_line);
+    ++number;
+    if (!text.empty()) out.push_back({std::move(text), k});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<Query> read_queries(const formats::ContentType& type, std::string_view body) {
+  switch (type.format()) {
+    case formats::Format::kJson:
+      return json_queries(body);
+    case formats::Format::kJsonLines:
+      return json_line_queries(body);
+    case formats::Format::kCsv:
+      return csv_queries(type, body);
+    default:
+      return text_queries(type, body);
+  }
+}
+
+}  // namespace clary::blazingtext
