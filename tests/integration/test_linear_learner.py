@@ -261,6 +261,22 @@ def test_plain_files_read_in_one_line_and_agree_with_the_contract_file(lab):
     assert additional["metrics_params"]["accuracy_top_k"] == 3 and additional["metrics_params"]["f_beta"] == 1.0
 
 
+def test_standard_errors_are_those_of_the_textbook(lab):
+    for task in ("regressor", "binary_classifier"):
+        x, y = table(task)
+        files = lab.artifact(lab.train({"train": recordio(x, y)}, hyperparameters(task, wd=0, l1=0)))
+        weight, bias, _ = read_model(files)
+        plain = json.loads(files["linear-learner-coefficients.json"])
+        used = [0, 1, 2, 5]  # 3 is zero, 4 constant
+        z, f = np.column_stack([x[:, used], np.ones(len(x))]).astype(float), x.astype(float) @ weight[:, 0] + bias[0]
+        p = 1 / (1 + np.exp(-f))
+        information = z.T @ (z if task == "regressor" else z * (p * (1 - p))[:, None])
+        errors = np.sqrt(np.diag(np.linalg.inv(information)) * (np.sum((f - y) ** 2) / (len(y) - 5) if task == "regressor" else 1))
+        found = [plain["features"][j]["standard_error"] for j in used] + [plain["intercept_standard_error"]]
+        np.testing.assert_allclose(found, errors, rtol=1e-3)
+        assert plain["features"][3]["standard_error"] is None, "the data say nothing of a column of zeros"
+
+
 def test_an_artifact_of_the_real_service_is_served(lab):
     """Made by hand in the published layout, deflated: y = 2 x0 - x1 + 0.5."""
     def array(shape, values):

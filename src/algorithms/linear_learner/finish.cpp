@@ -7,6 +7,8 @@
 #include <span>
 #include <string_view>
 
+#include "algorithms/linear_learner/standard_errors.h"
+
 namespace clary::linear_learner {
 namespace {
 
@@ -29,7 +31,9 @@ class Finish {
   /// @return whether the polished model is kept
   bool polish_best() {
     if (data_.streamed) return false;
-    const auto stop = [&] { return context_.hosts().size() > 1 ? context_.stop_on_any_host() : context_.stop_requested(); };
+    const auto stop = [&] {
+      return context_.hosts().size() > 1 ? context_.stop_on_any_host() : context_.stop_requested();
+    };
     const Solution polished =
         polish(objective_, data_.train, settings_, hp_.use_bias, best_.solution, context_.collective(), stop);
     objective_.set_rule(loss_rule(hp_));
@@ -46,6 +50,15 @@ class Finish {
     Parameters p(lanes_, data_.features);
     put_model(p, lanes_, data_.features, 0, s.weight, s.bias);
     return p;
+  }
+
+  StandardErrors errors() {
+    if (data_.streamed) return {};
+    const std::vector<float> f =
+        objective_.scores(data_.train, parameters(best_.solution), static_cast<float>(data_.scaler.label_scale),
+                          static_cast<float>(data_.scaler.label_shift));
+    return standard_errors(hp_, data_.train, data_.scaler, f, original_labels(data_.train, data_.scaler), settings_.wd,
+                           settings_.positive_weight, context_.collective());
   }
 
   /// Scores on the label's own scale; rows of other hosts follow this one's on the first host when they differ.
@@ -103,6 +116,9 @@ Model finish(const Hyperparameters& hp, shell::TrainContext& context, const Trai
   for (const float w : best.solution.weight) {
     record.standardised_weight.push_back(static_cast<float>(data.scaler.label_scale) * w);
   }
+  StandardErrors errors = f.errors();
+  record.standard_error = std::move(errors.weight);
+  record.bias_standard_error = std::move(errors.bias);
   const auto add = [&](const std::string& channel, const Scores& scores) {
     if (scores.rows == 0) return;  // another host has the rows, and writes the lines
     record.metrics.push_back(
