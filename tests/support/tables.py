@@ -97,7 +97,7 @@ def bank(seed=0):
 
 
 def airlines(seed=0):
-    frame = read("airlines-allyears2k.csv.xz", low_memory=False)
+    frame = read("airlines-allyears2k.csv.xz", low_memory=False, encoding="latin-1")
     known = ["Month", "DayofMonth", "DayOfWeek", "CRSDepTime", "CRSArrTime", "UniqueCarrier", "Origin", "Dest", "Distance", "DepDelay"]
     return split("airlines", "binary_classifier", numbers(frame[known]), frame["IsArrDelayed"] == "YES", seed)
 

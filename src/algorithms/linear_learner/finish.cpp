@@ -2,15 +2,25 @@
 #include "algorithms/linear_learner/finish.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <string_view>
 
+#include "algorithms/linear_learner/loss.h"
 #include "algorithms/linear_learner/standard_errors.h"
 
 namespace clary::linear_learner {
 namespace {
+
+/// Multiply-adds of one gradient up to which a path of penalties is tried, and parts of the rows it is tried on.
+constexpr double kPathWork = 1.2e6;
+constexpr int kFolds = 5;
+/// Standard errors within which two models are taken for equal. What stochastic training found is the best of all
+/// candidates and epochs on these very rows, so it looks better than it is.
+constexpr double kSlack = 2;
 
 class Finish {
  public:
@@ -21,6 +31,7 @@ class Finish {
         data_(data),
         settings_(search.outcomes()[search.best().candidate].settings),
         best_(search.best()),
+        search_size_(search.outcomes().size()),
         judge_(judge),
         lanes_(Lanes::of(1, hp.outputs())),
         objective_(lanes_, data.features, loss_rule(hp),
@@ -28,22 +39,88 @@ class Finish {
     if (data.sparse) objective_.set_shift(data.scaler);
   }
 
-  /// @return whether the polished model is kept
+  /// Takes the best candidate to its minimum. @return whether that model is kept
   bool polish_best() {
     if (data_.streamed) return false;
-    const auto stop = [&] {
-      return context_.hosts().size() > 1 ? context_.stop_on_any_host() : context_.stop_requested();
-    };
-    const Solution polished =
-        polish(objective_, data_.train, settings_, hp_.use_bias, best_.solution, context_.collective(), stop);
-    objective_.set_rule(loss_rule(hp_));
+    PolishTask task{&objective_, &data_.train, settings_.wd, settings_.l1, hp_.use_bias, &context_.collective(), [&] {
+                      return context_.hosts().size() > 1 ? context_.stop_on_any_host() : context_.stop_requested();
+                    }};
+    const auto start = std::chrono::system_clock::now();
+    choose_penalty(task);
+    const Best found = best_;
+    const Solution polished = polish(task, best_.solution);
     const Judgement now = judge_.judge(objective_, parameters(polished));
-    context_.log().info("Polished: {} {:.6g} -> {:.6g}, loss {:.6g} -> {:.6g}", criterion_name(hp_), best_.value,
-                        now.value[0], best_.loss, now.loss[0]);
-    if (!(now.value[0] >= best_.value)) return false;
+    const bool kept = not_worse(now, polished);
+    context_.log().info("Polished with wd {:.3g}, l1 {:.3g}: {} {:.6g} (was {:.6g}), loss {:.6g} (was {:.6g}): {}",
+                        task.decay, task.l1, criterion_name(hp_), now.value[0], found.value, now.loss[0], found.loss,
+                        kept ? "kept" : "not kept");
+    shell::MetricsRecord record{.start = start, .end = std::chrono::system_clock::now()};
+    record.operation = "polishing";
+    record.values = {{(data_.judging.is_sample ? "train_" : "validation_") + objective_name(hp_.resolved_loss()), now.loss[0]}};
+    context_.log().metrics(record);
+    if (!kept) return false;
     best_.solution = polished, best_.value = now.value[0], best_.loss = now.loss[0];
     best_.threshold = now.threshold[0];
     return true;
+  }
+
+  /// Where data are few the grid of penalties is coarse, and the judging rows, if there are any, are few as well: then
+  /// rows left out of the training tell which penalty is best, together with the judging rows.
+  void choose_penalty(PolishTask& task) {
+    const double work = static_cast<double>(data_.rows_everywhere) * static_cast<double>(hp_.outputs()) *
+                        static_cast<double>(data_.sparse ? 100 : data_.features);
+    if (hp_.wd || hp_.l1 || search_size_ == 1 || work > kPathWork) return;
+    const double own_l1 = settings_.wd > 0 ? settings_.l1 / settings_.wd : 0;
+    double best = std::numeric_limits<double>::infinity(), chosen = task.decay;
+    Solution start = best_.solution;
+    for (const double decay : {1.0, 0.1, 0.03, 0.01, 0.003, 0.001, 1e-4, 1e-5}) {
+      task.decay = decay, task.l1 = own_l1 * decay;
+      start = polish(task, start, true);
+      const double loss = held_out_loss(task, start, kFolds);
+      if (loss < best) best = loss, chosen = decay;
+    }
+    task.decay = chosen, task.l1 = own_l1 * chosen;
+  }
+
+  /// As far as the judging rows can tell: neither the criterion nor the loss is worse by more than kSlack standard
+  /// errors.
+  bool not_worse(const Judgement& now, const Solution& polished) {
+    if (!std::isfinite(now.loss[0])) return false;
+    if (!judge_.decides_by_loss() && now.value[0] < best_.value - kSlack * judge_.standard_error(best_.value)) {
+      return false;
+    }
+    if (now.loss[0] <= best_.loss) return true;
+    return now.loss[0] - best_.loss <= kSlack * standard_error_of_difference(polished);
+  }
+
+  double standard_error_of_difference(const Solution& polished) {
+    const Rows& rows = data_.judging.rows;
+    const auto scores = [&](const Solution& s) {
+      return objective_.scores(rows, parameters(s), static_cast<float>(data_.scaler.label_scale),
+                               static_cast<float>(data_.scaler.label_shift));
+    };
+    const std::vector<float> before = scores(best_.solution), after = scores(polished);
+    double sums[] = {0, 0, static_cast<double>(rows.rows)};
+    for (std::int64_t r = 0; r < rows.rows; ++r) {
+      const double d = loss_of_row(after, r) - loss_of_row(before, r);
+      sums[0] += d, sums[1] += d * d;
+    }
+    if (data_.judging.differs_by_host) context_.collective().all_reduce_sum(std::span<double>(sums));
+    if (sums[2] < 2) return 0;
+    const double mean = sums[0] / sums[2];
+    return std::sqrt(std::max(0.0, sums[1] / sums[2] - mean * mean) / sums[2]);
+  }
+
+  double loss_of_row(const std::vector<float>& scores, std::int64_t r) const {
+    const auto row = static_cast<std::size_t>(r);
+    const float label = data_.judging.labels[row];
+    if (!hp_.is_multiclass()) {
+      return row_loss(loss_rule(hp_), static_cast<double>(scores[row]), static_cast<double>(label)).loss;
+    }
+    const auto k = static_cast<std::size_t>(hp_.outputs());
+    const std::vector<double> f(scores.begin() + static_cast<std::ptrdiff_t>(row * k),
+                                scores.begin() + static_cast<std::ptrdiff_t>((row + 1) * k));
+    return softmax_loss(f, static_cast<std::int64_t>(label));
   }
 
   Parameters parameters(const Solution& s) const {
@@ -96,6 +173,7 @@ class Finish {
   const TrainingData& data_;
   CandidateSettings settings_;
   Best best_;
+  std::size_t search_size_;
   Judge& judge_;
   Lanes lanes_;
   Objective objective_;

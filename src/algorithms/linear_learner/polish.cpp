@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 #include "algorithms/linear_learner/lbfgs.h"
 
@@ -11,80 +12,131 @@ namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
+struct Range {
+  std::int64_t begin, end;
+};
+
 /// x = weights [D, K], then biases [K], as the solver sees them.
 class Problem {
  public:
-  Problem(Objective& objective, const Rows& rows, double decay, bool use_bias, collective::Collective& hosts)
-      : objective_(objective), rows_(rows), decay_(decay), use_bias_(use_bias), hosts_(hosts),
-        parameters_(objective.lanes(), objective.features()) {
-    total_ = rows.rows;
-    hosts_.all_reduce_sum(std::span<std::int64_t>(&total_, 1));
+  Problem(const PolishTask& task, std::vector<Range> ranges)
+      : task_(task), ranges_(std::move(ranges)), parameters_(task.objective->lanes(), task.objective->features()) {
+    for (const Range& r : ranges_) total_ += r.end - r.begin;
+    task_.hosts->all_reduce_sum(std::span<std::int64_t>(&total_, 1));
   }
 
   double operator()(const std::vector<double>& x, std::vector<double>& gradient) {
-    const Lanes& lanes = objective_.lanes();
-    const std::int64_t d = objective_.features(), k_count = lanes.outputs, width = lanes.width();
+    set(x);
+    double loss = sum(gradient);
+    const double part = 1 / static_cast<double>(std::max<std::int64_t>(1, total_));
+    const std::size_t weights = x.size() - at(task_.objective->lanes().outputs);
+    double square = 0;
+    for (std::size_t i = 0; i < weights; ++i) {
+      square += x[i] * x[i];
+      gradient[i] = gradient[i] * part + task_.decay * x[i];
+    }
+    for (std::size_t i = weights; i < x.size(); ++i) gradient[i] = task_.use_bias ? gradient[i] * part : 0;
+    return loss * part + 0.5 * task_.decay * square;
+  }
+
+  /// The sum of losses alone.
+  double loss(const std::vector<double>& x) {
+    set(x);
+    std::vector<double> unused(x.size());
+    return sum(unused);
+  }
+
+ private:
+  void set(const std::vector<double>& x) {
+    const Lanes& lanes = task_.objective->lanes();
+    const std::int64_t d = task_.objective->features(), k_count = lanes.outputs, width = lanes.width();
     for (std::int64_t j = 0; j < d; ++j) {
       for (std::int64_t k = 0; k < k_count; ++k) {
         parameters_.weight[at(j * width + k)] = static_cast<float>(x[at(j * k_count + k)]);
       }
     }
     for (std::int64_t k = 0; k < k_count; ++k) parameters_.bias[at(k)] = static_cast<float>(x[at(d * k_count + k)]);
-    const Objective::Sums& sums = objective_.loss_and_gradient(rows_, 0, rows_.rows, parameters_);
+  }
+
+  /// Sums over all rows and hosts.
+  double sum(std::vector<double>& gradient) {
+    const Lanes& lanes = task_.objective->lanes();
+    const std::int64_t d = task_.objective->features(), k_count = lanes.outputs, width = lanes.width();
     std::fill(gradient.begin(), gradient.end(), 0.0);
-    for (float* part : objective_.gradients()) {
+    double loss = 0;
+    for (const Range& r : ranges_) {
+      const Objective::Sums& sums = task_.objective->loss_and_gradient(*task_.rows, r.begin, r.end, parameters_);
+      loss += sums.loss[0];
+      for (std::int64_t k = 0; k < k_count; ++k) gradient[at(d * k_count + k)] += sums.slope[at(k)];
+    }
+    for (float* part : task_.objective->gradients()) {
       for (std::int64_t j = 0; j < d; ++j) {
-        for (std::int64_t k = 0; k < k_count; ++k) gradient[at(j * k_count + k)] += static_cast<double>(part[j * width + k]);
+        for (std::int64_t k = 0; k < k_count; ++k) {
+          gradient[at(j * k_count + k)] += static_cast<double>(part[j * width + k]);
+        }
       }
       std::fill(part, part + parameters_.weight.size(), 0.0f);
     }
-    for (std::int64_t k = 0; k < k_count; ++k) gradient[at(d * k_count + k)] = sums.slope[at(k)];
-    double loss = sums.loss[0];
-    if (hosts_.size() > 1) {
+    if (task_.hosts->size() > 1) {
       gradient.push_back(loss);
-      hosts_.all_reduce_sum(std::span<double>(gradient));
+      task_.hosts->all_reduce_sum(std::span<double>(gradient));
       loss = gradient.back();
       gradient.pop_back();
     }
-    const double part = 1 / static_cast<double>(total_);
-    double square = 0;
-    for (std::size_t i = 0; i < at(d * k_count); ++i) {
-      square += x[i] * x[i];
-      gradient[i] = gradient[i] * part + decay_ * x[i];
-    }
-    for (std::size_t i = at(d * k_count); i < gradient.size(); ++i) gradient[i] = use_bias_ ? gradient[i] * part : 0;
-    return loss * part + 0.5 * decay_ * square;
+    return loss;
   }
 
- private:
-  Objective& objective_;
-  const Rows& rows_;
-  double decay_;
-  bool use_bias_;
-  collective::Collective& hosts_;
+  const PolishTask& task_;
+  std::vector<Range> ranges_;
   Parameters parameters_;
   std::int64_t total_ = 0;
 };
 
-}  // namespace
+std::vector<double> flat(const Solution& s) {
+  std::vector<double> x(s.weight.begin(), s.weight.end());
+  x.insert(x.end(), s.bias.begin(), s.bias.end());
+  return x;
+}
 
-Solution polish(Objective& objective, const Rows& rows, const CandidateSettings& settings, bool use_bias,
-                Solution start, collective::Collective& hosts, const std::function<bool()>& stop) {
-  Problem problem(objective, rows, settings.wd, use_bias, hosts);
-  std::vector<double> x(start.weight.begin(), start.weight.end());
-  x.insert(x.end(), start.bias.begin(), start.bias.end());
+/// @param roughly  for comparing penalties
+void solve(const PolishTask& task, Problem& problem, std::vector<double>& x, std::size_t weights, bool roughly) {
   std::vector<double> l1;
-  if (settings.l1 > 0) {
+  if (task.l1 > 0) {
     l1.assign(x.size(), 0.0);
-    std::fill_n(l1.begin(), start.weight.size(), settings.l1);
+    std::fill_n(l1.begin(), weights, task.l1);
   }
   MinimiserOptions options;
   options.l1 = l1;
-  minimise([&](const std::vector<double>& at_x, std::vector<double>& gradient) { return problem(at_x, gradient); }, x,
-           options, stop);
-  for (std::size_t i = 0; i < start.weight.size(); ++i) start.weight[i] = static_cast<float>(x[i]);
-  for (std::size_t i = 0; i < start.bias.size(); ++i) start.bias[i] = static_cast<float>(x[start.weight.size() + i]);
+  if (roughly) options.iterations = 50, options.relative_change = 1e-5;
+  minimise([&](const std::vector<double>& point, std::vector<double>& gradient) { return problem(point, gradient); }, x,
+           options, task.stop);
+}
+
+}  // namespace
+
+Solution polish(const PolishTask& task, Solution start, bool roughly) {
+  std::vector<double> x = flat(start);
+  Problem problem(task, {{0, task.rows->rows}});
+  solve(task, problem, x, start.weight.size(), roughly);
+  const auto weights = static_cast<std::ptrdiff_t>(start.weight.size());
+  std::copy(x.begin(), x.begin() + weights, start.weight.begin());
+  std::copy(x.begin() + weights, x.end(), start.bias.begin());
   return start;
+}
+
+double held_out_loss(const PolishTask& task, const Solution& start, int folds) {
+  double loss = 0;
+  std::int64_t rows = task.rows->rows;
+  for (int f = 0; f < folds; ++f) {
+    const auto [begin, end] = numeric::share(task.rows->rows, f, folds);
+    Problem rest(task, {{0, begin}, {end, task.rows->rows}});
+    Problem held_out(task, {{begin, end}});
+    std::vector<double> x = flat(start);
+    solve(task, rest, x, start.weight.size(), true);
+    loss += held_out.loss(x);
+  }
+  task.hosts->all_reduce_sum(std::span<std::int64_t>(&rows, 1));
+  return loss / static_cast<double>(rows);
 }
 
 }  // namespace clary::linear_learner

@@ -20,10 +20,21 @@ struct Solution {
   std::vector<float> weight, bias;
 };
 
-/// @param objective  of one candidate, with its weights of classes and positives
-/// @param rows  this host's training rows; the sum over hosts is minimised
-/// @param use_bias  false: biases stay what they are
-Solution polish(Objective& objective, const Rows& rows, const CandidateSettings& settings, bool use_bias,
-                Solution start, collective::Collective& hosts, const std::function<bool()>& stop);
+/// What is minimised: the mean over all hosts' rows.
+struct PolishTask {
+  Objective* objective;  // of one candidate, with its weights of classes and positives
+  const Rows* rows;      // this host's
+  double decay = 0, l1 = 0;
+  bool use_bias = true;  // false: biases stay what they are
+  collective::Collective* hosts;
+  std::function<bool()> stop;
+};
+
+/// @param roughly  stop early: for comparing penalties
+Solution polish(const PolishTask& task, Solution start, bool roughly = false);
+
+/// Mean loss (without penalty) of rows that were left out, over `folds` parts of the rows: for choosing a penalty when
+/// data are few.
+double held_out_loss(const PolishTask& task, const Solution& start, int folds);
 
 }  // namespace clary::linear_learner

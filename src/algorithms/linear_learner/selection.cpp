@@ -45,6 +45,14 @@ Judge::Judge(const Hyperparameters& hp, const Scaler& scaler, const JudgingRows&
 
 bool Judge::decides_by_loss() const { return decided_by_loss(hyperparameters_); }
 
+double Judge::standard_error(double value) const {
+  if (decides_by_loss() || total_rows_ == 0 || !(value >= 0 && value <= 1)) return 0;
+  // Of a share seen in total_rows_ rows, with Laplace's correction so that 1 out of N rows is never beyond doubt.
+  const double n = static_cast<double>(total_rows_);
+  const double p = (value * n + 1) / (n + 2);
+  return std::sqrt(p * (1 - p) / n);
+}
+
 /// Several hosts with different rows: all of them, in order of host, on the first host (nothing elsewhere).
 std::vector<float> Judge::everybodys(const std::vector<float>& mine) {
   if (!rows_.differs_by_host || hosts_.size() == 1) return mine;

@@ -41,6 +41,8 @@ class Judge {
   /// @param objective  of the lanes of `p`
   Judgement judge(Objective& objective, const Parameters& p);
   bool decides_by_loss() const;
+  /// Of a share of the judging rows (accuracy, precision, ...); 0 when a loss decides.
+  double standard_error(double value) const;
 
  private:
   void choose_thresholds(Judgement& judgement, std::int64_t models);
