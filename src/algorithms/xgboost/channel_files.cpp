@@ -168,8 +168,8 @@ char delimiter_of_files(const formats::ContentType& type, const std::vector<form
   for (const auto& file : files)
     if (line = first_line(file); !line.empty()) break;
   if (trimmed(line).empty())
-    throw Error(Kind::kInvalid,
-                fmt::format("Could not determine delimiter on line {}:\nthe first line is blank", line.substr(0, kShownChars)));
+    throw Error(Kind::kInvalid, fmt::format("Could not determine delimiter on line {}:\nthe first line is blank",
+                                            line.substr(0, kShownChars)));
   const char delimiter = formats::guess_delimiter(line);
   log.info("Determined delimiter of CSV input is '{}'", delimiter == '\t' ? "\\t" : std::string(1, delimiter));
   return delimiter;
@@ -192,8 +192,7 @@ void warn_of_same_files(const std::vector<formats::InputFile>& train, const std:
   std::error_code ignored;
   for (const auto& a : train)
     for (const auto& b : validation)
-      if (a.path.filename() == b.path.filename() &&
-          fs::file_size(a.path, ignored) == fs::file_size(b.path, ignored))
+      if (a.path.filename() == b.path.filename() && fs::file_size(a.path, ignored) == fs::file_size(b.path, ignored))
         log.warn(
             "Suspected identical files found. ({} and {} with same name and size.) Duplicate data in the training set "
             "and validation set is usually not intentional and can impair the validity of the model evaluation by the "

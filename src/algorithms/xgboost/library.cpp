@@ -172,6 +172,15 @@ void Matrix::set_groups(std::span<const std::uint32_t> sizes) {
   check(XGDMatrixSetUIntInfo(handle_, "group", sizes.data(), sizes.size()));
 }
 
+std::vector<std::uint32_t> Matrix::groups() const {
+  bst_ulong size = 0;
+  const unsigned* bounds = nullptr;
+  check(XGDMatrixGetUIntInfo(handle_, "group_ptr", &size, &bounds));
+  std::vector<std::uint32_t> out;
+  for (bst_ulong g = 1; g < size; ++g) out.push_back(bounds[g] - bounds[g - 1]);
+  return out;
+}
+
 void Matrix::set_texts(const char* field, const std::vector<std::string>& texts) {
   auto list = pointers(texts);
   check(XGDMatrixSetStrFeatureInfo(handle_, field, list.data(), list.size()));
@@ -188,6 +197,18 @@ Matrix Matrix::slice(std::span<const int> indices) const {
   DMatrixHandle out = nullptr;
   check(XGDMatrixSliceDMatrixEx(handle_, indices.data(), indices.size(), &out, /*allow_groups=*/0));
   return Matrix(out);
+}
+
+Csr Matrix::csr() const {
+  const auto entries = static_cast<std::size_t>(non_missing());
+  std::vector<bst_ulong> offsets(static_cast<std::size_t>(rows()) + 1);
+  std::vector<unsigned> columns(entries);
+  Csr out;
+  out.values.resize(entries);
+  check(XGDMatrixGetDataAsCSR(handle_, "{}", offsets.data(), columns.data(), out.values.data()));
+  out.offsets.assign(offsets.begin(), offsets.end());
+  out.columns.assign(columns.begin(), columns.end());
+  return out;
 }
 
 Booster::Booster(std::span<const Matrix* const> matrices) {

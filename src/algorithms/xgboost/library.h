@@ -22,6 +22,13 @@ std::string library_message(std::string_view text);
 /// True when the container blames the user for this message ("label must be in [0,1] for logistic regression", ...).
 bool is_user_fault(std::string_view message);
 
+/// A matrix's rows as they were given: offsets [N + 1], columns and values [non-missing].
+struct Csr {
+  std::vector<std::int64_t> offsets;
+  std::vector<std::int32_t> columns;
+  std::vector<float> values;
+};
+
 /// Rows, with what belongs to rows. N rows, D columns.
 class Matrix {
  public:
@@ -53,6 +60,8 @@ class Matrix {
   std::vector<float> weights() const { return floats("weight"); }
   /// Sizes of the query groups, in row order.
   void set_groups(std::span<const std::uint32_t> sizes);
+  /// Empty without groups.
+  std::vector<std::uint32_t> groups() const;
   void set_feature_names(const std::vector<std::string>& names) { set_texts("feature_name", names); }
   /// "float", "int", "i", "q" or "c" (categorical) per column.
   void set_feature_types(const std::vector<std::string>& types) { set_texts("feature_type", types); }
@@ -61,6 +70,7 @@ class Matrix {
 
   /// The rows of `indices`, in that order.
   Matrix slice(std::span<const int> indices) const;
+  Csr csr() const;
 
   void* handle() const noexcept { return handle_; }
   explicit operator bool() const noexcept { return handle_ != nullptr; }

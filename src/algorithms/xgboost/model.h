@@ -26,6 +26,10 @@ class Model {
   /// Writes xgboost-model (several boosters: xgboost-model-<i>), each whole or not at all, in the form of the image tag
   /// (contract::image_from_environment).
   void save(const std::filesystem::path& dir) const;
+  /// The same where this host has a model to write: on several hosts only one has.
+  void save(const std::filesystem::path& dir, const shell::TrainContext&) const {
+    if (!boosters_.empty()) save(dir);
+  }
   /// Every file of the folder that is not hidden. @throws Error{kInvalid} "Unable to load model: ..."
   static Model load(const std::filesystem::path& dir);
 

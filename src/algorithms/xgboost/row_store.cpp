@@ -55,10 +55,11 @@ Batch selected(const Batch& batch, const std::vector<bool>& keep) {
 void RowStore::add(Batch& batch) {
   split_roles(batch);
   if (batch.label_width == 0)
-    throw Error(Kind::kInvalid,
-                "Got input data without labels. Please check the input data set. If training job is running on multiple "
-                "instances, please switch to using single instance if number of records in the data set is less than "
-                "number of workers (16 * number of instance) in the cluster.");
+    throw Error(
+        Kind::kInvalid,
+        "Got input data without labels. Please check the input data set. If training job is running on multiple "
+        "instances, please switch to using single instance if number of records in the data set is less than "
+        "number of workers (16 * number of instance) in the cluster.");
   if (batch.label_width > 1 + (roles_.split_by_reader() == 2 ? 1 : 0))
     throw Error(Kind::kInvalid, fmt::format("channel {}: rows have {} labels, expected one", name_, batch.label_width));
   check(batch);
