@@ -40,6 +40,8 @@ const shell::Descriptor& Xgboost::descriptor() {
     d.about = "Gradient-boosted trees for regression, classification, ranking, counts and survival, on libxgboost.";
     d.channels = {data_channel("train", true, "Rows with a label: CSV has it in the first column."),
                   data_channel("validation", false, "Rows that are only evaluated; early stopping watches them.")};
+    d.channel_wording = {"Missing required channel: {}", "Extraneous channel found: {}",
+                         "Channel configuration for '{}' channel is not supported: "};
     d.metrics = metric_specs();
     d.inference_content_types = {"text/csv", "text/libsvm", "text/x-libsvm", "application/x-recordio-protobuf",
                                  "application/json"};

@@ -32,6 +32,7 @@ namespace clary::shell {
 /// Model, besides: save(dir) on host 1 only, or save(dir, context) on every host; predict() is const and thread-safe.
 /// Instead of predict(), Answer answer(const Invocation&) const: the model reads request bodies and writes answers
 /// itself (requests that are not rows of numbers). What it throws becomes 400, 413 or 500, as for predict().
+/// Optional: static Hyperparameters parse(const hyper::TextMap&), for one whose checks and messages are not the schema's.
 /// Optional in Model: std::int64_t feature_dim() const (width of request rows; wrong ones get 400);
 /// bool accepts_tokens() const (raw words instead of features);
 /// std::optional<Document> document(std::string_view path) const (answers GET /<path>, and POST /invocations with
@@ -114,8 +115,13 @@ Program program_of() {
   out.defaults = [&schema] { return schema.defaults(); };
   out.configuration = [&schema](const contract::Hyperparameters& given) { return schema.configuration(given); };
   out.prepare = [&schema](const contract::Hyperparameters& given) {
-    return
-        [hyperparameters = schema.parse(given)](TrainContext& context) { train_and_save<A>(hyperparameters, context); };
+    const auto parse = [&] {
+      if constexpr (requires { A::parse(given); })
+        return A::parse(given);
+      else
+        return schema.parse(given);
+    };
+    return [hyperparameters = parse()](TrainContext& context) { train_and_save<A>(hyperparameters, context); };
   };
   out.load = [](const std::filesystem::path& dir) { return load_model<A>(dir); };
   return out;

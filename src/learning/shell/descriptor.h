@@ -26,10 +26,18 @@ struct MetricSpec {
   std::string goal;   // "Minimize", "Maximize" or "" (not a tuning objective)
 };
 
+/// What the user reads when the job's channels are not those of the algorithm; `{}` is the channel.
+struct ChannelWording {
+  std::string missing = "channel {}: missing, but required";
+  std::string unknown;      // empty: "channel x: not known; the channels are train, test"
+  std::string unsupported;  // empty: the part that is not supported, and what is; else followed by the configuration
+};
+
 struct Descriptor {
   std::vector<std::string> images;  // repository names it answers to
   std::string about;
   std::vector<ChannelSpec> channels;
+  ChannelWording channel_wording;
   std::vector<MetricSpec> metrics;
   std::vector<std::string> inference_content_types{"text/csv", "application/json", "application/jsonlines",
                                                    "application/x-recordio-protobuf"};

@@ -28,29 +28,52 @@ std::string names_of(const std::vector<ChannelSpec>& specs) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+std::string filled(const std::string& words, const std::string& channel) {
+  return fmt::format(fmt::runtime(words), channel);
+}
+
+/// What the channel's specification does not allow.
+std::vector<std::string> unsupported(const ChannelSpec& spec, const contract::ChannelConfig& config) {
+  std::vector<std::string> out;
+  const std::string type = formats::parse_content_type(config.content_type.value_or("")).type;
+  if (!type.empty() && !spec.content_types.empty() && !listed(spec.content_types, type))
+    out.push_back(fmt::format("channel {}: content type '{}' is not supported; expected one of {}", spec.name, type,
+                              fmt::join(spec.content_types, ", ")));
+  if (!listed(spec.input_modes, contract::name_of(config.input_mode)))
+    out.push_back(fmt::format("channel {}: input mode {} is not supported; expected one of {}", spec.name,
+                              contract::name_of(config.input_mode), fmt::join(spec.input_modes, ", ")));
+  if (!listed(spec.distributions, config.distribution))
+    out.push_back(fmt::format("channel {}: S3DataDistributionType '{}' is not supported; expected one of {}", spec.name,
+                              config.distribution, fmt::join(spec.distributions, ", ")));
+  return out;
+}
+
+/// As AWS's containers print it: Python's repr of the channel's part of inputdataconfig.json.
+std::string configuration_of(const contract::ChannelConfig& config) {
+  hyper::TextMap out{{"TrainingInputMode", std::string(contract::name_of(config.input_mode))},
+                     {"S3DistributionType", config.distribution}};
+  if (config.content_type) out["ContentType"] = *config.content_type;
+  return hyper::python_repr(out);
+}
+
 /// Every rule that the job's channels break, in one error.
 void check_channels(const Descriptor& descriptor, const contract::InputDataConfig& given) {
+  const ChannelWording& words = descriptor.channel_wording;
   std::vector<std::string> problems;
   for (const ChannelSpec& spec : descriptor.channels)
-    if (spec.required && !given.contains(spec.name))
-      problems.push_back(fmt::format("channel {}: missing, but required", spec.name));
+    if (spec.required && !given.contains(spec.name)) problems.push_back(filled(words.missing, spec.name));
   for (const auto& [name, config] : given) {
     const ChannelSpec* spec = find(descriptor.channels, name);
     if (spec == nullptr) {
-      problems.push_back(
-          fmt::format("channel {}: not known; the channels are {}", name, names_of(descriptor.channels)));
+      problems.push_back(words.unknown.empty() ? fmt::format("channel {}: not known; the channels are {}", name,
+                                                             names_of(descriptor.channels))
+                                               : filled(words.unknown, name));
       continue;
     }
-    const std::string type = formats::parse_content_type(config.content_type.value_or("")).type;
-    if (!type.empty() && !spec->content_types.empty() && !listed(spec->content_types, type))
-      problems.push_back(fmt::format("channel {}: content type '{}' is not supported; expected one of {}", name, type,
-                                     fmt::join(spec->content_types, ", ")));
-    if (!listed(spec->input_modes, contract::name_of(config.input_mode)))
-      problems.push_back(fmt::format("channel {}: input mode {} is not supported; expected one of {}", name,
-                                     contract::name_of(config.input_mode), fmt::join(spec->input_modes, ", ")));
-    if (!listed(spec->distributions, config.distribution))
-      problems.push_back(fmt::format("channel {}: S3DataDistributionType '{}' is not supported; expected one of {}",
-                                     name, config.distribution, fmt::join(spec->distributions, ", ")));
+    auto more = unsupported(*spec, config);
+    if (!more.empty() && !words.unsupported.empty())
+      more = {filled(words.unsupported, name) + configuration_of(config)};
+    problems.insert(problems.end(), more.begin(), more.end());
   }
   if (!problems.empty()) throw Error(Kind::kInvalid, fmt::format("{}", fmt::join(problems, "; ")));
 }
