@@ -4,7 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include <numeric>
+#include <algorithm>
+#include <string>
 
 #include "algorithms/blazingtext/ngrams.h"
 #include "algorithms/blazingtext/random.h"
@@ -130,6 +131,83 @@ TEST(PairKernel, UpdateIsTheNegativeGradientByCentralDifferences) {
   check(output.plain = output_before.plain, output_before.fast, output.fast, false, 1);
   // Feature rows get the whole gradient of h, not their share 1/3 of it (fastText).
   check(input.plain = input_before.plain, input_before.fast, input.fast, true, 3);
+}
+
+/// Lines of one to twenty features.
+struct RandomExamples {
+  std::vector<std::int32_t> features;
+  std::vector<kernels::Example> examples;
+  std::int32_t labels;
+
+  RandomExamples(int count, std::int32_t k, std::uint32_t rows) : labels(k) {
+    Random random(9);
+    for (int i = 0; i < count; ++i) {
+      kernels::Example example{static_cast<std::int32_t>(features.size()),
+                               1 + static_cast<std::int32_t>(random.below(20)),
+                               static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(k)))};
+      for (int f = 0; f < example.features; ++f) features.push_back(static_cast<std::int32_t>(random.below(rows)));
+      examples.push_back(example);
+    }
+  }
+  kernels::ExamplePlan view() const { return {features, examples, labels}; }
+};
+
+TEST(ExampleKernel, AgreesWithPlainLoops) {
+  for (const std::int64_t d : {1, 10, 16, 100, 300}) {
+    for (const std::int32_t labels : {1, 2, 4, 14, 16, 17, 40}) {
+      SCOPED_TRACE("d=" + std::to_string(d) + " labels=" + std::to_string(labels));
+      const RandomExamples plan(60, labels, 50);
+      Twin input(50, d, 1, 1), output(labels, d, 1, 2);
+      numeric::Floats scratch(kernels::example_scratch(input.fast.stride, labels));
+      const kernels::Weights weights{input.fast.values.data(), output.fast.values.data(), input.fast.stride};
+      kernels::train_examples(plan.view(), weights, 0.2f, scratch.data());
+      reference::train_examples(plan.view(), input.plain, output.plain, 0.2f);
+      EXPECT_LT(input.worst_difference(), 1e-4);
+      EXPECT_LT(output.worst_difference(), 1e-4);
+      std::vector<std::int32_t> best(plan.examples.size());
+      kernels::best_labels(plan.view(), weights, best.data(), scratch.data());
+      for (std::size_t i = 0; i < best.size(); ++i) {
+        const auto p = reference::softmax_scores(
+            output.plain,
+            reference::mean_of(input.plain, std::span(plan.features)
+                                                .subspan(static_cast<std::size_t>(plan.examples[i].first_feature),
+                                                         static_cast<std::size_t>(plan.examples[i].features))));
+        EXPECT_GT(p[static_cast<std::size_t>(best[i])], *std::max_element(p.begin(), p.end()) - 1e-4);
+      }
+    }
+  }
+}
+
+TEST(ExampleKernel, UpdateIsTheNegativeGradientByCentralDifferences) {
+  const std::vector<std::int32_t> features{2, 5, 1, 6};
+  const std::vector<kernels::Example> examples{{0, 4, 1}};
+  Twin input(8, 10, 1, 3), output(5, 10, 1, 4);
+  const Twin input_before = input, output_before = output;
+  const float rate = 0.01f;
+  numeric::Floats scratch(kernels::example_scratch(input.fast.stride, 5));
+  kernels::train_examples({features, examples, 5},
+                          {input.fast.values.data(), output.fast.values.data(), input.fast.stride}, rate,
+                          scratch.data());
+  const auto loss = [&](const reference::Matrix& in, const reference::Matrix& out) {
+    return -std::log(reference::softmax_scores(out, reference::mean_of(in, features))[1]);
+  };
+  const auto check = [&](const reference::Matrix& before, const TrainingMatrix& after, auto&& loss_of) {
+    reference::Matrix at = before;
+    for (std::int64_t r = 0; r < at.rows; ++r) {
+      for (std::int64_t n = 0; n < at.columns; ++n) {
+        const double x = at.row(r)[n], e = 1e-5;
+        at.row(r)[n] = x + e;
+        const double above = loss_of(at);
+        at.row(r)[n] = x - e;
+        const double below = loss_of(at);
+        at.row(r)[n] = x;
+        EXPECT_NEAR(static_cast<double>(after.row(r)[n]) - x, -static_cast<double>(rate) * (above - below) / (2 * e),
+                    2e-6);
+      }
+    }
+  };
+  check(output_before.plain, output.fast, [&](const auto& at) { return loss(input_before.plain, at); });
+  check(input_before.plain, input.fast, [&](const auto& at) { return loss(at, output_before.plain); });
 }
 
 TEST(TokenBorders, AgreeWithAByteLoopAtEveryOffset) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "algorithms/blazingtext/kernels/kernels.h"
@@ -54,6 +55,43 @@ inline void train_pairs(const kernels::Plan& plan, Matrix& input, Matrix& output
       for (const std::int32_t row : rows)
         for (std::int64_t n = 0; n < d; ++n) input.row(row)[n] += g[static_cast<std::size_t>(n)];
     }
+  }
+}
+
+inline std::vector<double> mean_of(const Matrix& input, std::span<const std::int32_t> rows) {
+  std::vector<double> h(static_cast<std::size_t>(input.columns));
+  for (const std::int32_t row : rows)
+    for (std::size_t n = 0; n < h.size(); ++n) h[n] += input.row(row)[n] / static_cast<double>(rows.size());
+  return h;
+}
+
+inline std::vector<double> softmax_scores(const Matrix& output, const std::vector<double>& h) {
+  std::vector<double> p;
+  double sum = 0;
+  for (std::int64_t k = 0; k < output.rows; ++k) {
+    p.push_back(std::exp(dot(output.row(k), h.data(), output.columns)));
+    sum += p.back();
+  }
+  for (double& x : p) x /= sum;
+  return p;
+}
+
+inline void train_examples(const kernels::ExamplePlan& plan, Matrix& input, Matrix& output, double rate) {
+  for (const kernels::Example& example : plan.examples) {
+    const auto rows = plan.features.subspan(static_cast<std::size_t>(example.first_feature),
+                                            static_cast<std::size_t>(example.features));
+    const auto h = mean_of(input, rows);
+    const auto p = softmax_scores(output, h);
+    std::vector<double> g(h.size());
+    for (std::int64_t k = 0; k < output.rows; ++k) {
+      const double a = rate * ((k == example.label ? 1 : 0) - p[static_cast<std::size_t>(k)]);
+      for (std::size_t n = 0; n < h.size(); ++n) {
+        g[n] += a * output.row(k)[n];
+        output.row(k)[n] += a * h[n];
+      }
+    }
+    for (const std::int32_t row : rows)
+      for (std::size_t n = 0; n < h.size(); ++n) input.row(row)[n] += g[n] / static_cast<double>(rows.size());
   }
 }
 

@@ -100,7 +100,7 @@ void check_rows(const Hyperparameters& h, std::int64_t words) {
 Model train_word_vectors(const TrainingJob& job) {
   const Hyperparameters& h = job.hyperparameters;
   if (h.mode == Mode::kBatchSkipgram)
-    throw Error(Kind::kInvalid, "mode: this version has no batch_skipgram yet; it has skipgram and cbow");
+    throw Error(Kind::kInvalid, "mode: this version has no batch_skipgram yet; it has skipgram, cbow and supervised");
   numeric::Team team(job.threads);
   Vocabulary vocabulary = read_vocabulary(job, team);
   const std::int64_t words = vocabulary.dictionary.nwords;

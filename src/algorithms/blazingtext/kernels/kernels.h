@@ -51,4 +51,28 @@ void train_pairs(const Plan& plan, const Weights& weights, float rate, float* sc
 
 std::size_t pair_scratch(std::int64_t stride, std::int32_t targets_per_pair);
 
+/// One line of labelled text.
+struct Example {
+  std::int32_t first_feature = 0, features = 0;  // in ExamplePlan::features; at least one
+  std::int32_t label = 0;                        // the one to learn
+};
+
+struct ExamplePlan {
+  std::span<const std::int32_t> features;  // rows of E
+  std::span<const Example> examples;
+  std::int32_t labels = 0;  // K, rows of O
+};
+
+/// For every example in turn: h = mean of its rows of E, p = softmax(O h),
+///   a_k = rate * ([k = label] - p_k);  g = sum_k a_k O_k;  O_k += a_k h;  every feature row += g / features
+/// which is a step of size `rate` against the gradient of -log p_label.
+/// Source: Joulin et al., "Bag of tricks for efficient text classification", EACL 2017. Differs: nothing.
+/// @param scratch  example_scratch() floats, aligned to 64 bytes
+void train_examples(const ExamplePlan& plan, const Weights& weights, float rate, float* scratch);
+
+/// best[i] = the label with the highest score of example i.
+void best_labels(const ExamplePlan& plan, const Weights& weights, std::int32_t* best, float* scratch);
+
+std::size_t example_scratch(std::int64_t stride, std::int32_t labels);
+
 }  // namespace clary::blazingtext::kernels

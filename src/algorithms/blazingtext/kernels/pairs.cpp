@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Skip-gram and cbow: one input vector against a few output rows at a time, column block by column block, so that every
-// output row is read twice and written once and nothing but the rows touches memory.
+// Skip-gram and cbow: one input vector against a few output rows at a time. An output row is read twice, the second
+// time from the first-level cache, and written once.
 #include "algorithms/blazingtext/kernels/kernels.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -8,103 +8,20 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After highway.h, inside foreach_target's repeated inclusion:
+#include "algorithms/blazingtext/kernels/rows-inl.h"
 #include "algorithms/blazingtext/kernels/sigmoid-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace clary::blazingtext::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-using I = std::int64_t;
 
-constexpr int kBlock = 6;           // output rows side by side: one true word and the usual five negatives
 constexpr std::int32_t kAhead = 2;  // pairs whose rows are fetched before they are needed
-
-/// scores[r] = rows[r] . h
-template <int kRows>
-HWY_INLINE void dots(I stride, const float* HWY_RESTRICT h, float* const* rows, float* HWY_RESTRICT scores) {
-  const D d;
-  const I lanes = static_cast<I>(hn::Lanes(d));
-  V sum[kRows];
-  for (int r = 0; r < kRows; ++r) sum[r] = hn::Zero(d);
-  for (I n = 0; n < stride; n += lanes) {
-    const V x = hn::Load(d, h + n);
-    for (int r = 0; r < kRows; ++r) sum[r] = hn::MulAdd(x, hn::Load(d, rows[r] + n), sum[r]);
-  }
-  for (int r = 0; r < kRows; ++r) scores[r] = hn::GetLane(hn::SumOfLanes(d, sum[r]));
-}
-
-/// g = (g +) sum_r a[r] rows[r];  rows[r] += a[r] h
-template <int kRows>
-HWY_INLINE void learn(I stride, const float* HWY_RESTRICT h, float* const* rows, const float* HWY_RESTRICT a,
-                      float* HWY_RESTRICT g, bool accumulate) {
-  const D d;
-  const I lanes = static_cast<I>(hn::Lanes(d));
-  V step[kRows];
-  for (int r = 0; r < kRows; ++r) step[r] = hn::Set(d, a[r]);
-  for (I n = 0; n < stride; n += lanes) {
-    const V x = hn::Load(d, h + n);
-    V sum = accumulate ? hn::Load(d, g + n) : hn::Zero(d);
-    for (int r = 0; r < kRows; ++r) {
-      const V row = hn::Load(d, rows[r] + n);
-      sum = hn::MulAdd(step[r], row, sum);
-      hn::Store(hn::MulAdd(step[r], x, row), d, rows[r] + n);
-    }
-    hn::Store(sum, d, g + n);
-  }
-}
-
-/// Calls f<number of rows>(first row) for `rows` rows in blocks.
-template <class F>
-HWY_INLINE void in_blocks(std::int32_t rows, F&& f) {
-  std::int32_t at = 0;
-  for (; rows - at >= kBlock; at += kBlock) f.template operator()<kBlock>(at);
-  switch (rows - at) {
-    case 5:
-      return f.template operator()<5>(at);
-    case 4:
-      return f.template operator()<4>(at);
-    case 3:
-      return f.template operator()<3>(at);
-    case 2:
-      return f.template operator()<2>(at);
-    case 1:
-      return f.template operator()<1>(at);
-    default:
-      return;
-  }
-}
 
 /// Where the parts of the scratch memory lie.
 struct Scratch {
   float *h, *g, *total, *scores;
   float** rows;
 };
-
-/// h = mean of the step's feature rows
-HWY_INLINE void gather(const Plan& plan, const Step& step, const Weights& w, float* HWY_RESTRICT h) {
-  const D d;
-  const I lanes = static_cast<I>(hn::Lanes(d));
-  const std::int32_t* ids = plan.features.data() + step.first_feature;
-  const V factor = hn::Set(d, 1.0f / static_cast<float>(step.features));
-  for (I n = 0; n < w.stride; n += lanes) {
-    V sum = hn::Load(d, w.input + ids[0] * w.stride + n);
-    for (std::int32_t f = 1; f < step.features; ++f) sum = hn::Add(sum, hn::Load(d, w.input + ids[f] * w.stride + n));
-    hn::Store(hn::Mul(sum, factor), d, h + n);
-  }
-}
-
-/// Every feature row += total
-HWY_INLINE void scatter(const Plan& plan, const Step& step, const Weights& w, const float* HWY_RESTRICT total) {
-  const D d;
-  const I lanes = static_cast<I>(hn::Lanes(d));
-  const std::int32_t* ids = plan.features.data() + step.first_feature;
-  for (std::int32_t f = 0; f < step.features; ++f) {
-    float* row = w.input + ids[f] * w.stride;
-    for (I n = 0; n < w.stride; n += lanes)
-      hn::Store(hn::Add(hn::Load(d, row + n), hn::Load(d, total + n)), d, row + n);
-  }
-}
 
 /// total = (total +) g;  h += feedback g
 HWY_INLINE void advance(I stride, float feedback, bool first, const Scratch& s) {
@@ -116,10 +33,6 @@ HWY_INLINE void advance(I stride, float feedback, bool first, const Scratch& s) 
     hn::Store(first ? g : hn::Add(g, hn::Load(d, s.total + n)), d, s.total + n);
     hn::Store(hn::MulAdd(factor, g, hn::Load(d, s.h + n)), d, s.h + n);
   }
-}
-
-HWY_INLINE void fetch(const float* row, I stride) {
-  for (I n = 0; n < stride; n += 16) __builtin_prefetch(row + n, 1, 3);
 }
 
 /// a[t] = rate * (label - sigmoid(score)), in place
@@ -142,11 +55,13 @@ void TrainPairs(const Plan& plan, const Weights& w, float rate, float* scratch) 
   };
   for (std::int32_t p = 0; p < kAhead; ++p) fetch_pair();
   for (const Step& step : plan.steps) {
-    gather(plan, step, w, s.h);
+    const auto ids =
+        plan.features.subspan(static_cast<std::size_t>(step.first_feature), static_cast<std::size_t>(step.features));
+    gather(ids, w, s.h);
     for (std::int32_t p = 0; p < step.pairs; ++p) {
       fetch_pair();
-      const std::int32_t* ids = plan.targets.data() + step.first_pair + p * targets;
-      for (std::int32_t t = 0; t < targets; ++t) s.rows[t] = w.output + ids[t] * w.stride;
+      const std::int32_t* words = plan.targets.data() + step.first_pair + p * targets;
+      for (std::int32_t t = 0; t < targets; ++t) s.rows[t] = w.output + words[t] * w.stride;
       in_blocks(targets, [&]<int kRows>(std::int32_t at) { dots<kRows>(w.stride, s.h, s.rows + at, s.scores + at); });
       errors(targets, rate, s.scores);
       in_blocks(targets, [&]<int kRows>(std::int32_t at) {
@@ -154,7 +69,7 @@ void TrainPairs(const Plan& plan, const Weights& w, float rate, float* scratch) 
       });
       advance(w.stride, step.feedback, p == 0, s);
     }
-    if (step.pairs > 0) scatter(plan, step, w, s.total);
+    if (step.pairs > 0) scatter(ids, 1.0f, w, s.total);
   }
 }
 
