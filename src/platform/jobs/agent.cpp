@@ -119,7 +119,7 @@ class Agent {
   }
 
   void start_feeders() {
-    for (const PipeChannel& feeder : feeders_)
+    for (PipeChannel& feeder : feeders_)
       std::thread([this, &feeder] {
         try {
           feeder.serve();

@@ -26,6 +26,7 @@ Json to_json(const AgentChannel& channel) {
             {"RecordWrapper", channel.config.record_wrapper},
             {"Gzip", channel.gzip},
             {"DealEachEpoch", channel.deal_each_epoch},
+            {"Attributes", channel.attributes},
             {"Objects", to_json(channel.objects)}};
   if (channel.config.content_type) json["ContentType"] = *channel.config.content_type;
   if (channel.shuffle_seed) json["ShuffleSeed"] = *channel.shuffle_seed;
@@ -40,6 +41,7 @@ AgentChannel parse_channel(const Json& json) {
   channel.config.record_wrapper = json.at("RecordWrapper");
   channel.gzip = json.at("Gzip");
   channel.deal_each_epoch = json.at("DealEachEpoch");
+  channel.attributes = json.value("Attributes", std::vector<std::string>());
   channel.objects = parse_objects(json.at("Objects"));
   if (json.contains("ContentType")) channel.config.content_type = json["ContentType"].get<std::string>();
   if (json.contains("ShuffleSeed")) channel.shuffle_seed = json["ShuffleSeed"].get<std::int64_t>();

@@ -32,6 +32,9 @@ struct AgentChannel {
   std::optional<std::int64_t> shuffle_seed;  // ShuffleConfig.Seed
   std::vector<StagedObject> objects;         // File: this host's; Pipe with a seed and shards: everybody's
   bool deal_each_epoch = false;              // Pipe with a seed and shards: take one's share after shuffling
+  /// AttributeNames of an augmented manifest: objects[0] is the manifest, whose lines are shuffled and dealt, and the
+  /// others are what its "-ref" attributes name, `relative` being the address there. Empty: any other channel.
+  std::vector<std::string> attributes;
 };
 
 struct MetricDefinition {

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -147,6 +149,68 @@ TEST_F(AgentTest, FeedsPipesEpochByEpoch) {
           "while ! [ -p train_2 ]; do :; done; cat train_2; od -An -tx1 framed_0; exit 0");
   EXPECT_EQ(end.exit_code, 0) << end.text;
   EXPECT_THAT(lines(), ElementsAre("one", "two", "on", "one", "two", " 0a 23 d7 ce 03 00 00 00 78 79 7a 00"));
+}
+
+TEST_F(AgentTest, FeedsTheAttributesOfAnAugmentedManifest) {
+  const std::string manifest =
+      "{\"source\": \"a b\", \"label\": 1, \"pic-ref\": \"s3://b/x\"}\n"
+      "{\"label\": [2, 3], \"source\": \"cde\", \"pic-ref\": \"s3://b/y\", \"other\": 9}\n";
+  add_channel("train", contract::InputMode::kPipe, {object("m", manifest)});
+  spec.channels[0].attributes = {"source", "label"};
+  spec.channels[0].config.record_wrapper = "RecordIO";
+  add_channel("plain", contract::InputMode::kPipe,
+              {object("m", manifest), object("s3://b/x", "<pic x>"), object("s3://b/y", "<pic y>")});
+  spec.channels[1].attributes = {"pic-ref", "label"};
+  add_channel("zipped", contract::InputMode::kPipe, {object("m.gz", "")});
+  spec.channels[2].attributes = {"label"};
+  spec.channels[2].gzip = true;
+  gzFile zipped = ::gzopen(spec.channels[2].objects[0].blob.c_str(), "wb");
+  ::gzwrite(zipped, manifest.data(), static_cast<unsigned>(manifest.size()));
+  ::gzclose(zipped);
+  const AgentEvent end =
+      run("cd /opt/ml/input/data; od -An -v -tx1 -w64 train_0; while ! [ -p train_1 ]; do :; done; wc -c < train_1;"
+          "cat plain_0; echo; cat zipped_0; echo; exit 0");
+  EXPECT_EQ(end.exit_code, 0) << end.text;
+  const std::string magic = "0a 23 d7 ce ";
+  EXPECT_THAT(lines(),
+              ElementsAre(" " + magic + "03 00 00 00 61 20 62 00 " + magic + "01 00 00 00 31 00 00 00 " + magic +
+                              "03 00 00 00 63 64 65 00 " + magic + "06 00 00 00 5b 32 2c 20 33 5d 00 00",
+                          "52", "<pic x>1<pic y>[2, 3]", "1[2, 3]"));
+}
+
+TEST_F(AgentTest, DealsAndShufflesTheLinesOfAnAugmentedManifest) {
+  std::string manifest;
+  for (int i = 0; i < 10; ++i) manifest += "{\"n\": " + std::to_string(i) + "}\n";
+  spec.resources.hosts = {"algo-1", "algo-2"};
+  spec.resources.current_host = "algo-2";
+  spec.host_index = 1;
+  add_channel("dealt", contract::InputMode::kPipe, {object("m", manifest)});
+  spec.channels[0].attributes = {"n"};
+  spec.channels[0].deal_each_epoch = true;
+  add_channel("mixed", contract::InputMode::kPipe, {object("m", manifest)});
+  spec.channels[1].attributes = {"n"};
+  spec.channels[1].shuffle_seed = 7;
+  const AgentEvent end =
+      run("cd /opt/ml/input/data; cat dealt_0; echo; cat mixed_0; echo; while ! [ -p mixed_1 ]; do :; done;"
+          "cat mixed_1; echo; exit 0");
+  EXPECT_EQ(end.exit_code, 0) << end.text;
+  const auto out = lines();
+  ASSERT_EQ(out.size(), 3U);
+  EXPECT_EQ(out[0], "13579");
+  EXPECT_NE(out[1], out[2]);
+  for (std::size_t i = 1; i < 3; ++i) {
+    std::string sorted = out[i];
+    std::sort(sorted.begin(), sorted.end());
+    EXPECT_EQ(sorted, "0123456789");
+  }
+}
+
+TEST_F(AgentTest, FailsTheJobAtABadLineOfAManifest) {
+  add_channel("train", contract::InputMode::kPipe, {object("m", "{\"source\": \"a\"}\n\n{\"text\": \"b\"}\n")});
+  spec.channels[0].attributes = {"source"};
+  const AgentEvent end = run("cat /opt/ml/input/data/train_0; sleep 60");
+  EXPECT_EQ(end.cause, EndCause::kDownload);
+  EXPECT_THAT(end.text, HasSubstr("channel train: line 3 of the manifest: has no attribute \"source\""));
 }
 
 TEST_F(AgentTest, FailsTheJobWhenAPipedObjectIsDamaged) {

@@ -2,10 +2,12 @@
 #include "platform/jobs/channel_plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "platform/jobs/augmented_manifest.h"
 #include "platform/objects/object_store.h"
 #include "platform/objects/s3_uri.h"
 
@@ -44,9 +46,9 @@ std::uint64_t next_random(std::uint64_t& state) {
 
 }  // namespace
 
-void shuffle_objects(std::vector<PlannedObject>& objects, std::int64_t seed, std::uint64_t epoch) {
+void shuffle_numbers(std::vector<std::size_t>& numbers, std::int64_t seed, std::uint64_t epoch) {
   std::uint64_t state = static_cast<std::uint64_t>(seed) + epoch;
-  for (std::size_t i = objects.size(); i > 1; --i) std::swap(objects[i - 1], objects[next_random(state) % i]);
+  for (std::size_t i = numbers.size(); i > 1; --i) std::swap(numbers[i - 1], numbers[next_random(state) % i]);
 }
 
 namespace {
@@ -123,6 +125,47 @@ std::vector<PlannedObject> plan_source(const Json& s3_data_source, objects::Obje
   if (type == "ManifestFile") return plan_manifest(uri, *at, store);
   if (type == "S3Prefix") return plan_prefix(uri, *at, store);
   throw Error(Kind::kInvalid, "S3DataType " + type + " is not supported by this server");
+}
+
+namespace {
+
+/// Adds what the "-ref" attributes of every line name.
+void add_references(const std::string& uri, const std::vector<std::string>& names, objects::ObjectStore& store,
+                    std::vector<PlannedObject>& plan) {
+  const ManifestLines lines(plan[0].blob);
+  std::set<std::string> known;
+  for (std::size_t i = 0; i < lines.size(); ++i) try {
+      for (const std::string& address : attribute_values(lines[i], names)) {
+        if (!known.insert(address).second) continue;
+        const auto at = objects::parse_s3_uri(address);
+        if (!at) throw Error(Kind::kMalformed, "\"" + address + "\" is not an S3 address");
+        const auto object = store.head(at->bucket, at->key);
+        if (!object) throw Error(Kind::kNotFound, "there is no object " + address);
+        plan.push_back({object->bucket, object->key, store.blob_path(*object), address, object->size});
+        if (plan.size() > kMaxObjects) throw Error(Kind::kLimit, "more than 10000000 objects are named");
+      }
+    } catch (const Error& error) {
+      throw Error(error.kind(), "manifest " + uri + ": line " + std::to_string(lines.number(i)) + ": " + error.what());
+    }
+}
+
+}  // namespace
+
+std::vector<PlannedObject> plan_augmented_manifest(const std::string& uri, const std::vector<std::string>& attributes,
+                                                   bool gzip, objects::ObjectStore& store) {
+  const auto at = objects::parse_s3_uri(uri);
+  if (!at) throw Error(Kind::kInvalid, "S3Uri \"" + uri + "\" is not an S3 address");
+  const auto manifest = store.head(at->bucket, at->key);
+  if (!manifest) nothing_found(uri);
+  std::vector<PlannedObject> plan{planned(*manifest, store, at->key)};
+  std::vector<std::string> references;
+  std::copy_if(attributes.begin(), attributes.end(), std::back_inserter(references), is_reference);
+  if (references.empty()) return plan;
+  if (gzip)
+    throw Error(Kind::kInvalid, "manifest " + uri + ": attribute \"" + references[0] +
+                                    "\" names objects, which a gzipped manifest cannot do on this server");
+  add_references(uri, references, store, plan);
+  return plan;
 }
 
 }  // namespace clary::jobs

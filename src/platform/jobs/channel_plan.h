@@ -30,13 +30,20 @@ struct PlannedObject {
 ///         folder at once
 std::vector<PlannedObject> plan_source(const Json& s3_data_source, objects::ObjectStore& store);
 
+/// The manifest object of an augmented manifest channel and, after it, every object that its "-ref" attributes name,
+/// once, with the address as `relative`.
+/// @throws as plan_source(), and Error{kMalformed} for a manifest with "-ref" attributes that is gzipped or has a bad
+/// line; other manifests are read when they are passed on
+std::vector<PlannedObject> plan_augmented_manifest(const std::string& uri, const std::vector<std::string>& attributes,
+                                                   bool gzip, objects::ObjectStore& store);
+
 /// The share of host `host` of `hosts`: all, or every hosts-th of the list sorted by key.
 std::vector<PlannedObject> share_of_host(const std::vector<PlannedObject>& objects, bool sharded, int host, int hosts);
 
 /// The file name of a key under a prefix (container contract, table of section 2.2).
 std::string relative_name(std::string_view prefix, std::string_view key);
 
-/// The same objects in the order of epoch `epoch` of a ShuffleConfig.Seed: a Fisher-Yates shuffle of our own generator.
-void shuffle_objects(std::vector<PlannedObject>& objects, std::int64_t seed, std::uint64_t epoch);
+/// The same numbers in the order of epoch `epoch` of a ShuffleConfig.Seed: a Fisher-Yates shuffle of our own generator.
+void shuffle_numbers(std::vector<std::size_t>& numbers, std::int64_t seed, std::uint64_t epoch);
 
 }  // namespace clary::jobs

@@ -37,8 +37,13 @@ std::vector<AgentChannel> plan_channel(const Json& request, const std::string& d
   const bool sharded = channel.config.distribution == "ShardedByS3Key";
   channel.deal_each_epoch = sharded && channel.shuffle_seed.has_value();
 
-  std::vector<PlannedObject> plan = plan_source(source, store);
-  if (sharded)
+  const bool manifest = source.at("S3DataType") == "AugmentedManifestFile";
+  if (manifest) channel.attributes = source.at("AttributeNames").get<std::vector<std::string>>();
+  if (manifest) channel.deal_each_epoch = sharded;  // by line
+  std::vector<PlannedObject> plan =
+      manifest ? plan_augmented_manifest(source.at("S3Uri"), channel.attributes, channel.gzip, store)
+               : plan_source(source, store);
+  if (sharded && !manifest)
     std::stable_sort(plan.begin(), plan.end(),
                      [](const PlannedObject& a, const PlannedObject& b) { return a.key < b.key; });
   std::vector<AgentChannel> per_host;

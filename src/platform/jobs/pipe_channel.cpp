@@ -89,20 +89,20 @@ void PipeChannel::create_first() const {
   if (::mkfifo(fifo(0).c_str(), 0644) != 0) throw_errno("mkfifo " + fifo(0).string());
 }
 
-std::vector<std::size_t> PipeChannel::order_of(std::uint64_t epoch) const {
-  std::vector<PlannedObject> numbered(channel_.objects.size());
-  for (std::size_t i = 0; i < numbered.size(); ++i) numbered[i].size = i;
-  if (channel_.shuffle_seed) shuffle_objects(numbered, *channel_.shuffle_seed, epoch);
-  std::vector<std::size_t> order;
-  for (const PlannedObject& object : share_of_host(numbered, channel_.deal_each_epoch, host_, hosts_))
-    order.push_back(object.size);
-  return order;
+std::vector<std::size_t> PipeChannel::order_of(std::size_t count, std::uint64_t epoch) const {
+  std::vector<std::size_t> numbers(count);
+  std::iota(numbers.begin(), numbers.end(), std::size_t{0});
+  if (channel_.shuffle_seed) shuffle_numbers(numbers, *channel_.shuffle_seed, epoch);
+  if (!channel_.deal_each_epoch || hosts_ <= 1) return numbers;
+  std::vector<std::size_t> share;
+  for (auto i = static_cast<std::size_t>(host_); i < count; i += static_cast<std::size_t>(hosts_))
+    share.push_back(numbers[i]);
+  return share;
 }
 
-bool PipeChannel::write_object(std::size_t index, int out) const try {
-  const fs::path file = staged_ / std::to_string(index);
-  const bool wrap = channel_.config.record_wrapper == "RecordIO";
-  if (channel_.gzip && wrap) {
+bool PipeChannel::write_staged(std::size_t index, bool gzip, int out) const {
+  const fs::path file = staged(index);
+  if (gzip && wraps()) {
     std::string whole;  // the length stands before the bytes
     inflate_file(file, [&](const void* bytes, std::size_t size) {
       whole.append(static_cast<const char*>(bytes), size);
@@ -110,24 +110,75 @@ bool PipeChannel::write_object(std::size_t index, int out) const try {
     });
     return write_framed(out, whole.size(), [&] { return write_bytes(out, whole.data(), whole.size()); });
   }
-  if (channel_.gzip)
+  if (gzip)
     return inflate_file(file, [&](const void* bytes, std::size_t size) { return write_bytes(out, bytes, size); });
   const UniqueFd in = open_file(file, O_RDONLY);
-  if (wrap) return write_framed(out, fs::file_size(file), [&] { return copy_file_to(in.get(), out); });
+  if (wraps()) return write_framed(out, fs::file_size(file), [&] { return copy_file_to(in.get(), out); });
   return copy_file_to(in.get(), out);
+}
+
+bool PipeChannel::write_object(std::size_t index, int out) const try {
+  return write_staged(index, channel_.gzip, out);
 } catch (const Error& error) {
   throw Error(error.kind(),
               "channel " + channel_.name + ": \"" + channel_.objects[index].relative + "\": " + error.what());
 }
 
-void PipeChannel::serve() const {
+bool PipeChannel::write_attribute(const std::string& name, const std::string& value, int out) const {
+  if (!is_reference(name)) {
+    const auto write = [&] { return write_bytes(out, value.data(), value.size()); };
+    return wraps() ? write_framed(out, value.size(), write) : write();
+  }
+  const auto found = references_.find(value);
+  if (found == references_.end()) throw Error(Kind::kNotFound, "there is no object " + value);
+  return write_staged(found->second, false, out);
+}
+
+bool PipeChannel::write_line(const ManifestLines& lines, std::size_t index, int out) const try {
+  const auto values = attribute_values(lines[index], channel_.attributes);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (!write_attribute(channel_.attributes[i], values[i], out)) return false;
+  return true;
+} catch (const Error& error) {
+  throw Error(error.kind(), "channel " + channel_.name + ": line " + std::to_string(lines.number(index)) +
+                                " of the manifest: " + error.what());
+}
+
+void PipeChannel::serve_epochs(std::size_t count, const std::function<bool(std::size_t, int)>& write) const {
   for (std::uint64_t epoch = 0;; ++epoch) {
     if (epoch > 0 && ::mkfifo(fifo(epoch).c_str(), 0644) != 0) throw_errno("mkfifo " + fifo(epoch).string());
     const UniqueFd out = open_file(fifo(epoch), O_WRONLY);  // waits for the reader
     ::fcntl(out.get(), F_SETPIPE_SZ, 1 << 20);
-    for (const std::size_t index : order_of(epoch))
-      if (!write_object(index, out.get())) break;
+    for (const std::size_t index : order_of(count, epoch))
+      if (!write(index, out.get())) break;
     ::unlink(fifo(epoch).c_str());
+  }
+}
+
+void PipeChannel::serve_objects() const {
+  serve_epochs(channel_.objects.size(), [this](std::size_t index, int out) { return write_object(index, out); });
+}
+
+void PipeChannel::serve_manifest() {
+  for (std::size_t i = 1; i < channel_.objects.size(); ++i) references_.emplace(channel_.objects[i].relative, i);
+  fs::path file = staged(0);
+  if (channel_.gzip) {
+    const fs::path plain = staged_ / "manifest";
+    const UniqueFd out = open_file(plain, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
+    inflate_file(file, [&](const void* bytes, std::size_t size) { return write_bytes(out.get(), bytes, size); });
+    file = plain;
+  }
+  const ManifestLines lines(file);
+  serve_epochs(lines.size(), [&](std::size_t index, int out) { return write_line(lines, index, out); });
+}
+
+void PipeChannel::serve() {
+  if (channel_.attributes.empty()) return serve_objects();
+  try {
+    serve_manifest();
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    throw Error(error.kind(), text.starts_with("channel ") ? text : "channel " + channel_.name + ": " + text);
   }
 }
 

@@ -58,8 +58,9 @@ bool has_objects(const objects::S3Uri& at, bool prefix, objects::ObjectStore& st
 
 void check_source(const Json& source, const std::string& region, const std::string& role, const TrainingDeps& deps) {
   const std::string uri = source.at("S3Uri"), type = source.at("S3DataType");
-  if (type != "S3Prefix" && type != "ManifestFile")
-    throw invalid("S3DataType " + type + " is not supported by this server: use S3Prefix or ManifestFile.");
+  if (type != "S3Prefix" && type != "ManifestFile" && type != "AugmentedManifestFile")
+    throw invalid("S3DataType " + type +
+                  " is not supported by this server: use S3Prefix, ManifestFile or AugmentedManifestFile.");
   const auto at = objects::parse_s3_uri(uri);
   if (!at) throw invalid("The S3 URI \"" + uri + "\" given in input data source is not a valid S3 address.");
   if (!has_objects(*at, type == "S3Prefix", deps.objects))
@@ -67,6 +68,15 @@ void check_source(const Json& source, const std::string& region, const std::stri
                   "\" given in input data source. Please ensure that the bucket exists in the selected region (" +
                   region + "), that objects exist under that S3 prefix, and that the role \"" + role +
                   "\" has \"s3:ListBucket\" permissions on bucket \"" + at->bucket + "\".");
+}
+
+/// An augmented manifest is passed on attribute by attribute, which only a pipe can do.
+void check_augmented_manifest(const std::string& channel, const Json& source, const std::string& mode) {
+  if (source.at("S3DataType") != "AugmentedManifestFile") return;
+  if (!source.contains("AttributeNames") || source["AttributeNames"].empty())
+    throw invalid("Channel " + channel + ": AttributeNames must be given when S3DataType is AugmentedManifestFile.");
+  if (mode != "Pipe")
+    throw invalid("Channel " + channel + ": S3DataType AugmentedManifestFile needs InputMode Pipe, not " + mode + ".");
 }
 
 /// Fills the defaults that DescribeTrainingJob shows.
@@ -80,6 +90,7 @@ void check_channel(Json& channel, const std::string& default_mode, const std::st
   channel.emplace("CompressionType", "None");
   channel.emplace("RecordWrapperType", "None");
   const std::string mode = channel.value("InputMode", default_mode);
+  check_augmented_manifest(name, source["S3DataSource"], mode);
   if (mode != "Pipe" && channel["CompressionType"] != "None")
     throw invalid("Channel " + name + ": CompressionType must be None in " + mode + " mode.");
 }
