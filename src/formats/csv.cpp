@@ -164,6 +164,9 @@ void CsvDecoder::find_shape(const Block& block, RowShape& shape) const {
     throw RowProblem{block.units,
                      fmt::format("the row has {} columns, no features beside the {} of label_size", fields, labels)};
   }
+  if (options_.label_rule && labels != 1) {
+    throw RowProblem{block.units, fmt::format("the row has {} labels (label_size), expected one", labels)};
+  }
   if (fields > std::numeric_limits<std::int32_t>::max())
     throw RowProblem{block.units, "the row has too many columns", true};
   shape.width = fields - labels;
@@ -200,6 +203,8 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
 
   float* const label = to.labels_room(labels);
   for (std::size_t f = 0; f < labels; ++f) label[f] = number(f);
+  if (options_.label_rule && !options_.label_rule->allows(label[0]))
+    fail(block, fields, 0, options_.label_rule->problem(label[0]));
 
   float* const values = to.values_room(width);
   std::int32_t* const columns = kSparse ? to.columns_room(width) : nullptr;

@@ -11,6 +11,7 @@
 
 #include "formats/block.h"
 #include "formats/content_type.h"
+#include "formats/label_rule.h"
 
 namespace clary::formats {
 
@@ -20,6 +21,7 @@ struct CsvOptions {
   std::int64_t default_label_size = 1;
   bool label_optional = false;
   bool ignore_labels = false;
+  std::optional<LabelRule> label_rule{};
   bool allow_non_finite = false;
   bool missing_allowed = false;  // ReadOptions::missing_allowed
   char delimiter = ',';

@@ -100,7 +100,10 @@ bool LibsvmDecoder::read_label(Line& line, BatchBuilder& to) {
   const char* colon = begin;
   while (colon != end && *colon != ':') ++colon;
   *to.labels_room(1) = number(line, begin, colon);
-  if (std::isnan(*to.labels_room(1))) line.fail("is no label, expected a number");
+  const float label = *to.labels_room(1);
+  if (std::isnan(label)) line.fail("is no label, expected a number");
+  if (options_.label_rule && !options_.label_rule->allows(label))
+    throw RowProblem{line.unit, "column 1: " + options_.label_rule->problem(label)};
   if (colon != end) {
     weight_ = number(line, colon + 1, end);
     if (!(*weight_ >= 0)) line.fail("has a weight that is negative or missing");

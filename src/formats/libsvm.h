@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "formats/block.h"
+#include "formats/label_rule.h"
 
 namespace clary::formats {
 
@@ -17,6 +18,7 @@ struct LibsvmOptions {
   std::int64_t feature_dim = 0;   // indices must be below; 0: the largest index decides
   bool request = false;           // ReadOptions::libsvm_request
   bool missing_allowed = false;   // nan is a missing value
+  std::optional<LabelRule> label_rule{};
 };
 
 class LibsvmDecoder : public BlockDecoder {

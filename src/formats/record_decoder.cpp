@@ -356,6 +356,11 @@ std::size_t RecordDecoder::add_labels(RowShape& shape, BatchBuilder& to) {
     throw Problem{fmt::format("label: {} values, expected {} as in the first record", count, shape.label_width)};
   }
   numbers(label_, count, to.labels_room(count), "label");
+  if (options_.label_rule) {
+    if (count != 1) throw Problem{fmt::format("the record has {} labels, expected one", count)};
+    const float label = *to.labels_room(1);
+    if (!options_.label_rule->allows(label)) throw Problem{options_.label_rule->problem(label)};
+  }
   return count;
 }
 

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "formats/block.h"
+#include "formats/label_rule.h"
 #include "formats/wire.h"
 
 namespace clary::formats {
@@ -16,6 +18,7 @@ struct RecordOptions {
   std::int64_t feature_dim = 0;  // 0: the first row decides
   bool ignore_labels = false;
   bool allow_non_finite = false;
+  std::optional<LabelRule> label_rule{};
 };
 
 /// A repeated field: usually one packed run in place; several runs or unpacked elements are put together in `joined`.

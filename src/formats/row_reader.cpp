@@ -25,6 +25,7 @@ CsvOptions csv_options(const ContentType& type, const ReadOptions& options) {
   csv.default_label_size = options.label_size;
   csv.label_optional = options.label_optional;
   csv.ignore_labels = options.ignore_labels;
+  csv.label_rule = options.label_rule;
   csv.allow_non_finite = options.allow_non_finite;
   csv.missing_allowed = options.missing_allowed;
   csv.delimiter = delimiter_parameter(type).value_or(options.delimiter);
@@ -38,12 +39,14 @@ MakeDecoder decoder_for(const ContentType& type, const ReadOptions& options) {
   }
   if (type.format() == Format::kLibsvm) {
     type.require_utf8();
-    return [libsvm = LibsvmOptions{options.feature_dim, options.libsvm_request, options.missing_allowed}] {
+    return [libsvm = LibsvmOptions{options.feature_dim, options.libsvm_request, options.missing_allowed,
+                                           options.label_rule}] {
       return std::make_unique<LibsvmDecoder>(libsvm);
     };
   }
   if (type.type.empty() || type.format() == Format::kRecordIoProtobuf) {
-    return [record = RecordOptions{options.feature_dim, options.ignore_labels, options.allow_non_finite}] {
+    return [record = RecordOptions{options.feature_dim, options.ignore_labels, options.allow_non_finite,
+                                          options.label_rule}] {
       return std::make_unique<RecordDecoder>(record);
     };
   }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "base/files.h"
 #include "formats/batch.h"
 #include "formats/content_type.h"
+#include "formats/label_rule.h"
 
 namespace clary::formats {
 
@@ -26,6 +28,7 @@ struct ReadOptions {
   // CSV without label_size whose rows are exactly feature_dim wide has no labels (NTM's rule).
   bool label_optional = false;
   bool ignore_labels = false;  // labels are checked for form but not stored
+  std::optional<LabelRule> label_rule{};
   Layout layout = Layout::kAsData;
   bool allow_non_finite = false;               // accept nan and inf; CSV: also an empty field, as nan
   // XGBoost's rules for CSV and libsvm: empty fields, nan and NA are missing (NaN), infinity and quotes are refused.

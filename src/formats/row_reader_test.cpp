@@ -246,5 +246,27 @@ TEST_F(RowReaderTest, MixedDenseAndSparseRecordsBecomeSparse) {
   }
 }
 
+TEST_F(RowReaderTest, LabelsOutsideTheRuleAreNamedWithTheirPlace) {
+  ReadOptions options;
+  options.label_rule = LabelRule{.low = 0, .high = 2, .whole = true, .words = "a class"};
+  const auto problem = [&](const std::string& type, std::string_view text) {
+    try {
+      drain(*open_rows({file("f", text)}, parse_content_type(type), options), 10);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Kind::kMalformed);
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  for (const int threads : {1, 2}) {
+    options.num_threads = threads;
+    EXPECT_EQ(problem("text/csv", "0,5\n2,5\n"), "accepted");
+    EXPECT_EQ(problem("text/csv", "0,5\n3,5\n"), "f: line 2: column 1: label 3 is not a class");
+    EXPECT_EQ(problem("text/csv;label_size=2", "0,1,5\n"),
+              "f: line 1: the row has 2 labels (label_size), expected one");
+    EXPECT_EQ(problem("text/libsvm", "0 1:1\n\n0.5 1:1\n"), "f: line 3: column 1: label 0.5 is not a class");
+  }
+}
+
 }  // namespace
 }  // namespace clary::formats

@@ -45,6 +45,10 @@ def csv(x, y=None):
     return "".join(",".join(repr(float(v)) for v in row) + "\n" for row in rows).encode()
 
 
+def libsvm(x, y):
+    return "".join(f"{float(label)!r} " + " ".join(f"{j}:{v!r}" for j, v in enumerate(row.tolist()) if v) + "\n" for row, label in zip(x, y)).encode()
+
+
 def hyperparameters(task, **more):
     base = {"predictor_type": task, "feature_dim": FEATURES, "mini_batch_size": 50, "num_models": 4}
     if task == "multiclass_classifier":
@@ -155,14 +159,14 @@ def final(job):
 # --- training ----------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("mode", ["File", "Pipe"])
-@pytest.mark.parametrize("form", ["csv", "dense", "sparse"])
+@pytest.mark.parametrize("form", ["csv", "libsvm", "dense", "sparse"])
 @pytest.mark.parametrize("task", ["regressor", "binary_classifier", "multiclass_classifier"])
 def test_every_task_trains_from_every_form(lab, task, form, mode):
     x, y = table(task)
-    encode = {"csv": csv, "dense": recordio, "sparse": lambda a, b: recordio(sp.csr_matrix(a), b)}[form]
+    encode = {"csv": csv, "libsvm": libsvm, "dense": recordio, "sparse": lambda a, b: recordio(sp.csr_matrix(a), b)}[form]
     job = lab.train({"train": [encode(x[:300], y[:300]), encode(x[300:500], y[300:500])], "validation": encode(x[500:600], y[500:600]),
                      "test": encode(x[600:], y[600:])},
-                    hyperparameters(task), content_type="text/csv" if form == "csv" else None, InputMode=mode)
+                    hyperparameters(task), content_type={"csv": "text/csv", "libsvm": "text/libsvm"}.get(form), InputMode=mode)
     weight, bias, additional = read_model(lab.artifact(job))
     assert additional["predictor_type"] == task and weight.shape == (FEATURES, 3 if task.startswith("multi") else 1)
     f = x[600:] @ weight + bias
@@ -429,10 +433,10 @@ def bad(lab, body, content_type="text/csv", **given):
 
 
 @pytest.mark.parametrize("body, words, given", [
-    (GOOD + b"2,1,1,1\n", ["train", "21", "label 2", "0 or 1"], {}),
-    (GOOD + b"3,1,1,1\n", ["train", "21", "label 3", "0 to 2", "num_classes 3"], dict(predictor_type="multiclass_classifier", num_classes=3)),
-    (GOOD + b"0.5,1,1,1\n", ["21", "label 0.5"], dict(predictor_type="multiclass_classifier", num_classes=3)),
-    (GOOD + b"-1,1,1,1\n", ["21", "label -1"], dict(predictor_type="multiclass_classifier", num_classes=3)),
+    (GOOD + b"2,1,1,1\n", ["part-0", "line 21", "column 1", "label 2", "0 or 1"], {}),
+    (GOOD + b"3,1,1,1\n", ["part-0", "line 21", "label 3", "0 to 2", "num_classes 3"], dict(predictor_type="multiclass_classifier", num_classes=3)),
+    (GOOD + b"0.5,1,1,1\n", ["line 21", "label 0.5"], dict(predictor_type="multiclass_classifier", num_classes=3)),
+    (GOOD + b"-1,1,1,1\n", ["line 21", "label -1"], dict(predictor_type="multiclass_classifier", num_classes=3)),
     (b"label,a,b,c\n" + GOOD, ["part-0", "line 1", "header"], {}),
     (GOOD + b"1,1,two,3\n", ["part-0", "line 21", "column 3", "two"], {}),
     (GOOD + b"1,1,2\n", ["part-0", "line 21", "3", "4"], {}),
@@ -452,7 +456,10 @@ def test_bad_records_fail_the_job(lab):
     x[7, 2] = np.nan
     reason = bad(lab, recordio(x, y), None, predictor_type="regressor")
     assert all(word.lower() in reason.lower() for word in ("part-0", "record 8", "nan")), reason
-    assert "label" in bad(lab, recordio(np.ones((5, 2))), None, predictor_type="regressor")
+    reason = bad(lab, recordio(np.ones((5, 2))), None, predictor_type="regressor")
+    assert "part-0: record 1: " in reason and "the record has 0 labels" in reason, reason
+    reason = bad(lab, recordio(np.ones((5, 2)), [0, 1, 0, 5, 1]), None)
+    assert "part-0: record 4: " in reason and "label 5 is not 0 or 1" in reason, reason
 
 
 def test_feature_dim_that_disagrees_has_the_published_text(lab):
@@ -463,6 +470,22 @@ def test_a_test_channel_without_labels_is_named(lab):
     x, y = table("binary_classifier", rows=60)
     reason = lab.train({"train": recordio(x, y), "test": recordio(x)}, hyperparameters("binary_classifier"), status="Failed")["FailureReason"]
     assert reason.startswith("ClientError") and "test" in reason and "label" in reason, reason
+
+
+def test_libsvm_rows_say_how_wide_they_are_together(lab):
+    """Without feature_dim the largest index decides; with it a larger one is an error."""
+    rows = b"1 0:1 2:3\n0 1:1\n1 0:2 5:1\n0 3:1\n" * 10
+    weight, _, _ = read_model(lab.artifact(lab.train({"train": rows}, {"predictor_type": "binary_classifier", "num_models": "2"}, content_type="text/libsvm")))
+    assert weight.shape == (6, 1) and abs(weight[4, 0]) < 1e-3
+    reason = bad(lab, rows, "text/libsvm", feature_dim=5)
+    assert "part-0" in reason and "line 3" in reason and "index 5 is not below feature_dim 5" in reason
+    reason = bad(lab, b"1 0:1\n7 0:2\n", "text/libsvm")
+    assert all(word in reason for word in ("part-0", "line 2", "column 1", "label 7", "0 or 1")), reason
+
+
+def test_a_header_is_skipped_when_it_is_announced(lab):
+    job = lab.train({"train": b"label,a,b,c\n" + GOOD}, {"predictor_type": "binary_classifier", "num_models": "2"}, content_type="text/csv;header=present")
+    assert read_model(lab.artifact(job))[0].shape == (3, 1)
 
 
 @pytest.mark.parametrize("given, words", [

@@ -17,20 +17,41 @@ namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-formats::ReadOptions read_options(const shell::TrainContext& context) {
+formats::LabelRule label_rule(const Hyperparameters& hp) {
+  formats::LabelRule rule;
+  rule.words = "a finite number";
+  if (!hp.is_classifier()) return rule;
+  rule.low = 0, rule.whole = true;
+  rule.high = static_cast<float>(hp.is_binary() ? 1 : hp.num_classes - 1);
+  rule.words =
+      hp.is_binary()
+          ? "0 or 1, as predictor_type binary_classifier needs"
+          : fmt::format("an integer from 0 to {} (num_classes {}), as predictor_type multiclass_classifier needs",
+                        hp.num_classes - 1, hp.num_classes);
+  return rule;
+}
+
+bool is_libsvm(const shell::Channel& channel) { return channel.content_type().format() == formats::Format::kLibsvm; }
+
+/// @param features  0: not known yet
+formats::ReadOptions read_options(const shell::TrainContext& context, const shell::Channel& channel,
+                                  const Hyperparameters& hp, std::int64_t features) {
   formats::ReadOptions options;
   options.num_threads = context.threads();
+  options.label_rule = label_rule(hp);
+  if (is_libsvm(channel)) options.feature_dim = features;  // its rows do not say how wide they are
   return options;
 }
 
 /// The text that AWS's users know and search for, and then what it means.
 void check_width(const std::string& channel, std::int64_t width, std::int64_t expected, bool given) {
   if (expected == 0 || width == expected) return;
-  throw Error(Kind::kInvalid,
-              fmt::format("cannot copy sequence with size {} to array axis with dimension {} (channel {}: its rows have "
-                          "{} features, {} {})",
-                          width, expected, channel, width,
-                          given ? "but feature_dim is" : "but the training rows have", expected));
+  throw Error(
+      Kind::kInvalid,
+      fmt::format("cannot copy sequence with size {} to array axis with dimension {} (channel {}: its rows have "
+                  "{} features, {} {})",
+                  width, expected, channel, width, given ? "but feature_dim is" : "but the training rows have",
+                  expected));
 }
 
 std::int64_t bytes_of(const formats::Batch& batch) {
@@ -56,37 +77,13 @@ std::int64_t RawRows::numbers() const {
   return n;
 }
 
-void check_labels(const formats::Batch& batch, const Hyperparameters& hp, const std::string& channel,
-                  std::int64_t first_row) {
-  if (batch.rows == 0) return;
-  if (batch.label_width != 1) {
-    throw Error(Kind::kMalformed,
-                fmt::format("channel {}: row {} has {} labels; linear-learner needs exactly one label a row", channel,
-                            first_row + 1, batch.label_width));
-  }
-  for (std::int64_t r = 0; r < batch.rows; ++r) {
-    const float y = batch.labels[at(r)];
-    const auto fail = [&](const std::string& rule) {
-      throw Error(Kind::kMalformed, fmt::format("channel {}: row {}: label {} is not {}", channel, first_row + r + 1, y,
-                                                rule));
-    };
-    if (hp.is_binary() && y != 0 && y != 1) fail("0 or 1, as predictor_type binary_classifier needs");
-    if (hp.is_multiclass() &&
-        !(y >= 0 && y < static_cast<float>(hp.num_classes) && y == std::floor(y))) {
-      fail(fmt::format("an integer from 0 to {} (num_classes {}), as predictor_type multiclass_classifier needs",
-                       hp.num_classes - 1, hp.num_classes));
-    }
-    if (!std::isfinite(y)) fail("a finite number");
-  }
-}
-
 RawRows read_rows(shell::TrainContext& context, const std::string& channel, const Hyperparameters& hp,
                   std::int64_t features, std::int64_t max_bytes) {
   RawRows out;
   out.features = features;
   shell::Channel& from = context.channel(channel);
   if (from.is_empty() && from.is_sharded()) return out;
-  const auto reader = from.rows(read_options(context));
+  const auto reader = from.rows(read_options(context, from, hp, features));
   std::int64_t bytes = 0;
   formats::Batch batch;
   while (reader->next(batch, kChunkRows)) {
@@ -94,8 +91,8 @@ RawRows read_rows(shell::TrainContext& context, const std::string& channel, cons
       check_width(channel, batch.width, features, hp.feature_dim.has_value());
       out.features = batch.width, out.sparse = batch.sparse;
     }
+    if (is_libsvm(from)) out.features = std::max(out.features, batch.width);
     unify(batch, out.sparse);
-    check_labels(batch, hp, channel, out.rows);
     bytes += bytes_of(batch);
     if (bytes > max_bytes && out.rows > 0) {
       out.complete = false;
@@ -106,6 +103,7 @@ RawRows read_rows(shell::TrainContext& context, const std::string& channel, cons
     batch = {};
     if (context.stop_requested()) break;
   }
+  for (formats::Batch& chunk : out.chunks) chunk.width = out.features;
   return out;
 }
 
@@ -147,8 +145,8 @@ Rows scale_rows(RawRows raw, const Scaler& scaler, bool sparse, std::optional<st
     const auto [begin, end] = numeric::share(out.rows, t, team.size());
     for (std::int64_t i = begin; i < end; ++i) {
       const auto [chunk, r] = chunk_of(i);
-      out.labels[at(i)] = static_cast<float>(
-          (static_cast<double>(chunk.labels[at(r)]) - scaler.label_shift) / scaler.label_scale);
+      out.labels[at(i)] =
+          static_cast<float>((static_cast<double>(chunk.labels[at(r)]) - scaler.label_shift) / scaler.label_scale);
       if (sparse) {
         const auto values = chunk.row_values(r);
         const auto columns = chunk.row_columns(r);
@@ -166,13 +164,13 @@ Rows scale_rows(RawRows raw, const Scaler& scaler, bool sparse, std::optional<st
   return out;
 }
 
-RowStream::RowStream(shell::TrainContext& context, std::string channel, const Hyperparameters& hp,
-                     const Scaler& scaler, bool sparse)
+RowStream::RowStream(shell::TrainContext& context, std::string channel, const Hyperparameters& hp, const Scaler& scaler,
+                     bool sparse)
     : context_(context), channel_(std::move(channel)), hyperparameters_(hp), scaler_(scaler), sparse_(sparse) {}
 
 void RowStream::begin_epoch() {
-  rows_ = 0;
-  reader_ = context_.channel(channel_).rows(read_options(context_));
+  shell::Channel& channel = context_.channel(channel_);
+  reader_ = channel.rows(read_options(context_, channel, hyperparameters_, scaler_.features()));
 }
 
 std::optional<Rows> RowStream::next(std::int64_t max_rows, numeric::Team& team) {
@@ -184,8 +182,6 @@ std::optional<Rows> RowStream::next(std::int64_t max_rows, numeric::Team& team) 
       break;
     }
     check_width(channel_, batch.width, scaler_.features(), hyperparameters_.feature_dim.has_value());
-    check_labels(batch, hyperparameters_, channel_, rows_);
-    rows_ += batch.rows;
     raw.rows += batch.rows;
     raw.chunks.push_back(std::move(batch));
     batch = {};

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Channel rows -> scaled rows. A channel is read once and kept when it fits into a share of memory; a training channel
-// that does not fit is read again every epoch. Labels are checked here, with the row named; numbers that are not finite
-// are refused by the reader.
+// that does not fit is read again every epoch. Labels and numbers are checked by the reader, which names file and line.
 #pragma once
 
 #include <cstdint>
@@ -39,10 +38,6 @@ inline constexpr std::int64_t kChunkRows = 8192;
 RawRows read_rows(shell::TrainContext& context, const std::string& channel, const Hyperparameters& hyperparameters,
                   std::int64_t features, std::int64_t max_bytes);
 
-/// @throws Error{kMalformed} naming the row when a label is not of the predictor's domain, or is missing
-void check_labels(const formats::Batch& batch, const Hyperparameters& hyperparameters, const std::string& channel,
-                  std::int64_t first_row);
-
 /// Mean density above which sparse rows are trained as dense ones.
 inline constexpr double kDenseFrom = 0.2;
 bool trains_sparse(bool sparse, double numbers_per_row, std::int64_t features);
@@ -69,7 +64,6 @@ class RowStream {
   const Hyperparameters& hyperparameters_;
   const Scaler& scaler_;
   bool sparse_;
-  std::int64_t rows_ = 0;
   std::unique_ptr<formats::RowReader> reader_;
 };
 

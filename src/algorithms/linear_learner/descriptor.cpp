@@ -61,6 +61,8 @@ const shell::Descriptor& descriptor() {
                                   .about = "Scored every epoch; chooses candidate, epoch and threshold."};
     shell::ChannelSpec test{.name = "test", .about = "Scored once, with the final model."};
     out.channels = {train, validation, test};
+    for (auto& channel : out.channels)
+      channel.content_types = {"application/x-recordio-protobuf", "text/csv", "text/libsvm"};
     out.metrics = metrics();
     return out;
   }();
