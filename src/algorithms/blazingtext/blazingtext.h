@@ -19,9 +19,7 @@ struct BlazingText {
   using Model = blazingtext::Model;
   static const Schema<Hyperparameters>& schema() { return blazingtext::schema(); }
   static const shell::Descriptor& descriptor() { return blazingtext::descriptor(); }
-  static Model train(const Hyperparameters& hyperparameters, shell::TrainContext& context) {
-    return blazingtext::train(hyperparameters, context);
-  }
+  static Model train(const Hyperparameters& hyperparameters, shell::TrainContext& context);
 };
 
 }  // namespace clary::blazingtext

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "algorithms/blazingtext/manifest_text.h"
 #include "base/error.h"
 
 namespace clary::blazingtext {
@@ -26,7 +27,9 @@ Corpus corpus_of(shell::Channel& channel) {
   Corpus out;
   out.name = "channel " + channel.name() + " (pipe)";
   out.open = [&channel, name = out.name](const TextOptions& options) {
-    return open_text(channel.open_pipe(), name, options);
+    auto bytes = channel.open_pipe();
+    if (channel.wraps_records()) bytes = manifest_text(std::move(bytes), name);
+    return open_text(std::move(bytes), name, options);
   };
   return out;
 }

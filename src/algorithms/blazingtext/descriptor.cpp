@@ -7,7 +7,7 @@ namespace {
 
 shell::ChannelSpec text_channel(const char* name, const char* about) {
   shell::ChannelSpec out{.name = name, .about = about};
-  out.content_types = {"text/plain", "text/csv", "application/x-recordio"};
+  out.content_types = {};  // any: the text's form does not depend on it
   out.distributions = {"FullyReplicated"};
   out.default_content_type = "text/plain";
   return out;
@@ -22,7 +22,6 @@ const shell::Descriptor& descriptor() {
     out.about = "Word vectors (skipgram, cbow, batch_skipgram, with or without subwords) and text classification.";
     out.log_name = "AWS/BlazingText";
     out.distributed = true;
-    out.gpu = true;
     auto train =
         text_channel("train", "A sentence a line, words separated by blanks; `supervised`: with __label__X in it.");
     train.required = true;
