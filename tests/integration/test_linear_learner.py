@@ -484,8 +484,10 @@ def test_libsvm_rows_say_how_wide_they_are_together(lab):
 
 
 def test_a_header_is_skipped_when_it_is_announced(lab):
-    job = lab.train({"train": b"label,a,b,c\n" + GOOD}, {"predictor_type": "binary_classifier", "num_models": "2"}, content_type="text/csv;header=present")
-    assert read_model(lab.artifact(job))[0].shape == (3, 1)
+    files = lab.artifact(lab.train({"train": b'label,a,"b b",c\n' + GOOD}, {"predictor_type": "binary_classifier", "num_models": "2"},
+                                   content_type="text/csv;header=present"))
+    assert read_model(files)[0].shape == (3, 1)
+    assert [f["name"] for f in json.loads(files["linear-learner-coefficients.json"])["features"]] == ["a", "b b", "c"]
 
 
 @pytest.mark.parametrize("given, words", [

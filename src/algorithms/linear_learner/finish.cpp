@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "algorithms/linear_learner/loss.h"
+#include "algorithms/linear_learner/feature_names.h"
 #include "algorithms/linear_learner/standard_errors.h"
 
 namespace clary::linear_learner {
@@ -194,6 +195,7 @@ Model finish(const Hyperparameters& hp, shell::TrainContext& context, const Trai
   for (const float w : best.solution.weight) {
     record.standardised_weight.push_back(static_cast<float>(data.scaler.label_scale) * w);
   }
+  record.feature_names = feature_names(context.channel("train"), data.features);
   StandardErrors errors = f.errors();
   record.standard_error = std::move(errors.weight);
   record.bias_standard_error = std::move(errors.bias);

@@ -2,7 +2,9 @@
 #include "algorithms/linear_learner/threshold.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
@@ -52,6 +54,11 @@ bool is_tuned(Criterion criterion) {
   return criterion != Criterion::kLossFunction && criterion != Criterion::kCrossEntropyLoss;
 }
 
+/// Rows with equal scores cannot be parted.
+bool is_cut(const std::vector<RankedScore>& rows, std::size_t i) {
+  return i == 0 || i == rows.size() || rows[i - 1].key() != rows[i].key();
+}
+
 /// The threshold that calls exactly the rows from `first` on positive.
 double cut_before(const std::vector<RankedScore>& rows, std::size_t first) {
   if (first == 0) return std::min(kDefaultThreshold, static_cast<double>(rows.front().score()));
@@ -70,33 +77,43 @@ ThresholdChoice at_default(const Hyperparameters& h, std::span<const float> scor
   return {kDefaultThreshold, value_of(h, c), true};
 }
 
+/// Over the bits, which is a vector operation: all of the exponent set means infinite or NaN.
+bool all_finite(std::span<const float> values) {
+  std::uint32_t most = 0;
+  for (const float x : values) most = std::max(most, std::bit_cast<std::uint32_t>(x) & 0x7fff'ffffu);
+  return most < 0x7f80'0000u;
+}
+
 ThresholdChoice best_cut(const Hyperparameters& h, const std::vector<RankedScore>& rows) {
-  Confusion c;  // of the cut before row i; the first calls every row positive
-  for (const RankedScore& row : rows) ++(row.positive() ? c.true_positive : c.false_positive);
+  const auto n = static_cast<std::int64_t>(rows.size());
+  std::int64_t positives = 0;
+  for (const RankedScore& row : rows) positives += row.positive();
   ThresholdChoice best{.value = -std::numeric_limits<double>::infinity()};
-  for (std::size_t i = 0;; ++i) {
-    if (i == 0 || i == rows.size() || rows[i - 1].key() != rows[i].key()) {
-      const double value = value_of(h, c);
-      if (value >= best.value) {
-        const double threshold = cut_before(rows, i);
-        const bool nearer = std::abs(threshold - kDefaultThreshold) < std::abs(best.threshold - kDefaultThreshold);
-        if (value > best.value || nearer) best = {threshold, value, value >= 0};
-      }
-    }
-    if (i == rows.size()) return best;
-    if (rows[i].positive())
-      --c.true_positive, ++c.false_negative;
-    else
-      --c.false_positive, ++c.true_negative;
+  const bool accuracy = h.binary_classifier_model_selection_criteria == Criterion::kAccuracy;
+  std::int64_t below = 0;       // positives before the cut
+  std::int64_t most_right = 0;  // a cut with fewer right rows need not be looked at closer when accuracy decides
+  for (std::int64_t i = 0; i <= n; ++i) {
+    if (i > 0) below += rows[static_cast<std::size_t>(i - 1)].positive();
+    const std::int64_t above = positives - below, right = above + (i - below);
+    if (accuracy && right < most_right) continue;
+    if (!is_cut(rows, static_cast<std::size_t>(i))) continue;
+    most_right = right;
+    const Confusion c{static_cast<double>(above), static_cast<double>(n - i - above), static_cast<double>(below),
+                      static_cast<double>(i - below)};
+    const double value = value_of(h, c);
+    if (value < best.value) continue;
+    const double threshold = cut_before(rows, static_cast<std::size_t>(i));
+    const bool nearer = std::abs(threshold - kDefaultThreshold) < std::abs(best.threshold - kDefaultThreshold);
+    if (value > best.value || nearer) best = {threshold, value, value >= 0};
   }
+  return best;
 }
 
 }  // namespace
 
 ThresholdChoice choose_threshold(const Hyperparameters& hyperparameters, std::span<const float> scores,
                                  std::span<const float> labels) {
-  if (!std::all_of(scores.begin(), scores.end(), [](float s) { return std::isfinite(s); }))
-    return {.value = -std::numeric_limits<double>::infinity(), .target_met = false};
+  if (!all_finite(scores)) return {.value = -std::numeric_limits<double>::infinity(), .target_met = false};
   if (scores.empty()) return {};
   if (!is_tuned(hyperparameters.binary_classifier_model_selection_criteria))
     return at_default(hyperparameters, scores, labels);
