@@ -476,7 +476,7 @@ def test_libsvm_rows_say_how_wide_they_are_together(lab):
     """Without feature_dim the largest index decides; with it a larger one is an error."""
     rows = b"1 0:1 2:3\n0 1:1\n1 0:2 5:1\n0 3:1\n" * 10
     weight, _, _ = read_model(lab.artifact(lab.train({"train": rows}, {"predictor_type": "binary_classifier", "num_models": "2"}, content_type="text/libsvm")))
-    assert weight.shape == (6, 1) and abs(weight[4, 0]) < 1e-3
+    assert weight.shape == (6, 1) and abs(weight[4, 0]) < 0.07, "what it started with at most"
     reason = bad(lab, rows, "text/libsvm", feature_dim=5)
     assert "part-0" in reason and "line 3" in reason and "index 5 is not below feature_dim 5" in reason
     reason = bad(lab, b"1 0:1\n7 0:2\n", "text/libsvm")
