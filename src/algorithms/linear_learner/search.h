@@ -81,7 +81,6 @@ class Search {
   std::vector<CandidateOutcome> outcomes_;
   std::optional<Best> best_;
   std::vector<ColumnIndex> indices_;  // by batch
-  std::size_t finished_ = 0;          // candidates of finished slices
   std::optional<std::string> checkpoint_;
   bool stopped_ = false;
 };
