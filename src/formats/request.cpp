@@ -3,12 +3,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
+#include "formats/csv.h"
 #include "formats/request_json.h"
 #include "formats/row_reader.h"
 
 namespace clary::formats {
 namespace {
+
+constexpr std::size_t kGuessedFrom = 512;  // characters of the first line that the delimiter is guessed from
 
 /// CSV and records go the way of training data; a request is one small file.
 Batch decode_rows(const ContentType& type, std::span<const std::byte> body, std::int64_t width,
@@ -17,6 +22,14 @@ Batch decode_rows(const ContentType& type, std::span<const std::byte> body, std:
   read.feature_dim = width;
   read.label_size = 0;
   read.allow_non_finite = options.allow_non_finite;
+  if (options.missing_allowed) {
+    read.missing_allowed = true;
+    read.libsvm_request = true;
+    read.allow_non_finite = type.format() == Format::kRecordIoProtobuf;
+    read.ignore_labels = true;
+    const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());
+    read.delimiter = guess_delimiter(text.substr(0, std::min(text.find('\n'), kGuessedFrom)));
+  }
   const auto reader = open_rows(body, "request body", type, read);
   Batch rows;
   reader->next(rows, options.max_rows + 1);
@@ -44,6 +57,7 @@ bool is_request_type(const ContentType& type) {
     case Format::kCsv:
     case Format::kJson:
     case Format::kJsonLines:
+    case Format::kLibsvm:
     case Format::kRecordIoProtobuf:
       return true;
     default:

@@ -18,6 +18,9 @@ struct RequestOptions {
   Layout layout = Layout::kAsData;
   bool allow_tokens = false;      // accept raw words; their rows have no features
   bool allow_non_finite = false;  // CSV and records: nan and inf
+  // Numbers may be missing (NaN): null in JSON, ReadOptions::missing_allowed in CSV and libsvm. JSON may be a bare list
+  // of rows, or one row; CSV may have any delimiter, guessed from its first line unless named.
+  bool missing_allowed = false;
   std::int64_t max_rows = 1'000'000;
   std::int64_t max_values = 256'000'000;  // numbers of all rows together, after densifying
 };

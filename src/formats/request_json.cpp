@@ -152,7 +152,8 @@ class Instances {
     float* values = builder_.values_room(count);
     std::size_t i = 0;
     for (const dom::element number : numbers) {
-      values[i] = number_of(number, what, i);
+      values[i] = options_.missing_allowed && number.is_null() ? std::numeric_limits<float>::quiet_NaN()
+                                                               : number_of(number, what, i);
       ++i;
     }
     if (builder_.sparse()) {
@@ -246,6 +247,12 @@ auto with_parser(std::size_t bytes, F f) {
   return f(parser);
 }
 
+/// [[1, 2], ...] or [{...}, ...], as against [1, 2].
+bool is_list_of_rows(const dom::array& array) {
+  const auto first = array.begin();
+  return first != array.end() && ((*first).is_array() || (*first).is_object());
+}
+
 simdjson::padded_string padded(std::span<const std::byte> body) {
   return simdjson::padded_string(reinterpret_cast<const char*>(body.data()), body.size());
 }
@@ -261,7 +268,17 @@ Batch decode_json(std::span<const std::byte> body, std::int64_t width, const Req
     }
     dom::object object;
     dom::array array;
-    if (root.get(object) != simdjson::SUCCESS || object["instances"].get(array) != simdjson::SUCCESS) {
+    const bool bare = options.missing_allowed && root.get(array) == simdjson::SUCCESS;
+    if (bare && !is_list_of_rows(array)) {
+      Instances one(width, options);
+      try {
+        one.add(root);
+      } catch (const Problem& problem) {
+        throw Error(Kind::kMalformed, fmt::format("request body: {}", problem.text));
+      }
+      return one.finish();
+    }
+    if (!bare && (root.get(object) != simdjson::SUCCESS || object["instances"].get(array) != simdjson::SUCCESS)) {
       throw Error(Kind::kMalformed, "request body: expected an object with an array \"instances\"");
     }
     Instances instances(width, options);

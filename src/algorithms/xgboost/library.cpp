@@ -65,6 +65,23 @@ std::vector<const char*> pointers(const std::vector<std::string>& texts) {
 
 std::vector<std::string> copied(const char** texts, bst_ulong count) { return {texts, texts + count}; }
 
+std::string in_place_config(const PredictOptions& options) {
+  return fmt::format(R"({{"type": {}, "training": false, "iteration_begin": {}, "iteration_end": {}, "missing": NaN, )"
+                     R"("strict_shape": false, "cache_id": 0}})",
+                     static_cast<int>(options.type), options.iteration_begin, options.iteration_end);
+}
+
+LibraryPrediction copied_prediction(const bst_ulong* shape, bst_ulong dimensions, const float* values) {
+  LibraryPrediction out;
+  bst_ulong count = 1;
+  for (bst_ulong d = 0; d < dimensions; ++d) {
+    out.shape.push_back(static_cast<std::int64_t>(shape[d]));
+    count *= shape[d];
+  }
+  out.values.assign(values, values + count);
+  return out;
+}
+
 const char* name_of(ModelFormat format) {
   switch (format) {
     case ModelFormat::kJson:
@@ -254,14 +271,35 @@ LibraryPrediction Booster::predict(const Matrix& rows, const PredictOptions& opt
   bst_ulong dimensions = 0;
   const float* values = nullptr;
   check(XGBoosterPredictFromDMatrix(handle_, rows.handle(), config.c_str(), &shape, &dimensions, &values));
-  LibraryPrediction out;
-  bst_ulong count = 1;
-  for (bst_ulong d = 0; d < dimensions; ++d) {
-    out.shape.push_back(static_cast<std::int64_t>(shape[d]));
-    count *= shape[d];
-  }
-  out.values.assign(values, values + count);
-  return out;
+  return copied_prediction(shape, dimensions, values);
+}
+
+LibraryPrediction Booster::predict_dense(std::span<const float> values, std::int64_t rows,
+                                         const PredictOptions& options) const {
+  const std::int64_t columns = num_features();
+  if (static_cast<std::int64_t>(values.size()) != rows * columns)
+    throw Error(Kind::kInternal, "Booster::predict_dense: the shape does not fit the values");
+  static const float nothing = 0;
+  const bst_ulong* shape = nullptr;
+  bst_ulong dimensions = 0;
+  const float* out = nullptr;
+  check(XGBoosterPredictFromDense(
+      handle_,
+      array_interface(values.empty() ? &nothing : values.data(), "<f4", fmt::format("{}, {}", rows, columns)).c_str(),
+      in_place_config(options).c_str(), nullptr, &shape, &dimensions, &out));
+  return copied_prediction(shape, dimensions, out);
+}
+
+LibraryPrediction Booster::predict_csr(std::span<const std::int64_t> offsets, std::span<const std::int32_t> columns,
+                                       std::span<const float> values, const PredictOptions& options) const {
+  const bst_ulong* shape = nullptr;
+  bst_ulong dimensions = 0;
+  const float* out = nullptr;
+  check(XGBoosterPredictFromCSR(handle_, array_interface(offsets, "<i8").c_str(),
+                                array_interface(columns, "<i4").c_str(), array_interface(values, "<f4").c_str(),
+                                static_cast<bst_ulong>(num_features()), in_place_config(options).c_str(), nullptr,
+                                &shape, &dimensions, &out));
+  return copied_prediction(shape, dimensions, out);
 }
 
 std::string Booster::save_to_buffer(ModelFormat format) const {

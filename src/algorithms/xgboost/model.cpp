@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "algorithms/xgboost/model_file.h"
+#include "algorithms/xgboost/responder.h"
 #include "base/error.h"
 #include "base/files.h"
 
@@ -16,6 +17,12 @@ namespace {
 constexpr std::uint64_t kMaxModelBytes = 8ULL << 30;
 
 }  // namespace
+
+Model::Model() = default;
+Model::Model(std::vector<Booster> boosters) : boosters_(std::move(boosters)) {}
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+Model::~Model() = default;
 
 void Model::save(const std::filesystem::path& dir) const {
   const ModelFile form = model_file_of(tag_from_environment());
@@ -45,7 +52,13 @@ Model Model::load(const std::filesystem::path& dir) {
       throw Error(Kind::kInvalid, fmt::format("Unable to load model: {}: {}", file.filename().string(), error.what()));
     }
   }
+  out.responder_ = std::make_unique<const Responder>(out.boosters_, responder_options_from_environment());
   return out;
+}
+
+shell::Answer Model::answer(const shell::Invocation& invocation) const {
+  if (!responder_) throw Error(Kind::kInternal, "Model::answer: the model was not loaded from a folder");
+  return responder_->answer(invocation);
 }
 
 }  // namespace clary::xgboost

@@ -10,18 +10,23 @@
 #include <vector>
 
 #include "algorithms/xgboost/library.h"
-#include "learning/shell/serve.h"
+#include "learning/shell/serve_request.h"
 
 namespace clary::xgboost {
+
+class Responder;
 
 /// Name of the one file in model.tar.gz; k-fold writes xgboost-model-0, -1, ...
 inline constexpr const char* kModelFileName = "xgboost-model";
 
 class Model {
  public:
-  Model() = default;
+  Model();
   /// One booster, or the folds of a cross-validation in their order.
-  explicit Model(std::vector<Booster> boosters) : boosters_(std::move(boosters)) {}
+  explicit Model(std::vector<Booster> boosters);
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+  ~Model();
 
   /// Writes xgboost-model (several boosters: xgboost-model-<i>), each whole or not at all, in the form of the image tag
   /// (contract::image_from_environment).
@@ -33,10 +38,14 @@ class Model {
   /// Every file of the folder that is not hidden. @throws Error{kInvalid} "Unable to load model: ..."
   static Model load(const std::filesystem::path& dir);
 
+  /// Answers one request of a model that load() made. Thread-safe.
+  shell::Answer answer(const shell::Invocation& invocation) const;
+
   const std::vector<Booster>& boosters() const noexcept { return boosters_; }
 
  private:
   std::vector<Booster> boosters_;
+  std::unique_ptr<const Responder> responder_;  // of a loaded model; refers to boosters_' elements
 };
 
 }  // namespace clary::xgboost
