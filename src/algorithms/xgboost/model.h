@@ -11,6 +11,7 @@
 
 #include "algorithms/xgboost/library.h"
 #include "learning/shell/serve_request.h"
+#include "learning/shell/train_context.h"
 
 namespace clary::xgboost {
 
