@@ -1,0 +1,376 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BlazingText with unmodified boto3: every mode trained, hosted and asked; the files read by Debian's fasttext and gensim, and
+models that Debian's fasttext made hosted here; batch transform, augmented manifests, bad input."""
+import io
+import json
+import lzma
+import pathlib
+import random
+import re
+import subprocess
+import tarfile
+
+import fasttext
+import numpy as np
+import pytest
+from botocore.exceptions import ClientError
+from gensim.models import KeyedVectors
+from gensim.models.fasttext import load_facebook_model, load_facebook_vectors
+
+from conftest import ROOT, make_server, wait_until
+import job_helpers as jobs
+from serving_tools import archive
+
+fasttext.FastText.eprint = lambda *_: None
+SHARED = ROOT / "../shared/data"
+WIKI, PAIRS = SHARED / "wiki8/wiki8.xz", SHARED / "wordsim"
+IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
+JSON, LINES = "application/json", "application/jsonlines"
+ANIMALS, TOOLS = ["cat", "dog", "horse", "cow", "sheep", "goat"], ["hammer", "saw", "drill", "file", "pliers", "chisel"]
+
+
+def sentence(words, rng):
+    return " ".join(rng.choices(words, k=6) + rng.choices(["the", "a", "of", "naïve"], k=4))
+
+
+def small_text(lines=3000, seed=1):
+    """Two sets of words that keep to themselves, so that any method must bring each set together."""
+    rng = random.Random(seed)
+    return "".join(sentence(ANIMALS if rng.random() < 0.5 else TOOLS, rng) + "\n" for _ in range(lines))
+
+
+def labelled_text(lines=1500, seed=2, both=False):
+    rng = random.Random(seed)
+    out = []
+    for _ in range(lines):
+        tools = rng.random() < 0.5
+        label = "__label__tools" if tools else "__label__animals"
+        out.append(f"{label} {'__label__all ' if both else ''}{sentence(TOOLS if tools else ANIMALS, rng)}\n")
+    return "".join(out)
+
+
+class Platform:
+    def __init__(self, server, role):
+        self.server, self.role, self.count = server, role, 0
+        for name, service in dict(s3="s3", sm="sagemaker", rt="sagemaker-runtime").items():
+            setattr(self, name, jobs.client(server, service))
+        self.s3.create_bucket(Bucket=jobs.BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+
+    def put(self, key, body):
+        self.s3.put_object(Bucket=jobs.BUCKET, Key=key, Body=body)
+
+    def name(self, stem):
+        self.count += 1
+        return f"{stem.replace('_', '-')}-{self.count}"
+
+    def job(self, hyperparameters, channels, stem="job", **more):
+        name = self.name(stem)
+        self.sm.create_training_job(**jobs.request(
+            name, self.role, image=IMAGE, channels=channels, **more) | {"HyperParameters": {k: str(v) for k, v in hyperparameters.items()}})
+        return jobs.end_of(self.server, name)
+
+    def train(self, hyperparameters, channels, **more):
+        job = self.job(hyperparameters, channels, **more)
+        assert job["TrainingJobStatus"] == "Completed", (job.get("FailureReason"), jobs.lines(self.server, job["TrainingJobName"]))
+        return job
+
+    def files(self, job, folder):
+        """Unpacks model.tar.gz; returns its names."""
+        bucket, key = re.match("s3://([^/]+)/(.*)", job["ModelArtifacts"]["S3ModelArtifacts"]).groups()
+        body = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+            tar.extractall(folder)
+            return sorted(tar.getnames())
+
+    def deploy(self, model_url, stem="endpoint"):
+        name = self.name(stem)
+        self.sm.create_model(ModelName=name, PrimaryContainer={"Image": IMAGE, "ModelDataUrl": model_url}, ExecutionRoleArn=self.role)
+        self.sm.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[dict(
+            VariantName="AllTraffic", ModelName=name, InstanceType="ml.m4.xlarge", InitialInstanceCount=1)])
+        self.sm.create_endpoint(EndpointName=name, EndpointConfigName=name)
+        endpoint = wait_until(lambda: self.sm.describe_endpoint(EndpointName=name), lambda e: e["EndpointStatus"] != "Creating")
+        assert endpoint["EndpointStatus"] == "InService", endpoint
+        return name
+
+    def ask(self, endpoint, body, content_type=JSON, **more):
+        text = body if isinstance(body, (str, bytes)) else json.dumps(body)
+        arguments = dict(ContentType=content_type) if content_type else {}
+        return self.rt.invoke_endpoint(EndpointName=endpoint, Body=text, **arguments, **more)["Body"].read().decode()
+
+    def host(self, files, stem="endpoint"):
+        key = f"{self.name('foreign')}/model.tar.gz"
+        self.put(key, archive(files))
+        return self.deploy(f"s3://{jobs.BUCKET}/{key}", stem)
+
+
+@pytest.fixture(scope="module")
+def platform(role):
+    server = make_server().start()
+    yield Platform(server, role)
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def texts(platform):
+    platform.put("text/words.txt", small_text())
+    platform.put("labelled/train.txt", labelled_text())
+    platform.put("labelled-validation/validation.txt", labelled_text(300, seed=3))
+    if PAIRS.exists():
+        for path in PAIRS.glob("EN-WS-353-*.txt"):
+            platform.put(f"pairs/{path.name}", path.read_bytes())
+
+
+def cosine(a, b):
+    return float(np.dot(a, b) / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def assert_sets_are_apart(vector):
+    within = np.mean([cosine(vector(a), vector(b)) for words in (ANIMALS, TOOLS) for a in words for b in words if a < b])
+    across = np.mean([cosine(vector(a), vector(b)) for a in ANIMALS for b in TOOLS])
+    assert within > across + 0.3, (within, across)
+
+
+@pytest.mark.parametrize("mode, subwords", [("skipgram", False), ("cbow", False), ("skipgram", True), ("cbow", True)])
+def test_word_vectors_are_trained_hosted_and_read_by_others(platform, texts, tmp_path, mode, subwords):
+    hyperparameters = dict(mode=mode, vector_dim=16, epochs=10, min_count=2, subwords=subwords, buckets=1000, evaluation=False,
+                           learning_rate=0.05, sampling_threshold=0.01, batch_size=11)
+    job = platform.train(hyperparameters, [jobs.channel("train", "text/words.txt")], stem=f"{mode}-{subwords}".lower())
+    assert platform.files(job, tmp_path) == ["vectors.bin", "vectors.txt"]
+    log = jobs.lines(platform.server, job["TrainingJobName"])
+    assert any(line.startswith("Alpha: ") for line in log) and "Training finished!" in log
+    assert any("Running single machine CPU BlazingText training using " + mode in line for line in log)
+
+    endpoint = platform.deploy(job["ModelArtifacts"]["S3ModelArtifacts"], stem=mode)
+    words = ANIMALS + TOOLS + ["naïve", "zzqy"]
+    answer = json.loads(platform.ask(endpoint, {"instances": words}))
+    assert [a["word"] for a in answer] == words and all(len(a["vector"]) == 16 for a in answer)
+    ours = {a["word"]: np.array(a["vector"], dtype=np.float32) for a in answer}
+    assert_sets_are_apart(ours.get)
+
+    theirs = fasttext.load_model(str(tmp_path / "vectors.bin"))
+    assert theirs.get_dimension() == 16
+    for word in words:
+        np.testing.assert_allclose(ours[word], theirs.get_word_vector(word), atol=1e-6)
+    assert bool(ours["zzqy"].any()) == subwords
+    text = KeyedVectors.load_word2vec_format(str(tmp_path / "vectors.txt"), binary=False)
+    facebook = load_facebook_vectors(str(tmp_path / "vectors.bin"))
+    for word in words[:-1]:
+        np.testing.assert_allclose(ours[word], text[word], atol=1e-6)
+        np.testing.assert_allclose(ours[word], facebook[word], atol=1e-5)
+    assert text.index_to_key[: len(text)] == theirs.get_words()  # by descending frequency
+    if subwords:
+        np.testing.assert_allclose(ours["zzqy"], facebook["zzqy"], atol=1e-5)
+    load_facebook_model(str(tmp_path / "vectors.bin"))  # the whole model, output layer included
+    neighbours = [word for _, word in theirs.get_nearest_neighbors("cat", k=5)]
+    assert len(set(neighbours) & set(ANIMALS)) >= 4, neighbours
+
+
+def test_classifier_is_trained_hosted_and_read_by_others(platform, texts, tmp_path):
+    hyperparameters = dict(mode="supervised", vector_dim=10, epochs=20, learning_rate=0.5, min_count=1, word_ngrams=2, buckets=2000,
+                           early_stopping=True, patience=2, min_epochs=3)
+    job = platform.train(hyperparameters, [jobs.channel("train", "labelled/"), jobs.channel("validation", "labelled-validation/")])
+    assert platform.files(job, tmp_path) == ["model.bin"]
+    metrics = {m["MetricName"]: m["Value"] for m in job["FinalMetricDataList"]}
+    assert metrics["validation:accuracy"] > 0.99 and metrics["train:accuracy"] > 0.99, metrics
+    log = jobs.lines(platform.server, job["TrainingJobName"])
+    assert "Validation accuracy improved! Storing best weights..." in log
+    assert any(re.match(r"##### Alpha: 0\.\d{4}  Progress: [\d.]+%  Million Words/sec: [\d.]+ #####", line) for line in log), log
+
+    theirs = fasttext.load_model(str(tmp_path / "model.bin"))
+    assert sorted(theirs.get_labels()) == ["__label__animals", "__label__tools"]
+    endpoint = platform.deploy(job["ModelArtifacts"]["S3ModelArtifacts"])
+    questions = ["the cat and a goat", "hammer saw", "naïve unseen words", "file of dog"]
+    answer = json.loads(platform.ask(endpoint, {"instances": questions, "configuration": {"k": 2}}))
+    for question, given in zip(questions, answer):
+        labels, probabilities = theirs.predict(question, k=2)
+        assert given["label"] == list(labels)
+        np.testing.assert_allclose(given["prob"], probabilities, atol=1e-6)
+    assert answer[0]["label"][0] == "__label__animals" and answer[1]["label"][0] == "__label__tools"
+
+    # Every other form of a request; Accept plays no part.
+    first = {"label": answer[0]["label"][:1], "prob": answer[0]["prob"][:1]}
+    body = {"configuration": {"k": 1}, "instances": questions[:1]}
+    for more in (dict(content_type=JSON), dict(content_type=JSON, Accept=LINES), dict(content_type=None), dict(Accept="text/csv")):
+        assert json.loads(platform.ask(endpoint, body, **more)) == [first], more
+    lines = platform.ask(endpoint, "".join(json.dumps({"source": q, "k": 2, "id": i}) + "\n" for i, q in enumerate(questions)), LINES)
+    assert [json.loads(line) for line in lines.splitlines()] == answer
+    assert platform.ask(endpoint, questions[0], "text/csv").startswith("__label__animals,")
+    assert json.loads(platform.ask(endpoint, {"instances": ["", "the cat"], "configuration": {"k": 1000000}}))[0] == {"label": [], "prob": []}
+
+    for body, content_type, status, message in [
+            ({"instances": ["x"]}, "application/octet-stream", 415, "content-type application/octet-stream not supported"),
+            ("not json", JSON, 400, "Unable to decode payload: Incorrect data format. (caused by ValueError)"),
+            ('{"source": "a"}\nb\n', LINES, 400, "line 2")]:
+        with pytest.raises(ClientError) as error:
+            platform.ask(endpoint, body, content_type)
+        assert error.value.response["Error"]["Code"] == "ModelError"
+        assert error.value.response["OriginalStatusCode"] == status and message in error.value.response["OriginalMessage"]
+
+    # Batch transform of the same model.
+    platform.put("batch/in.jsonl", "".join(json.dumps({"source": q, "id": i}) + "\n" for i, q in enumerate(questions * 50)))
+    for strategy in ("MultiRecord", "SingleRecord"):
+        name = platform.name("transform")
+        platform.sm.create_transform_job(
+            TransformJobName=name, ModelName=endpoint, BatchStrategy=strategy,
+            TransformInput={"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{jobs.BUCKET}/batch/"}},
+                            "ContentType": LINES, "SplitType": "Line"},
+            DataProcessing={"InputFilter": "$", "JoinSource": "Input", "OutputFilter": "$['id','SageMakerOutput']"},
+            TransformOutput={"S3OutputPath": f"s3://{jobs.BUCKET}/batch-out/{name}", "Accept": LINES, "AssembleWith": "Line"},
+            TransformResources={"InstanceType": "ml.m4.xlarge", "InstanceCount": 1})
+        done = wait_until(lambda: platform.sm.describe_transform_job(TransformJobName=name),
+                          lambda j: j["TransformJobStatus"] not in ("InProgress", "Stopping"))
+        assert done["TransformJobStatus"] == "Completed", done
+        out = platform.s3.get_object(Bucket=jobs.BUCKET, Key=f"batch-out/{name}/in.jsonl.out")["Body"].read().decode()
+        rows = [json.loads(line) for line in out.splitlines()]
+        assert [r["id"] for r in rows] == list(range(200))
+        assert rows[0]["SageMakerOutput"] == first
+
+
+@pytest.mark.skipif(not WIKI.exists() or not PAIRS.exists(), reason=f"{WIKI} or {PAIRS} is not here")
+def test_evaluation_scores_the_vectors_on_ws353(platform, texts, tmp_path):
+    from scipy.stats import spearmanr
+    with lzma.open(WIKI) as stream:
+        platform.put("wiki/slice", stream.read(8_000_000))
+    job = platform.train(dict(mode="skipgram", vector_dim=50, epochs=2), [jobs.channel("train", "wiki/slice"), jobs.channel("wordsim", "pairs/")])
+    assert platform.files(job, tmp_path) == ["eval.json", "vectors.bin", "vectors.txt"]
+    report = json.loads((tmp_path / "eval.json").read_text())
+    assert list(report) == ["EN-WS-353-ALL.txt", "EN-WS-353-REL.txt", "EN-WS-353-SIM.txt", "mean_rho"]
+    assert [report[k]["total_pairs"] for k in list(report)[:3]] == [353, 252, 203]
+    metric = {m["MetricName"]: m["Value"] for m in job["FinalMetricDataList"]}["train:mean_rho"]
+    assert metric == pytest.approx(report["mean_rho"], rel=1e-6)  # float32 on the wire
+    assert report["mean_rho"] == pytest.approx(np.mean([report[k]["spearmans_rho"] for k in list(report)[:3]]))
+    vectors = KeyedVectors.load_word2vec_format(str(tmp_path / "vectors.txt"))
+    for name in list(report)[:3]:
+        pairs = {}
+        for line in (PAIRS / name).read_text().splitlines():
+            a, b, score = line.lower().split()
+            if a in vectors and b in vectors:
+                pairs[a, b] = float(score)
+        expected = spearmanr([vectors.similarity(a, b) for a, b in pairs], list(pairs.values()))[0]
+        assert report[name]["spearmans_rho"] == pytest.approx(expected, abs=1e-3)
+    assert report["mean_rho"] > 0.15, report  # 8 MB of text, two passes
+
+
+def test_evaluation_without_pairs_says_so(platform, texts, tmp_path):
+    job = platform.train(dict(mode="cbow", vector_dim=8, epochs=1), [jobs.channel("train", "text/words.txt")])
+    assert platform.files(job, tmp_path) == ["vectors.bin", "vectors.txt"]
+    assert any("there are no word pairs" in line for line in jobs.lines(platform.server, job["TrainingJobName"]))
+
+
+def debian(*words):
+    subprocess.run(["fasttext", *words, "-thread", "1", "-verbose", "0"], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fasttext")
+    (folder / "labelled").write_text(labelled_text(600))
+    (folder / "words").write_text(small_text(1000))
+    return folder
+
+
+@pytest.mark.parametrize("loss, kind", [("softmax", "bin"), ("hs", "bin"), ("ns", "bin"), ("ova", "bin"), ("softmax", "ftz")])
+def test_classifiers_of_debians_fasttext_are_hosted(platform, foreign, loss, kind):
+    base = foreign / f"{loss}-{kind}"
+    grams = ["-minn", "2", "-maxn", "4"] if loss == "hs" else []
+    debian("supervised", "-input", foreign / "labelled", "-output", base, "-loss", loss, "-dim", "8", "-wordNgrams", "2", "-bucket", "500",
+           "-lr", "0.5", *grams)
+    if kind == "ftz":
+        debian("quantize", "-input", foreign / "labelled", "-output", base, "-qnorm", "-cutoff", "300", "-retrain", "-epoch", "1")
+    path = f"{base}.{kind}"
+    theirs = fasttext.load_model(path)
+    name = "model.bin" if kind == "bin" else "lid.ftz"
+    endpoint = platform.host({name: pathlib.Path(path).read_bytes()}, stem=loss)
+    questions = ["the cat and a goat", "hammer saw", "naïve unseen words", "x"]
+    answer = json.loads(platform.ask(endpoint, {"instances": questions, "configuration": {"k": 2}}))
+    for question, given in zip(questions, answer):
+        labels, probabilities = theirs.predict(question, k=2)
+        expected = dict(zip(labels, probabilities))
+        assert sorted(given["label"]) == sorted(expected)
+        np.testing.assert_allclose(given["prob"], [expected[label] for label in given["label"]], atol=2e-6)
+        assert given["prob"] == sorted(given["prob"], reverse=True)
+
+
+def test_word_vectors_of_debians_fasttext_are_hosted(platform, foreign):
+    debian("skipgram", "-input", foreign / "words", "-output", foreign / "vectors", "-dim", "12", "-bucket", "500", "-minCount", "1")
+    theirs = fasttext.load_model(str(foreign / "vectors.bin"))
+    words = ["cat", "unheard", "naïve"]
+    binary = platform.host({"vectors.bin": (foreign / "vectors.bin").read_bytes()})
+    for given in json.loads(platform.ask(binary, {"instances": words})):
+        np.testing.assert_allclose(given["vector"], theirs.get_word_vector(given["word"]), atol=1e-6)
+    text = platform.host({"vectors.txt": (foreign / "vectors.vec").read_bytes()})
+    given = json.loads(platform.ask(text, {"instances": ["cat", "unheard"]}))
+    np.testing.assert_allclose(given[0]["vector"], theirs.get_word_vector("cat"), atol=1e-4)  # five digits in that file
+    assert not any(given[1]["vector"])
+
+
+def test_a_damaged_model_fails_the_endpoint_with_its_reason(platform, foreign):
+    debian("supervised", "-input", foreign / "labelled", "-output", foreign / "cut", "-dim", "4")
+    key = "cut/model.tar.gz"
+    platform.put(key, archive({"model.bin": (foreign / "cut.bin").read_bytes()[:-10]}))
+    with pytest.raises(AssertionError) as error:
+        platform.deploy(f"s3://{jobs.BUCKET}/{key}", "cut")
+    assert "Failed" in str(error.value)
+
+
+def manifest_channel(name, key, names=("source", "label"), **more):
+    source = {"S3DataType": "AugmentedManifestFile", "S3Uri": f"s3://{jobs.BUCKET}/{key}", "AttributeNames": list(names),
+              "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "ContentType": "application/x-recordio",
+            "RecordWrapperType": "RecordIO", "InputMode": "Pipe", **more}
+
+
+def test_augmented_manifests_train_a_classifier(platform, tmp_path):
+    def manifest(text, single):
+        rows = []
+        for line in text.splitlines():
+            words = line.split()
+            labels = [{"animals": 1, "tools": 2, "all": 3}[w[9:]] for w in words if w.startswith("__label__")]
+            rows.append({"source": " ".join(w for w in words if not w.startswith("__label__")), "mine": labels[0] if single else labels,
+                         "mine-metadata": {"type": "groundtruth"}})
+        return "".join(json.dumps(row) + "\n" for row in rows)
+
+    platform.put("manifest/train.manifest", manifest(labelled_text(800, both=True), single=False))
+    platform.put("manifest/validation.manifest", manifest(labelled_text(100, seed=9), single=True))
+    names = ("source", "mine")
+    job = platform.train(dict(mode="supervised", vector_dim=8, epochs=10, learning_rate=0.5, word_ngrams=1, min_count=1),
+                         [manifest_channel("train", "manifest/train.manifest", names, ShuffleConfig={"Seed": 3}),
+                          manifest_channel("validation", "manifest/validation.manifest", names)])
+    assert platform.files(job, tmp_path) == ["model.bin"]
+    model = fasttext.load_model(str(tmp_path / "model.bin"))
+    assert sorted(model.get_labels()) == ["__label__1", "__label__2", "__label__3"]
+    assert set(model.predict("cat dog goat", k=2)[0]) == {"__label__1", "__label__3"}
+    assert set(model.predict("saw drill", k=2)[0]) == {"__label__2", "__label__3"}
+
+
+def test_augmented_manifests_that_cannot_be_used_are_refused(platform, texts):
+    platform.put("manifest/bad.manifest", '{"source": "a b", "label": 1}\n{"text": "a"}\n')
+    job = platform.job(dict(mode="supervised"), [manifest_channel("train", "manifest/bad.manifest")])
+    assert job["TrainingJobStatus"] == "Failed" and "line 2 of the manifest" in job["FailureReason"], job
+    job = platform.job(dict(mode="skipgram"), [manifest_channel("train", "manifest/bad.manifest")])
+    assert job["FailureReason"].startswith("ClientError") and "is for mode supervised" in job["FailureReason"], job
+    for change, message in [(dict(InputMode="File"), "needs InputMode Pipe"), (dict(), "AttributeNames must be given")]:
+        channel = manifest_channel("train", "manifest/bad.manifest", **change)
+        if not change:
+            del channel["DataSource"]["S3DataSource"]["AttributeNames"]
+        with pytest.raises(ClientError, match=message):
+            platform.job(dict(mode="supervised"), [channel])
+
+
+@pytest.mark.parametrize("hyperparameters, train, more, message", [
+    (dict(mode="glove"), "a b c", {}, "mode: 'glove'"),
+    (dict(mode="skipgram", vector_dim=0), "a b c", {}, "vector_dim: '0'"),
+    (dict(mode="batch_skipgram", subwords="True"), "a b c", {}, "subwords are not supported"),
+    (dict(mode="supervised", early_stopping="True"), "__label__a b", {}, "needs a validation channel"),
+    (dict(mode="skipgram"), "", {}, "text"),
+    (dict(mode="skipgram"), "just a few words", {}, "min_count"),
+    (dict(mode="supervised", min_count=1), "no label here\nnone here", {}, "label"),
+    (dict(mode="supervised", min_count=1), "__label__only\n__label__labels\n", {}, "word"),
+    (dict(mode="skipgram"), "a b c", {"count": 2}, "Only batch_skipgram is available when training on multiple CPU instances"),
+])
+def test_bad_input_fails_with_its_reason(platform, hyperparameters, train, more, message):
+    key = platform.name("bad") + "/text"
+    platform.put(key, train)
+    job = platform.job(hyperparameters, [jobs.channel("train", key)], **more)
+    assert job["TrainingJobStatus"] == "Failed", job
+    assert job["FailureReason"].startswith("ClientError: ") and message in job["FailureReason"], job["FailureReason"]
