@@ -181,6 +181,7 @@ def test_every_task_trains_from_every_form(lab, task, form, mode):
         accuracy = np.mean((1 / (1 + np.exp(-f[:, 0])) >= additional["threshold"]) == y[600:])
         assert found["test:binary_classification_accuracy"] == pytest.approx(accuracy, abs=1e-9)
         assert accuracy >= peer.score(x[600:] / x[:500].std(axis=0).clip(1e-9), y[600:]) - 0.04
+        assert found["train:threshold"] == pytest.approx(additional["threshold"], rel=1e-6)
         assert found["test:roc_auc_score"] == pytest.approx(sk.roc_auc_score(y[600:], f[:, 0]), abs=1e-6)
     else:
         assert found["test:multiclass_accuracy"] == pytest.approx(np.mean(f.argmax(axis=1) == y[600:]), abs=1e-9)
@@ -236,6 +237,19 @@ def test_two_instances_agree_with_one(lab):
     w2, b2, _ = read_model(lab.artifact(both))
     f1, f2 = x @ w1 + b1, x @ w2 + b2
     assert np.mean(f1.argmax(axis=1) == f2.argmax(axis=1)) > 0.97
+
+
+def test_a_stopped_job_keeps_its_model(lab):
+    x, y = table("regressor")
+    lab.put("stop/train/part", recordio(x, y))
+    lab.sm.create_training_job(**request("ll-stop", lab.role, image=IMAGE, channels=[channel("train", "stop/train/")], HyperParameters=hyperparameters(
+        "regressor", epochs=10_000_000, early_stopping_patience=20_000_000)))
+    wait_until(lambda: lines(lab.server, "ll-stop"), lambda log: any("epoch=3," in line for line in log))
+    lab.sm.stop_training_job(TrainingJobName="ll-stop")
+    job = end_of(lab.server, "ll-stop", 60)
+    assert job["TrainingJobStatus"] == "Stopped" and job["SecondaryStatus"] == "Stopped"
+    weight, bias, _ = read_model(lab.artifact(job))
+    assert np.mean((x @ weight[:, 0] + bias - y) ** 2) < 2
 
 
 def test_same_seed_same_model(lab):
@@ -418,6 +432,8 @@ def test_batch_transform_joins_json_lines(lab, served):
     lab.put(f"{name}/csv/rows.csv", csv(rows))
     plain = transform("plain", "text/csv", f"{name}/csv/rows.csv", "application/jsonlines").splitlines()
     assert [json.loads(line) for line in plain] == [row["SageMakerOutput"] for row in joined]
+    lines_ = transform("csv", "text/csv", f"{name}/csv/rows.csv", "text/csv", JoinSource="Input").splitlines()
+    assert [line.startswith(row) for line, row in zip(lines_, csv(rows).splitlines(), strict=True)] == [True] * 50
 
 
 # --- bad input ---------------------------------------------------------------------------------------------------------------

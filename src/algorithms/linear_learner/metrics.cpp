@@ -79,7 +79,8 @@ std::vector<NamedMetric> binary_metrics(const Hyperparameters& h, double thresho
           {fmt::format("binary_f_{:.3f}", h.f_beta), "score", f_measure(precision, recall, h.f_beta)},
           {"precision", "score", precision},
           {"recall", "score", recall},
-          {"roc_auc_score", "score", roc_auc(scores.raw, scores.labels)}};
+          {"roc_auc_score", "score", roc_auc(scores.raw, scores.labels)},
+          {"threshold", "score", threshold}};  // ours: users miss it in the job's description
 }
 
 /// Counts per class, and sums over rows of what depends on the rank of the true class.

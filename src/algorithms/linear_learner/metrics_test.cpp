@@ -50,7 +50,7 @@ TEST(LinearLearnerMetrics, BinaryAgreesWithScikitLearn) {
   expect_equal(ours, data["metrics"]);
   EXPECT_EQ(names(ours),
             "binary_classification_cross_entropy_objective- binary_classification_accuracy+ binary_f_2.000+ "
-            "precision+ recall+ roc_auc_score+ ");
+            "precision+ recall+ roc_auc_score+ threshold+ ");
   EXPECT_NEAR(mean_loss(h, {}, scores_of(data), 3), data["weighted_objective"].get<double>(), 1e-7);
 }
 

@@ -29,9 +29,6 @@ void describe_data(const Hyperparameters& hp, shell::TrainContext& context, cons
     log.info("mini_batch_size {}: batches are cut to {} rows, so that an epoch has at least about {} updates.",
              hp.mini_batch_size, data.batch_rows, kUpdatesPerEpoch);
   }
-  const std::string checkpoints = context.checkpoint_dir().string();
-  log.info("{}", checkpoints.empty() ? "Checkpoint loading and saving are disabled."
-                                     : "Checkpoints are kept in " + checkpoints);
   report.scaler(scaler.mean, scaler.deviation, label(scaler.label_mean), label(scaler.label_deviation));
 }
 

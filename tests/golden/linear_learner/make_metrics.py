@@ -31,6 +31,7 @@ def binary():
             "precision": m.precision_score(y, call),
             "recall": m.recall_score(y, call),
             "roc_auc_score": m.roc_auc_score(y, f),
+            "threshold": 0.45,
         },
         "weighted_objective": float(np.mean(np.where(y == 1, 3.0, 1.0) * -np.log(np.where(y == 1, p, 1 - p)))),
     }
