@@ -99,11 +99,11 @@ class Session:
         answer = self.runtime.invoke_endpoint(EndpointName=endpoint, ContentType="text/csv", Accept=accept, Body=body)
         return answer["Body"].read().decode()
 
-    def transform(self, name, model, input_uri, output_uri, accept="application/jsonlines", **more):
+    def transform(self, name, model, input_uri, output_uri, accept="application/jsonlines", content_type="text/csv", **more):
         self.sagemaker.create_transform_job(
             TransformJobName=name, ModelName=model, TransformResources={"InstanceType": "ml.m4.xlarge", "InstanceCount": 1},
             TransformInput={"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": input_uri}},
-                            "ContentType": "text/csv", "SplitType": "Line"},
+                            "ContentType": content_type, "SplitType": "Line"},
             TransformOutput={"S3OutputPath": output_uri, "Accept": accept, "AssembleWith": "Line"}, **more)
         while True:
             description = self.sagemaker.describe_transform_job(TransformJobName=name)
