@@ -21,10 +21,10 @@ Batch decode_rows(const ContentType& type, std::span<const std::byte> body, std:
   ReadOptions read;
   read.feature_dim = width;
   read.label_size = 0;
+  read.libsvm_request = true;
   read.allow_non_finite = options.allow_non_finite;
   if (options.missing_allowed) {
     read.missing_allowed = true;
-    read.libsvm_request = true;
     read.allow_non_finite = type.format() == Format::kRecordIoProtobuf;
     read.ignore_labels = true;
     const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from sklearn import metrics as sk
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from conftest import REGION, wait_until
+from conftest import BINARY, REGION, wait_until
 from job_helpers import BUCKET, channel, end_of, lines, request
 from recordio import recordio
 
@@ -199,6 +199,40 @@ def test_a_file_of_the_book_trains_as_regression_with_a_warning(lab):
     assert final(job)["train:mse"] < 1
 
 
+@pytest.mark.parametrize("task, loss, objective", [
+    ("binary_classifier", "logistic", "binary_classification_cross_entropy_objective"), ("binary_classifier", "hinge_loss", "hinge_loss_objective"),
+    ("multiclass_classifier", "softmax_loss", "multiclass_cross_entropy_objective"), ("regressor", "squared_loss", "mse_objective"),
+    ("regressor", "absolute_loss", "absolute_loss_objective"), ("regressor", "huber_loss", "huber_loss_objective"),
+    ("regressor", "quantile_loss", "quantile_loss_objective"), ("regressor", "eps_insensitive_squared_loss", "eps_insensitive_squared_loss_objective"),
+    ("regressor", "eps_insensitive_absolute_loss", "eps_insensitive_absolute_loss_objective")])
+def test_every_loss_trains_and_is_named(lab, task, loss, objective):
+    x, y = table(task)
+    job = lab.train({"train": recordio(x, y)}, hyperparameters(task, loss=loss, quantile=0.8, margin=2))
+    weight, bias, additional = read_model(lab.artifact(job))
+    assert additional["loss_type"] == loss
+    assert additional["metrics_params"]["quantile"] == (0.8 if loss == "quantile_loss" else None)
+    assert additional["metrics_params"]["margin"] == (2 if loss == "hinge_loss" else None)
+    assert any(f"epoch=0, train {objective} <loss>=" in line for line in lab.log(job))
+    f = (x @ weight + bias)[:, 0]
+    if loss == "quantile_loss":
+        assert np.mean(y < f) == pytest.approx(0.8, abs=0.04), "above the label with probability q"
+    elif task == "regressor":
+        assert np.mean(np.abs(f - y)) < 0.6
+    elif loss == "hinge_loss":
+        assert np.mean((f >= additional["threshold"]) == y) > 0.75
+
+
+def test_every_name_of_the_table_is_taken_with_its_default(lab):
+    """What the SDK sends when told everything."""
+    program = BINARY.parents[1] / "libexec/clary/algorithms/linear-learner.json"
+    table_ = {h["Name"]: h.get("DefaultValue", "regressor") for h in json.loads(program.read_text())["HyperParameters"]}
+    assert len(table_) == 51 and table_["_kvstore"] == "auto" and table_["num_calibration_samples"] == "10000000"
+    x, y = table("regressor")
+    given = lab.artifact(lab.train({"train": recordio(x, y)}, {**{k: v for k, v in table_.items() if v}, "use_bias": "True"}))
+    plain = lab.artifact(lab.train({"train": recordio(x, y)}, {"predictor_type": "regressor"}))
+    assert given["model_algo-1"] == plain["model_algo-1"]
+
+
 def test_the_log_is_that_of_the_container(lab):
     x, y = table("binary_classifier")
     job = lab.train({"train": recordio(x[:500], y[:500]), "validation": recordio(x[500:], y[500:])},
@@ -345,7 +379,8 @@ def requests_of(rows):
             ("application/json", json.dumps({"instances": [{"data": {"features": {"values": r.tolist()}}} for r in rows]}).encode()),
             ("application/json", json.dumps({"instances": sparse}).encode()),
             ("application/jsonlines", b"\n".join(json.dumps({"features": r.tolist()}).encode() for r in rows)),
-            ("application/x-recordio-protobuf", recordio(rows)), ("application/x-recordio-protobuf", recordio(sp.csr_matrix(rows)))]
+            ("application/x-recordio-protobuf", recordio(rows)), ("application/x-recordio-protobuf", recordio(sp.csr_matrix(rows))),
+            ("text/libsvm", libsvm(rows, np.zeros(len(rows))))]
 
 
 def test_every_content_type_gives_the_same_answer(lab, served):
@@ -405,6 +440,8 @@ def test_bad_requests_are_named(lab, served):
     assert lab.refusal(endpoint, b"{", "application/json")[0] == 400
     assert lab.refusal(endpoint, b'{"instances": [{"features": [1, 2]}]}', "application/json")[0] == 400
     assert lab.refusal(endpoint, b"x", "application/x-parrot")[0] == 415
+    status, message = lab.refusal(endpoint, b"0:1 6:2", "text/libsvm")
+    assert status == 400 and "index 6 is not below feature_dim 6" in message
     assert lab.refusal(endpoint, csv(np.ones((1, FEATURES))), accept="image/png")[0] == 406
 
 

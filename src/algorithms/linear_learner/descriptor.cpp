@@ -65,6 +65,7 @@ const shell::Descriptor& descriptor() {
     for (auto& channel : out.channels)
       channel.content_types = {"application/x-recordio-protobuf", "text/csv", "text/libsvm"};
     out.metrics = metrics();
+    out.inference_content_types.push_back("text/libsvm");
     return out;
   }();
   return d;
