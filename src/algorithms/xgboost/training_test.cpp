@@ -209,6 +209,16 @@ TEST(XgboostTraining, ResumedIsUninterrupted) {
   }
 }
 
+TEST(XgboostTraining, ACheckpointOfTheLastRoundIsTheModel) {
+  Job first, second;
+  for (Job* job : {&first, &second}) job->usual().checkpoints().set("early_stopping_rounds", "3").set("eta", "1");
+  const std::string expected = first.set("num_round", "40").run();
+  ASSERT_LT(first.evaluations().size(), 40u);
+  std::filesystem::copy(first.root() / "checkpoints", second.root() / "checkpoints");
+  EXPECT_EQ(second.set("num_round", std::to_string(first.evaluations().size())).run(), expected);
+  EXPECT_TRUE(second.evaluations().empty());
+}
+
 TEST(XgboostTraining, ABrokenCheckpointGivesWayToAnOlderOne) {
   Job first, second;
   first.usual().checkpoints().set("num_round", "4").run();

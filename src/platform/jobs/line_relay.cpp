@@ -1,9 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/jobs/line_relay.h"
 
+#include <utility>
+
 #include "base/log.h"
 
 namespace clary::jobs {
+namespace {
+
+/// A tab as CloudWatch shows it, "#011": published regexes of metrics search for that.
+std::string stored(std::string_view line) {
+  std::string out;
+  for (const char c : line)
+    if (c == '\t')
+      out += "#011";
+    else
+      out += c;
+  return out;
+}
+
+}  // namespace
 
 LineRelay::LineRelay(const std::filesystem::path& log_file, std::filesystem::path metrics_file,
                      MetricExtractor extractor)
@@ -38,9 +54,16 @@ void LineRelay::say(std::string_view line) { log_.append(now_ms(), line); }
 
 void LineRelay::flush(std::vector<LogEvent>& events) {
   if (events.empty()) return;
-  log_.append(events);
   std::vector<MetricPoint> points;
-  for (const LogEvent& event : events) extractor_.extract(event.message, event.time, points);
+  for (LogEvent& event : events) {
+    if (event.message.find('\t') == std::string::npos) {
+      extractor_.extract(event.message, event.time, points);
+    } else {
+      const std::string printed = std::exchange(event.message, stored(event.message));
+      extractor_.extract(event.message, event.time, points, printed);
+    }
+  }
+  log_.append(events);
   if (!points.empty()) MetricStore::append_to(metrics_file_, points);
 }
 

@@ -16,7 +16,9 @@ RE2::Options options() {
   return options;
 }
 
+/// Published expressions end in (\S+), which takes the rest of a line whose tabs are stored as "#011".
 std::optional<double> number(re2::StringPiece text) {
+  text = text.substr(0, text.find("#011"));
   while (!text.empty() && (text[text.size() - 1] == ',' || text[text.size() - 1] == ';')) text.remove_suffix(1);
   const std::string copy(text);
   char* end = nullptr;
@@ -48,12 +50,15 @@ MetricExtractor::MetricExtractor(const std::vector<MetricDefinition>& definition
 MetricExtractor::MetricExtractor(MetricExtractor&&) noexcept = default;
 MetricExtractor::~MetricExtractor() = default;
 
-void MetricExtractor::extract(std::string_view line, EpochMs time, std::vector<MetricPoint>& out) const {
-  const re2::StringPiece text(line.data(), line.size());
+void MetricExtractor::extract(std::string_view line, EpochMs time, std::vector<MetricPoint>& out,
+                              std::string_view printed) const {
+  const re2::StringPiece text(line.data(), line.size()), original(printed.data(), printed.size());
   for (const Compiled& metric : compiled_) {
     re2::StringPiece groups[2];
     const int wanted = metric.regex->NumberOfCapturingGroups() > 0 ? 2 : 1;
-    if (!metric.regex->Match(text, 0, text.size(), RE2::UNANCHORED, groups, wanted)) continue;
+    if (!metric.regex->Match(text, 0, text.size(), RE2::UNANCHORED, groups, wanted) &&
+        (printed.empty() || !metric.regex->Match(original, 0, original.size(), RE2::UNANCHORED, groups, wanted)))
+      continue;
     if (const auto value = number(groups[wanted - 1])) out.push_back(MetricPoint::of(metric.name, time, *value));
   }
 }

@@ -25,7 +25,8 @@ class MetricExtractor {
   ~MetricExtractor();
 
   /// The value of the first group (or of the whole match) of every definition that matches and is a finite number.
-  void extract(std::string_view line, EpochMs time, std::vector<MetricPoint>& out) const;
+  /// @param line  as it is stored; `printed` as the program wrote it, for expressions that the stored form does not match
+  void extract(std::string_view line, EpochMs time, std::vector<MetricPoint>& out, std::string_view printed = {}) const;
 
  private:
   struct Compiled;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "platform/jobs/instance_types.h"
+#include "platform/jobs/line_relay.h"
 #include "platform/jobs/metric_extractor.h"
 
 namespace clary::jobs {
@@ -122,8 +123,27 @@ TEST(MetricExtractor, TakesTheFirstGroupAndIgnoresWhatIsNoNumber) {
   points.clear();
   extractor.extract("loss=nan", 5, points);
   EXPECT_TRUE(points.empty());
+  extractor.extract("loss=3#011other=4", 5, points);
+  ASSERT_EQ(points.size(), 1u);
+  EXPECT_EQ(points[0].sum, 3);
   EXPECT_TRUE(regex_problem("("));
   EXPECT_FALSE(regex_problem("(a*)*b"));
+}
+
+TEST(LineRelay, StoresTabsAsCloudWatchShowsThem) {
+  const TemporaryFolder folder;
+  {
+    LineRelay relay(folder.path() / "log", folder.path() / "metrics",
+                    MetricExtractor({{"rmse", R"(.*\[[0-9]+\].*#011validation-rmse:(\S+))"}, {"own", "loss:\\s([0-9.]+)"}}));
+    relay.add("[0]\ttrain-rmse:1\tvalidation-rmse:2.5\nloss:\t0.5\n");
+    relay.finish();
+  }
+  const std::string log = read_file(folder.path() / "log");
+  EXPECT_NE(log.find("[0]#011train-rmse:1#011validation-rmse:2.5"), std::string::npos) << log;
+  EXPECT_NE(log.find("loss:#0110.5"), std::string::npos) << log;
+  const std::string metrics = read_file(folder.path() / "metrics");
+  EXPECT_NE(metrics.find("rmse"), std::string::npos) << metrics;
+  EXPECT_NE(metrics.find("own"), std::string::npos) << metrics;  // an expression for the line as it was printed
 }
 
 }  // namespace
