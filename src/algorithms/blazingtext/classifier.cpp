@@ -182,7 +182,7 @@ void train_epochs(const TrainingJob& job, Classifier& classifier, numeric::Team&
     job.report.validation_accuracy(accuracy, stopping.bad_epochs(), job.threads);
     if (stopping.is_over()) break;
   }
-  progress.finish();
+  progress.finish(!job.stopped() && !stopping.is_over());
   best.restore();
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "algorithms/blazingtext/ngrams.h"
@@ -131,6 +132,62 @@ TEST(PairKernel, UpdateIsTheNegativeGradientByCentralDifferences) {
   check(output.plain = output_before.plain, output_before.fast, output.fast, false, 1);
   // Feature rows get the whole gradient of h, not their share 1/3 of it (fastText).
   check(input.plain = input_before.plain, input_before.fast, input.fast, true, 3);
+}
+
+/// Blocks of distinct inputs (unless `twice`) and distinct samples.
+struct RandomBlocks {
+  std::vector<std::int32_t> inputs;
+  std::vector<kernels::Sample> samples;
+  std::vector<kernels::Block> blocks;
+  std::int32_t max_inputs, max_samples;
+
+  RandomBlocks(int count, std::int32_t inputs_each, std::int32_t samples_each, std::uint32_t rows, bool twice)
+      : max_inputs(inputs_each), max_samples(samples_each) {
+    Random random(3);
+    std::vector<std::int32_t> deck(rows);
+    std::iota(deck.begin(), deck.end(), 0);
+    const auto shuffle = [&] {
+      for (std::uint32_t i = rows; i > 1; --i) std::swap(deck[i - 1], deck[random.below(i)]);
+    };
+    for (int b = 0; b < count; ++b) {
+      kernels::Block block{static_cast<std::int32_t>(inputs.size()),
+                           1 + static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(inputs_each))),
+                           static_cast<std::int32_t>(samples.size()),
+                           1 + static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(samples_each)))};
+      shuffle();
+      for (std::int32_t i = 0; i < block.inputs; ++i)
+        inputs.push_back(deck[static_cast<std::size_t>(twice ? i / 2 : i)]);
+      shuffle();
+      for (std::int32_t s = 0; s < block.samples; ++s)
+        samples.push_back(
+            {deck[static_cast<std::size_t>(s)], s == 0 ? 1 : 1 + static_cast<std::int32_t>(random.below(3))});
+      blocks.push_back(block);
+    }
+  }
+  kernels::BlockPlan view() const { return {inputs, samples, blocks, max_inputs, max_samples}; }
+};
+
+TEST(BlockKernel, AgreesWithPlainLoops) {
+  for (const std::int64_t d : {1, 16, 100, 300}) {
+    for (const std::int32_t inputs : {1, 3, 10, 32}) {
+      for (const std::int32_t samples : {1, 6, 7, 26}) {
+        for (const bool twice : {false, true}) {
+          SCOPED_TRACE("d=" + std::to_string(d) + " inputs=" + std::to_string(inputs) +
+                       " samples=" + std::to_string(samples) + (twice ? " twice" : ""));
+          const RandomBlocks plan(20, inputs, samples, 40, twice);
+          Twin input(40, d, 1.5, 1), output(40, d, 1.5, 2);
+          numeric::Floats scratch(kernels::block_scratch(input.fast.stride, inputs, samples));
+          const float rate = twice ? 0.001f : 0.02f;
+          kernels::train_blocks(plan.view(), {input.fast.values.data(), output.fast.values.data(), input.fast.stride},
+                                rate, scratch.data());
+          reference::train_blocks(plan.view(), input.plain, output.plain, static_cast<double>(rate));
+          // An input that stands in a block twice differs by the square of the rate.
+          EXPECT_LT(input.worst_difference(), twice ? 1e-3 : 5e-5);
+          EXPECT_LT(output.worst_difference(), twice ? 1e-3 : 5e-5);
+        }
+      }
+    }
+  }
 }
 
 /// Lines of one to twenty features.

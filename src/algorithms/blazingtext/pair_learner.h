@@ -10,8 +10,8 @@
 
 #include "algorithms/blazingtext/hyperparameters.h"
 #include "algorithms/blazingtext/kernels/kernels.h"
-#include "algorithms/blazingtext/random.h"
 #include "algorithms/blazingtext/sampling.h"
+#include "algorithms/blazingtext/sentence_learner.h"
 #include "learning/numeric/floats.h"
 
 namespace clary::blazingtext {
@@ -39,12 +39,12 @@ class WordRows {
   std::vector<float> feedback_;
 };
 
-class PairLearner {
+class PairLearner : public SentenceLearner {
  public:
   PairLearner(const Hyperparameters& hyperparameters, const WordRows& rows, const NegativeSampler& negatives,
               const kernels::Weights& weights);
 
-  void learn(std::span<const std::int32_t> sentence, float rate, Random& random);
+  void learn(std::span<const std::int32_t> sentence, float rate, Random& random) override;
 
  private:
   void add_skipgram(std::span<const std::int32_t> sentence, std::size_t i, std::size_t begin, std::size_t end, Random&);

@@ -20,9 +20,11 @@ class Progress {
     next_ = Clock::now() + kInterval;
     say();
   }
-  void finish() {
+  /// @param complete  all epochs were learned: hosts' shares are not exactly equal, so the estimate may fall short
+  void finish(bool complete) {
     if (silent_) return;
-    say();
+    report_.progress(complete ? schedule_.last_rate() : schedule_.rate(), complete ? 1 : schedule_.progress(),
+                     words_per_second());
     report_.finished(words_per_second(), seconds());
   }
 
@@ -32,7 +34,7 @@ class Progress {
   static constexpr int kCallsPerLook = 16;
 
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
-  double words_per_second() const { return static_cast<double>(schedule_.done()) / std::max(seconds(), 1e-9); }
+  double words_per_second() const { return schedule_.done_everywhere() / std::max(seconds(), 1e-9); }
   void say() { report_.progress(schedule_.rate(), schedule_.progress(), words_per_second()); }
 
   Report& report_;

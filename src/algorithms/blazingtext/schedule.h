@@ -18,9 +18,11 @@ class Schedule {
   void add(std::int64_t tokens) { done_.fetch_add(tokens, std::memory_order_relaxed); }
   /// Tokens of this host.
   std::int64_t done() const { return done_.load(std::memory_order_relaxed); }
-  /// 0 .. 1. Other hosts are taken to be as far as this one.
-  double progress() const { return std::min(1.0, static_cast<double>(done()) * hosts_ / tokens_); }
+  /// Tokens of all hosts; the others are taken to be as far as this one.
+  double done_everywhere() const { return static_cast<double>(done()) * hosts_; }
+  double progress() const { return std::min(1.0, done_everywhere() / tokens_); }  // 0 .. 1
   double rate() const { return rate_ * std::max(1 - progress(), floor_); }
+  double last_rate() const { return rate_ * floor_; }
 
  private:
   double rate_, floor_, tokens_;

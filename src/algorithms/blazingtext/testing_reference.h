@@ -58,6 +58,27 @@ inline void train_pairs(const kernels::Plan& plan, Matrix& input, Matrix& output
   }
 }
 
+/// All products from the old values.
+inline void train_blocks(const kernels::BlockPlan& plan, Matrix& input, Matrix& output, double rate) {
+  const std::int64_t d = input.columns;
+  for (const kernels::Block& block : plan.blocks) {
+    const Matrix old_input = input, old_output = output;
+    for (std::int32_t i = 0; i < block.inputs; ++i) {
+      const std::int32_t word = plan.inputs[static_cast<std::size_t>(block.first_input + i)];
+      for (std::int32_t s = 0; s < block.samples; ++s) {
+        const kernels::Sample& sample = plan.samples[static_cast<std::size_t>(block.first_sample + s)];
+        const double f = dot(old_input.row(word), old_output.row(sample.row), d);
+        const double p = f > 6 ? 1 : f < -6 ? 0 : sigmoid(f);
+        const double g = rate * sample.times * ((s == 0 ? 1 : 0) - p);
+        for (std::int64_t n = 0; n < d; ++n) {
+          input.row(word)[n] += g * old_output.row(sample.row)[n];
+          output.row(sample.row)[n] += g * old_input.row(word)[n];
+        }
+      }
+    }
+  }
+}
+
 inline std::vector<double> mean_of(const Matrix& input, std::span<const std::int32_t> rows) {
   std::vector<double> h(static_cast<std::size_t>(input.columns));
   for (const std::int32_t row : rows)

@@ -19,7 +19,10 @@ Model train(const Hyperparameters& h, shell::TrainContext& context) {
   job.seed = context.seed();
   job.stopped = [&context] { return context.stop_requested(); };
   if (shape.instances > 1) job.hosts = &context.collective();
-  return h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
+  Model model = h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
+  if (!context.hosts().is_first())
+    context.log().info("Training is finished on this host; the model is written by {}.", context.hosts().names.front());
+  return model;
 }
 
 }  // namespace clary::blazingtext

@@ -3,13 +3,17 @@
 #include "algorithms/blazingtext/trainer.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <thread>
 
 #include "algorithms/blazingtext/early_stopping.h"
 #include "algorithms/blazingtext/random.h"
+#include "algorithms/blazingtext/synchronisation.h"
 #include "base/error.h"
 #include "base/files.h"
 
@@ -24,6 +28,7 @@ class Training {
   int threads = 1;
   std::uint64_t seed = 1;
   std::function<bool()> stopped = [] { return false; };
+  collective::Collective* hosts = nullptr;
 
   explicit Training(Mode mode) {
     h.mode = mode;
@@ -36,7 +41,7 @@ class Training {
   Model run(const std::string& text, const std::string& validation = "") {
     shell::TrainLog lines("algo-1", "AWS/BlazingText", [this](std::string_view line) { log += line; });
     Report report(lines, h);
-    TrainingJob job{h, file("train", text), std::nullopt, report, threads, seed, stopped};
+    TrainingJob job{h, file("train", text), std::nullopt, report, threads, seed, stopped, hosts};
     if (!validation.empty()) job.validation = file("validation", validation);
     return h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
   }
@@ -134,8 +139,76 @@ INSTANTIATE_TEST_SUITE_P(Modes, WordVectors,
                                          WordMode{"skipgram_subwords", Mode::kSkipgram, true, 1},
                                          WordMode{"skipgram_threads", Mode::kSkipgram, false, 2},
                                          WordMode{"cbow", Mode::kCbow, false, 1},
-                                         WordMode{"cbow_subwords", Mode::kCbow, true, 1}),
+                                         WordMode{"cbow_subwords", Mode::kCbow, true, 1},
+                                         WordMode{"batch_skipgram", Mode::kBatchSkipgram, false, 1},
+                                         WordMode{"batch_skipgram_threads", Mode::kBatchSkipgram, false, 2}),
                          [](const auto& one) { return one.param.name; });
+
+TEST(Synchronisation, TakesRareRowsRarely) {
+  EXPECT_EQ(Synchronisation::rows_at(1, 100'000), 1024);
+  EXPECT_EQ(Synchronisation::rows_at(2, 100'000), 2048);
+  EXPECT_EQ(Synchronisation::rows_at(3, 100'000), 1024);
+  EXPECT_EQ(Synchronisation::rows_at(12, 100'000), 4096);
+  EXPECT_EQ(Synchronisation::rows_at(1 << 20, 100'000), 100'000);
+}
+
+std::uint16_t free_port() {
+  const UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size);
+  getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.sin_port);
+}
+
+/// Two hosts as two threads of this process.
+class TwoHosts {
+ public:
+  std::string problem[2];
+  Model model[2];
+  std::string log[2];
+
+  TwoHosts(const std::string& first, const std::string& second, std::uint64_t seed) {
+    collective::ConnectOptions options;
+    options.port = free_port();
+    options.timeout = std::chrono::seconds(30);
+    std::thread other([&] { run(1, second, seed, options); });
+    run(0, first, seed, options);
+    other.join();
+  }
+
+ private:
+  void run(int rank, const std::string& text, std::uint64_t seed, const collective::ConnectOptions& options) try {
+    Training t(Mode::kBatchSkipgram);
+    t.h.sampling_threshold = 0.05, t.h.epochs = 10, t.seed = seed;
+    const auto hosts =
+        collective::connect({{"127.0.0.1", "127.0.0.2"}, rank == 0 ? "127.0.0.1" : "127.0.0.2", "lo"}, options);
+    t.hosts = hosts.get();
+    model[rank] = t.run(text);
+    log[rank] = t.log;
+  } catch (const std::exception& error) {
+    problem[rank] = error.what();
+  }
+};
+
+TEST(TwoHosts, ShareTheTextAndEndWithTheSameVectors) {
+  const std::string text = two_topics(20'000, false);
+  const TwoHosts hosts(text, text, 1), again(text, text, 1);
+  ASSERT_EQ(hosts.problem[0] + hosts.problem[1], "");
+  EXPECT_EQ(hosts.model[0].input.values, hosts.model[1].input.values);
+  EXPECT_EQ(hosts.model[0].input.values, again.model[0].input.values);
+  EXPECT_GT(cosine(hosts.model[0], "cat", "dog"), 0.4 + cosine(hosts.model[0], "cat", "bus"));
+  EXPECT_NE(hosts.log[0].find("Progress: 100.00%"), std::string::npos) << hosts.log[0];
+  EXPECT_EQ(hosts.log[1].find("Progress:"), std::string::npos) << hosts.log[1];
+}
+
+TEST(TwoHosts, MustHaveTheSameText) {
+  const TwoHosts hosts(two_topics(500, false, 1), two_topics(500, false, 2), 1);
+  EXPECT_NE(hosts.problem[0].find("FullyReplicated"), std::string::npos) << hosts.problem[0];
+  EXPECT_NE(hosts.problem[1].find("FullyReplicated"), std::string::npos) << hosts.problem[1];
+}
 
 TEST(WordVectors, NeedWordsThatAreFrequentEnough) {
   Training t(Mode::kSkipgram);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // skipgram, cbow and batch_skipgram: every thread takes sentences from the passes over the text and learns them into
 // the common weights without locks (Hogwild; Niu et al., NIPS 2011).
-#include <chrono>
+#include <algorithm>
 #include <memory>
 
+#include "algorithms/blazingtext/block_learner.h"
 #include "algorithms/blazingtext/ngrams.h"
 #include "algorithms/blazingtext/pair_learner.h"
 #include "algorithms/blazingtext/progress.h"
 #include "algorithms/blazingtext/schedule.h"
 #include "algorithms/blazingtext/sentences.h"
+#include "algorithms/blazingtext/synchronisation.h"
 #include "algorithms/blazingtext/trainer.h"
 #include "algorithms/blazingtext/weights.h"
 #include "base/error.h"
@@ -28,33 +30,48 @@ struct Shared {
   Schedule& schedule;
 };
 
+std::unique_ptr<SentenceLearner> make_learner(const Shared& s) {
+  if (s.hyperparameters.mode != Mode::kBatchSkipgram)
+    return std::make_unique<PairLearner>(s.hyperparameters, s.rows, s.negatives, s.weights);
+  return std::make_unique<BlockLearner>(s.hyperparameters, s.vocabulary.end_of_line,
+                                        static_cast<std::int32_t>(s.vocabulary.dictionary.nwords), s.negatives,
+                                        s.weights);
+}
+
+/// Lines as fastText has them, or, for batch_skipgram, as word2vec does.
+SentenceOptions sentence_options(const Hyperparameters& h) {
+  return h.mode == Mode::kBatchSkipgram ? SentenceOptions{1000, false} : SentenceOptions{};
+}
+
 /// One thread's reader, learner and random numbers.
 class Worker {
  public:
-  Worker(const Shared& shared, std::uint64_t seed, std::uint64_t stream)
+  Worker(const Shared& shared, Random random)
       : shared_(shared),
-        reader_(shared.passes, shared.vocabulary, shared.sampler, SentenceOptions{}),
-        learner_(shared.hyperparameters, shared.rows, shared.negatives, shared.weights),
-        random_(seed, stream) {}
+        reader_(shared.passes, shared.vocabulary, shared.sampler, sentence_options(shared.hyperparameters)),
+        learner_(make_learner(shared)),
+        random_(random) {}
 
-  /// Learns until the text ends (then false) or `more` says no.
+  /// Learns until the text ends or `more` says no.
   template <class More>
-  bool run(More&& more) {
+  void run(More&& more) {
     std::int64_t tokens = 0;
-    while (more()) {
-      if (!reader_.next(sentence_, tokens, random_)) return false;
-      learner_.learn(sentence_, static_cast<float>(shared_.schedule.rate()), random_);
+    while (!finished_ && more()) {
+      finished_ = !reader_.next(sentence_, tokens, random_);
+      if (finished_) return;
+      learner_->learn(sentence_, static_cast<float>(shared_.schedule.rate()), random_);
       shared_.schedule.add(tokens);
     }
-    return true;
   }
+  bool finished() const { return finished_; }
 
  private:
   const Shared& shared_;
   SentenceReader reader_;
-  PairLearner learner_;
+  std::unique_ptr<SentenceLearner> learner_;
   Random random_;
   std::vector<std::int32_t> sentence_;
+  bool finished_ = false;
 };
 
 WordRows word_rows(const Hyperparameters& h, const Dictionary& dictionary) {
@@ -95,37 +112,91 @@ void check_rows(const Hyperparameters& h, std::int64_t words) {
                                     " words are together more than " + std::to_string(kMaxRows) + " rows");
 }
 
+std::uint64_t fingerprint(const Dictionary& dictionary) {
+  std::uint64_t out = 0;
+  for (std::size_t w = 0; w < dictionary.words.size(); ++w)
+    out = Random(out ^ hash_of(dictionary.words[w]), static_cast<std::uint64_t>(dictionary.counts[w])).next();
+  return out;
+}
+
+int rank_of(const TrainingJob& job) { return job.hosts == nullptr ? 0 : job.hosts->rank(); }
+int hosts_of(const TrainingJob& job) { return job.hosts == nullptr ? 1 : job.hosts->size(); }
+
+/// Blocks small enough that every thread of every host gets many.
+TextOptions text_options(const TrainingJob& job) {
+  TextOptions out;
+  out.part = rank_of(job), out.parts = hosts_of(job);
+  const auto workers = static_cast<std::uint64_t>(out.parts * job.threads);
+  if (workers > 1 && job.train.bytes > 0)
+    out.block_bytes = std::clamp<std::size_t>(job.train.bytes / (workers * 16), 16 << 10, out.block_bytes);
+  return out;
+}
+
+/// E as the mode's papers and programs begin: fastText +-1/d, pWord2Vec +-0.5/d.
+float first_bound(const Hyperparameters& h) {
+  return (h.mode == Mode::kBatchSkipgram ? 0.5f : 1.0f) / static_cast<float>(h.vector_dim);
+}
+
+/// word2vec's and pWord2Vec's lowest rate; fastText goes to 0.
+double rate_floor(const Hyperparameters& h) { return h.mode == Mode::kBatchSkipgram ? 1e-4 : 0; }
+
+void learn_alone(const TrainingJob& job, numeric::Team& team, std::vector<Worker>& workers, Progress& progress) {
+  team.run([&](int thread) {
+    workers[static_cast<std::size_t>(thread)].run([&] {
+      if (thread == 0) progress.tell();
+      return !job.stopped();
+    });
+  });
+}
+
+void learn_together(const TrainingJob& job, numeric::Team& team, std::vector<Worker>& workers, Progress& progress,
+                    const Schedule& schedule, Synchronisation& hosts) {
+  Synchronisation::State all;
+  while (!all.finished && !all.stopped) {
+    const std::int64_t slice_end = schedule.done() + Synchronisation::kSliceTokens * job.threads;
+    team.run([&](int thread) {
+      workers[static_cast<std::size_t>(thread)].run([&] {
+        if (thread == 0) progress.tell();
+        return schedule.done() < slice_end && !job.stopped();
+      });
+    });
+    const bool finished = std::all_of(workers.begin(), workers.end(), [](const Worker& w) { return w.finished(); });
+    all = hosts.meet({finished, job.stopped()});
+  }
+}
+
 }  // namespace
 
 Model train_word_vectors(const TrainingJob& job) {
   const Hyperparameters& h = job.hyperparameters;
-  if (h.mode == Mode::kBatchSkipgram)
-    throw Error(Kind::kInvalid, "mode: this version has no batch_skipgram yet; it has skipgram, cbow and supervised");
-  numeric::Team team(job.threads);
+  numeric::Team team(job.threads, rank_of(job), hosts_of(job));
   Vocabulary vocabulary = read_vocabulary(job, team);
+  if (job.hosts != nullptr) check_same_words(*job.hosts, fingerprint(vocabulary.dictionary));
   const std::int64_t words = vocabulary.dictionary.nwords;
   check_rows(h, words);
 
   const WordRows rows = word_rows(h, vocabulary.dictionary);
   TrainingMatrix input(words + (h.uses_subwords() ? h.buckets : 0), h.vector_dim), output(words, h.vector_dim);
-  input.fill_uniform(1.0f / static_cast<float>(h.vector_dim), job.seed, team);
+  input.fill_uniform(first_bound(h), job.seed, team);
   const SubSampler sampler(vocabulary.dictionary.counts, vocabulary.dictionary.ntokens, h.sampling_threshold);
   const NegativeSampler negatives(vocabulary.dictionary.counts);
-  Schedule schedule(h.learning_rate, 0, vocabulary.known_tokens * h.epochs);
-  Passes passes(job.train, {}, h.epochs);
+  Schedule schedule(h.learning_rate, rate_floor(h), vocabulary.known_tokens * h.epochs, hosts_of(job));
+  Passes passes(job.train, text_options(job), h.epochs);
   const Shared shared{h,         vocabulary, sampler,
                       negatives, rows,       {input.values.data(), output.values.data(), input.stride},
                       passes,    schedule};
+  std::vector<Worker> workers;
+  for (int t = 0; t < job.threads; ++t)
+    workers.emplace_back(shared, Random(job.seed, static_cast<std::uint64_t>(1 + rank_of(job) * job.threads + t)));
 
-  Progress progress(job.report, schedule);
-  team.run([&](int thread) {
-    Worker worker(shared, job.seed, 1 + static_cast<std::uint64_t>(thread));
-    worker.run([&] {
-      if (thread == 0) progress.tell();
-      return !job.stopped();
-    });
-  });
-  progress.finish();
+  Progress progress(job.report, schedule, rank_of(job) > 0);
+  if (job.hosts == nullptr) {
+    learn_alone(job, team, workers, progress);
+  } else {
+    Synchronisation hosts(*job.hosts, input, output);
+    learn_together(job, team, workers, progress, schedule, hosts);
+  }
+  progress.finish(!job.stopped());
 
   Model model;
   model.settings = settings_of(h);

@@ -51,6 +51,35 @@ void train_pairs(const Plan& plan, const Weights& weights, float rate, float* sc
 
 std::size_t pair_scratch(std::int64_t stride, std::int32_t targets_per_pair);
 
+/// One word of a block's samples.
+struct Sample {
+  std::int32_t row = 0;    // of O
+  std::int32_t times = 1;  // how often it was drawn
+};
+
+/// Context words that share one set of samples: the true word first, then distinct negatives.
+struct Block {
+  std::int32_t first_input = 0, inputs = 0;    // in BlockPlan::inputs
+  std::int32_t first_sample = 0, samples = 0;  // in BlockPlan::samples
+};
+
+struct BlockPlan {
+  std::span<const std::int32_t> inputs;  // rows of E
+  std::span<const Sample> samples;
+  std::span<const Block> blocks;
+  std::int32_t max_inputs = 0, max_samples = 0;  // of a block
+};
+
+/// For every block in turn, with S its sample rows of O and I its input rows of E:
+///   F = S I^T;  G = rate * times_s * (label_s - sigmoid(F)), sigmoid 0 and 1 outside [-6, 6]
+///   dS = G I;  dI = G^T S from the old values;  then S += dS, I += dI
+/// Source: Ji et al., "Parallelizing word2vec in shared and distributed memory", arXiv 1604.04661. Differs: a word that
+/// is an input of the block twice is read after its first update for dS.
+/// @param scratch  block_scratch() floats, aligned to 64 bytes
+void train_blocks(const BlockPlan& plan, const Weights& weights, float rate, float* scratch);
+
+std::size_t block_scratch(std::int64_t stride, std::int32_t max_inputs, std::int32_t max_samples);
+
 /// One line of labelled text.
 struct Example {
   std::int32_t first_feature = 0, features = 0;  // in ExamplePlan::features; at least one

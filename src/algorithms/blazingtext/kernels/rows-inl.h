@@ -24,6 +24,45 @@ using I = std::int64_t;
 
 constexpr int kBlock = 6;  // output rows side by side: one true word and the usual five negatives
 
+using V4 = hn::Vec<hn::FixedTag<float, 4>>;
+
+/// Sums of lanes 0, 4, 8 ..., of lanes 1, 5, 9, ...
+template <class Tag>
+HWY_INLINE V4 fold_to_four(Tag, hn::Vec<Tag> v) {
+  if constexpr (hn::MaxLanes(Tag()) == 4) {
+    return v;
+  } else {
+    const hn::Half<Tag> half;
+    return fold_to_four(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+
+/// The sums of the lanes of four vectors: 13 instructions where four separate sums take over 30.
+HWY_INLINE V4 sums_of_lanes(V a, V b, V c, V e) {
+  const D d;
+  const hn::Repartition<double, D> pairs;
+  const V ab = hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));  // a b a b in every four lanes
+  const V ce = hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e));
+  const auto first = hn::InterleaveLower(pairs, hn::BitCast(pairs, ab), hn::BitCast(pairs, ce));
+  const auto second = hn::InterleaveUpper(pairs, hn::BitCast(pairs, ab), hn::BitCast(pairs, ce));
+  return fold_to_four(d, hn::Add(hn::BitCast(d, first), hn::BitCast(d, second)));
+}
+
+/// out[r] = sum of the lanes of sum[r], r < kRows
+template <int kRows>
+HWY_INLINE void store_sums(const V* sum, float* HWY_RESTRICT out) {
+  const D d;
+  const hn::FixedTag<float, 4> four;
+  int r = 0;
+  for (; r + 4 <= kRows; r += 4) hn::StoreU(sums_of_lanes(sum[r], sum[r + 1], sum[r + 2], sum[r + 3]), four, out + r);
+  const int left = kRows - r;
+  if (left == 0) return;
+  float rest[4];
+  const V zero = hn::Zero(d);
+  hn::StoreU(sums_of_lanes(sum[r], left > 1 ? sum[r + 1] : zero, left > 2 ? sum[r + 2] : zero, zero), four, rest);
+  for (int i = 0; i < left; ++i) out[r + i] = rest[i];
+}
+
 /// scores[r] = rows[r] . h
 template <int kRows>
 HWY_INLINE void dots(I stride, const float* HWY_RESTRICT h, float* const* rows, float* HWY_RESTRICT scores) {
@@ -35,7 +74,7 @@ HWY_INLINE void dots(I stride, const float* HWY_RESTRICT h, float* const* rows, 
     const V x = hn::Load(d, h + n);
     for (int r = 0; r < kRows; ++r) sum[r] = hn::MulAdd(x, hn::Load(d, rows[r] + n), sum[r]);
   }
-  for (int r = 0; r < kRows; ++r) scores[r] = hn::GetLane(hn::SumOfLanes(d, sum[r]));
+  store_sums<kRows>(sum, scores);
 }
 
 /// g = (g +) sum_r a[r] rows[r];  rows[r] += a[r] h

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// batch_skipgram on several hosts: each learns its share of the text into weights of its own; after every slice the
+// most frequent words' rows are averaged, rarer ones every 2nd, 4th, ... time. Source: Ji et al., arXiv 1604.04661,
+// section 4, and its code. Differs: slices end after so many words, not after 0.1 s, so that one thread a host stays
+// repeatable; at the end all rows are averaged.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "algorithms/blazingtext/weights.h"
+#include "learning/collective/collective.h"
+
+namespace clary::blazingtext {
+
+class Synchronisation {
+ public:
+  static constexpr std::int64_t kHotRows = 1024;
+  /// Words a thread learns between two meetings: about 0.1 s.
+  static constexpr std::int64_t kSliceTokens = 200'000;
+
+  Synchronisation(collective::Collective& hosts, TrainingMatrix& input, TrainingMatrix& output)
+      : hosts_(hosts), matrices_{&input, &output} {}
+
+  /// Rows of meeting number s (from 1): 1024 times the largest power of two that divides s, at most all.
+  static std::int64_t rows_at(std::int64_t meeting, std::int64_t rows);
+
+  struct State {
+    bool finished = false;  // this host has learned its share; out: all have
+    bool stopped = false;   // this host was asked to stop; out: any was
+  };
+  /// Averages rows; all hosts call it equally often. The last meeting averages all rows.
+  State meet(State mine);
+
+ private:
+  void average(std::int64_t rows);
+
+  collective::Collective& hosts_;
+  TrainingMatrix* matrices_[2];
+  std::int64_t meetings_ = 0;
+};
+
+/// @throws Error{kInvalid} when the hosts have counted different words: the text must be FullyReplicated
+void check_same_words(collective::Collective& hosts, std::uint64_t fingerprint);
+
+}  // namespace clary::blazingtext
