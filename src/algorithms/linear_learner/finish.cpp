@@ -33,6 +33,7 @@ class Finish {
         settings_(search.outcomes()[search.best().candidate].settings),
         best_(search.best()),
         search_size_(search.outcomes().size()),
+        candidate_passes_(search.candidate_passes()),
         judge_(judge),
         lanes_(Lanes::of(1, hp.outputs())),
         objective_(lanes_, data.features, loss_rule(hp),
@@ -45,7 +46,7 @@ class Finish {
     if (data_.streamed) return false;
     PolishTask task{&objective_, &data_.train, settings_.wd, settings_.l1, hp_.use_bias, &context_.collective(), [&] {
                       return context_.hosts().size() > 1 ? context_.stop_on_any_host() : context_.stop_requested();
-                    }};
+                    }, candidate_passes_};
     const auto start = std::chrono::system_clock::now();
     choose_penalty(task);
     const Best found = best_;
@@ -175,6 +176,7 @@ class Finish {
   CandidateSettings settings_;
   Best best_;
   std::size_t search_size_;
+  std::int64_t candidate_passes_;
   Judge& judge_;
   Lanes lanes_;
   Objective objective_;

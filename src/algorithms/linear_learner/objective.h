@@ -50,6 +50,7 @@ class Objective {
 
   const Lanes& lanes() const { return lanes_; }
   std::int64_t features() const { return features_; }
+  const kernels::LossRule& rule() const { return rule_; }
   void set_rule(const kernels::LossRule& rule) { rule_ = rule; }
 
   struct Sums {

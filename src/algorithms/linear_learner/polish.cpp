@@ -12,6 +12,10 @@ namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
+/// Multiply-adds that any polish may take (some tenths of a second), and what a sparse one or one of the solver's own costs more.
+constexpr double kFreeWork = 1e9, kSparseCost = 8;
+constexpr int kFewestIterations = 10, kMostIterations = 200;
+
 struct Range {
   std::int64_t begin, end;
 };
@@ -92,6 +96,23 @@ class Problem {
   std::int64_t total_ = 0;
 };
 
+bool has_kink(Loss loss) {
+  return loss == Loss::kHinge || loss == Loss::kAbsolute || loss == Loss::kEpsInsensitiveAbsolute ||
+         loss == Loss::kQuantile;
+}
+
+/// As many as take some tenths of a second or as long as the stochastic passes took, and at least a few: where the rows are many,
+/// those are near the minimum already.
+int iterations(const PolishTask& task) {
+  const double outputs = static_cast<double>(task.objective->lanes().outputs);
+  const double d = static_cast<double>(task.objective->features());
+  const double one_pass = 2 * static_cast<double>(task.rows->values.size()) * outputs * (task.rows->sparse ? kSparseCost : 1);
+  double numbers[] = {one_pass + 24 * d * outputs * kSparseCost, one_pass};
+  task.hosts->all_reduce_max(std::span<double>(numbers));
+  const double budget = std::max(kFreeWork, numbers[1] * static_cast<double>(task.passes));
+  return static_cast<int>(std::clamp(budget / numbers[0], double{kFewestIterations}, double{kMostIterations}));
+}
+
 std::vector<double> flat(const Solution& s) {
   std::vector<double> x(s.weight.begin(), s.weight.end());
   x.insert(x.end(), s.bias.begin(), s.bias.end());
@@ -105,11 +126,23 @@ void solve(const PolishTask& task, Problem& problem, std::vector<double>& x, std
     l1.assign(x.size(), 0.0);
     std::fill_n(l1.begin(), weights, task.l1);
   }
+  const kernels::LossRule exact = task.objective->rule();
   MinimiserOptions options;
   options.l1 = l1;
-  if (roughly) options.iterations = 50, options.relative_change = 1e-5;
-  minimise([&](const std::vector<double>& point, std::vector<double>& gradient) { return problem(point, gradient); }, x,
-           options, task.stop);
+  options.iterations = iterations(task);
+  if (roughly) options.iterations = std::min(options.iterations, 50), options.relative_change = 1e-5;
+  const auto f = [&](const std::vector<double>& point, std::vector<double>& gradient) { return problem(point, gradient); };
+  if (!has_kink(exact.loss)) {
+    minimise(f, x, options, task.stop);
+    return;
+  }
+  for (const float width : {0.3f, 0.1f, 0.03f, 0.01f}) {
+    kernels::LossRule rounded = exact;
+    rounded.smoothing = width;
+    task.objective->set_rule(rounded);
+    minimise(f, x, options, task.stop);
+  }
+  task.objective->set_rule(exact);
 }
 
 }  // namespace

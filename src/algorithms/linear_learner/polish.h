@@ -28,6 +28,7 @@ struct PolishTask {
   bool use_bias = true;  // false: biases stay what they are
   collective::Collective* hosts;
   std::function<bool()> stop;
+  std::int64_t passes = 0;  // over the rows that may be spent at least (see iterations())
 };
 
 /// @param roughly  stop early: for comparing penalties

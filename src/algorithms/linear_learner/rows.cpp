@@ -2,47 +2,61 @@
 #include "algorithms/linear_learner/rows.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <utility>
 
 namespace clary::linear_learner {
+namespace {
 
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// The columns of entries [first, last) and of `always`, ascending.
+std::vector<std::int32_t> columns_of(const Rows& rows, std::size_t first, std::size_t last,
+                                     const std::vector<std::int32_t>& always) {
+  std::vector<std::int32_t> columns;
+  if (last - first > at(rows.features) / 8) {  // a scan over all columns is cheaper than sorting
+    std::vector<char> present(at(rows.features), 0);
+    for (std::size_t i = first; i < last; ++i) present[at(rows.columns[i])] = 1;
+    for (const std::int32_t c : always) present[at(c)] = 1;
+    for (std::size_t c = 0; c < present.size(); ++c) {
+      if (present[c]) columns.push_back(static_cast<std::int32_t>(c));
+    }
+    return columns;
+  }
+  columns.assign(rows.columns.begin() + static_cast<std::ptrdiff_t>(first),
+                 rows.columns.begin() + static_cast<std::ptrdiff_t>(last));
+  columns.insert(columns.end(), always.begin(), always.end());
+  std::sort(columns.begin(), columns.end());
+  columns.erase(std::unique(columns.begin(), columns.end()), columns.end());
+  return columns;
+}
+
+}  // namespace
+
+/// Counting sort; `place` is where a column's next entry goes.
 ColumnIndex index_columns(const Rows& rows, std::int64_t begin, std::int64_t end,
-                          const std::vector<std::int32_t>& always) {
-  struct Entry {
-    std::int32_t column, row;
-    float value;
-  };
-  const std::int64_t first = rows.offsets[static_cast<std::size_t>(begin)];
-  const std::int64_t last = rows.offsets[static_cast<std::size_t>(end)];
-  std::vector<Entry> entries;
-  entries.reserve(static_cast<std::size_t>(last - first));
-  for (std::int64_t r = begin; r < end; ++r) {
-    for (auto i = static_cast<std::size_t>(rows.offsets[static_cast<std::size_t>(r)]);
-         i < static_cast<std::size_t>(rows.offsets[static_cast<std::size_t>(r) + 1]); ++i) {
-      entries.push_back({rows.columns[i], static_cast<std::int32_t>(r - begin), rows.values[i]});
-    }
-  }
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return a.column != b.column ? a.column < b.column : a.row < b.row;
-  });
+                          const std::vector<std::int32_t>& always, std::vector<std::int64_t>& place) {
+  const std::size_t first = at(rows.offsets[at(begin)]), last = at(rows.offsets[at(end)]);
   ColumnIndex out;
-  out.rows.reserve(entries.size());
-  out.values.reserve(entries.size());
-  auto listed = always.begin();
-  const auto open = [&](std::int32_t column) {
-    out.columns.push_back(column);
-    out.offsets.push_back(static_cast<std::int64_t>(out.rows.size()));
-  };
-  for (const Entry& e : entries) {
-    if (out.columns.empty() || out.columns.back() != e.column) {
-      for (; listed != always.end() && *listed < e.column; ++listed) open(*listed);
-      if (listed != always.end() && *listed == e.column) ++listed;
-      open(e.column);
-    }
-    out.rows.push_back(e.row);
-    out.values.push_back(e.value);
+  out.columns = columns_of(rows, first, last, always);
+  place.resize(at(rows.features));
+  for (const std::int32_t c : out.columns) place[at(c)] = 0;
+  for (std::size_t i = first; i < last; ++i) ++place[at(rows.columns[i])];
+  std::int64_t next = 0;
+  for (const std::int32_t c : out.columns) {
+    out.offsets.push_back(next);
+    next += std::exchange(place[at(c)], next);
   }
-  for (; listed != always.end(); ++listed) open(*listed);
-  out.offsets.push_back(static_cast<std::int64_t>(out.rows.size()));
+  out.offsets.push_back(next);
+  out.rows.resize(last - first);
+  out.values.resize(last - first);
+  for (std::int64_t r = begin; r < end; ++r) {
+    for (std::size_t i = at(rows.offsets[at(r)]); i < at(rows.offsets[at(r) + 1]); ++i) {
+      const std::size_t to = at(place[at(rows.columns[i])]++);
+      out.rows[to] = static_cast<std::int32_t>(r - begin);
+      out.values[to] = rows.values[i];
+    }
+  }
   return out;
 }
 

@@ -35,7 +35,8 @@ struct ColumnIndex {
 };
 
 /// @param always  columns to list whatever the rows hold, ascending
+/// @param scratch  the caller's, so that it is allocated once
 ColumnIndex index_columns(const Rows& rows, std::int64_t begin, std::int64_t end,
-                          const std::vector<std::int32_t>& always);
+                          const std::vector<std::int32_t>& always, std::vector<std::int64_t>& scratch);
 
 }  // namespace clary::linear_learner

@@ -36,6 +36,7 @@ void ScalerSums::add(const formats::Batch& batch, std::int64_t count) {
         const double x = static_cast<double>(values[i]);
         sums_[at(columns[i])] += x;
         squares_[at(columns[i])] += x * x;
+        ++stored_[at(columns[i])];
       }
       numbers_ += static_cast<std::int64_t>(values.size());
     } else {
@@ -74,6 +75,7 @@ void ScalerSums::combine(collective::Collective& hosts) {
   for (std::size_t j = 0; j < sums_.size(); ++j) moved(sums_[j], squares_[j], pivot_[j], common[j]);
   moved(label_sum_, label_square_, label_pivot_, common.back());
   hosts.all_reduce_sum(std::span<double>(sums));
+  hosts.all_reduce_sum(std::span<std::int64_t>(stored_));
   std::int64_t counts[] = {rows_, numbers_};
   hosts.all_reduce_sum(std::span<std::int64_t>(counts));
   rows_ = counts[0], numbers_ = counts[1];
@@ -91,6 +93,10 @@ double ScalerSums::mean(std::int64_t feature) const {
 double ScalerSums::deviation(std::int64_t feature) const {
   return deviation_of(sums_[at(feature)], squares_[at(feature)], rows_);
 }
+double ScalerSums::stored_size(std::int64_t feature) const {
+  const std::int64_t n = stored_[at(feature)];
+  return n == 0 ? 0 : std::sqrt(squares_[at(feature)] / static_cast<double>(n));
+}
 double ScalerSums::label_mean() const {
   return rows_ == 0 ? 0 : label_pivot_ + label_sum_ / static_cast<double>(rows_);
 }
@@ -105,7 +111,8 @@ Scaler Scaler::of(const ScalerSums& sums, const Hyperparameters& hp, bool sparse
     s.deviation.push_back(static_cast<float>(deviation));
     const bool scales = hp.scales_features() && deviation > 0;
     const bool matters = !sparse || hp.unbias_data.has_value() || std::abs(mean) > kShiftFrom * deviation;
-    s.scale.push_back(scales ? deviation : 1);
+    const double size = sparse && !matters ? sums.stored_size(j) : deviation;
+    s.scale.push_back(scales && size > 0 ? size : 1);
     // What is subtracted from float32 numbers is a float32 number; folding must undo the same one.
     s.shift.push_back(hp.shifts_features() && matters ? static_cast<double>(static_cast<float>(mean)) : 0);
   }

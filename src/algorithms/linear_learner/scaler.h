@@ -21,7 +21,11 @@ namespace clary::linear_learner {
 class ScalerSums {
  public:
   ScalerSums(std::int64_t features, bool with_label)
-      : with_label_(with_label), pivot_(at(features)), sums_(at(features)), squares_(at(features)) {}
+      : with_label_(with_label),
+        pivot_(at(features)),
+        sums_(at(features)),
+        squares_(at(features)),
+        stored_(at(features)) {}
 
   /// Rows [0, count) of the batch.
   void add(const formats::Batch& batch, std::int64_t count);
@@ -34,6 +38,8 @@ class ScalerSums {
   double mean(std::int64_t feature) const;
   /// Population standard deviation.
   double deviation(std::int64_t feature) const;
+  /// Root mean square of the numbers that sparse rows store of it; 0 without any.
+  double stored_size(std::int64_t feature) const;
   double label_mean() const;
   double label_deviation() const;
 
@@ -43,6 +49,7 @@ class ScalerSums {
   bool with_label_, has_pivot_ = false;
   std::int64_t rows_ = 0, numbers_ = 0;
   std::vector<double> pivot_, sums_, squares_;
+  std::vector<std::int64_t> stored_;
   double label_pivot_ = 0, label_sum_ = 0, label_square_ = 0;
 };
 
@@ -57,7 +64,9 @@ struct Scaler {
 
   /// @param sparse  rows are sparse: columns are shifted only where |mean| / deviation is above kShiftFrom, unless
   ///                `unbias_data` was given: with an unpenalised bias the best model is the same, and columns that are
-  ///                almost always zero keep their sparse gradient
+  ///                almost always zero keep their sparse gradient. Columns without shift are divided by the root mean
+  ///                square of what they store instead of the deviation over all rows: that of a rare column is so small
+  ///                that its few numbers would become huge, and each step on them would overshoot.
   static Scaler of(const ScalerSums& sums, const Hyperparameters& hyperparameters, bool sparse);
 
   /// Columns with a shift, ascending.

@@ -101,9 +101,10 @@ void Search::run() {
     indices_.resize(at(batches));
     const std::vector<std::int32_t> always = data_.scaler.shifted();
     team_.run([&](int t) {
+      std::vector<std::int64_t> scratch;
       for (std::int64_t b = t; b < batches; b += team_.size()) {
         indices_[at(b)] = index_columns(data_.train, b * data_.batch_rows,
-                                        std::min((b + 1) * data_.batch_rows, data_.train.rows), always);
+                                        std::min((b + 1) * data_.batch_rows, data_.train.rows), always, scratch);
       }
     });
   }
@@ -122,6 +123,7 @@ void Search::run_slice(std::size_t first, std::size_t count) {
   while (slice.epoch < hyperparameters_.epochs && !slice.stopping.stops() && !stopped_) {
     const std::int64_t epoch = slice.epoch++;
     train_epoch(slice, epoch);
+    candidate_passes_ += static_cast<std::int64_t>(count);
     if (stopped_ && best_) break;
     judge_epoch(slice, epoch);
     if (!stopped_) save_checkpoint(slice, epoch);

@@ -55,6 +55,8 @@ class Search {
   const Best& best() const { return *best_; }
   const std::vector<CandidateOutcome>& outcomes() const { return outcomes_; }
   bool stopped() const { return stopped_; }
+  /// Passes over the rows, times candidates.
+  std::int64_t candidate_passes() const { return candidate_passes_; }
 
  private:
   struct Slice;
@@ -83,6 +85,7 @@ class Search {
   std::vector<ColumnIndex> indices_;  // by batch
   std::optional<std::string> checkpoint_;
   bool stopped_ = false;
+  std::int64_t candidate_passes_ = 0;
 };
 
 }  // namespace clary::linear_learner

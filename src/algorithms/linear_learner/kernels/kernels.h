@@ -21,6 +21,9 @@ using numeric::padded;
 struct LossRule {
   Loss loss = Loss::kSquared;
   float knob = 0;  // margin, quantile, epsilon or delta; unused by the others
+  /// Above 0: kinks are rounded over this width (Huber's way), so that solvers which need a smooth function can work.
+  /// The loss is then at most smoothing / 2 below the exact one. Absolute, eps_insensitive_absolute, quantile and hinge.
+  float smoothing = 0;
 };
 
 /// Replaces scores by slopes, and adds the losses. Labels are {0, 1} for the two-class losses. Neither loss nor slope is

@@ -58,6 +58,37 @@ struct Pair {
 };
 
 /// One vector of scores f with labels y. `positive` multiplies rows of label 1 (two-class losses).
+/// max(v, 0) and its slope, the kink rounded over [0, s]: v^2 / 2 s there, v - s / 2 above.
+HWY_INLINE Pair rounded_ramp(D d, V v, V s) {
+  const V zero = hn::Zero(d), part = hn::Min(hn::Max(hn::Div(v, s), zero), hn::Set(d, 1.0f));
+  return {hn::Mul(part, hn::NegMulAdd(hn::Mul(hn::Set(d, 0.5f), part), s, hn::Max(v, zero))), part};
+}
+
+/// The losses with kinks, rounded over `smoothing`: sums of ramps.
+template <Loss kLoss>
+HWY_INLINE Pair rounded_loss_of(D d, V f, V y, V positive, V knob, V smoothing) {
+  const V one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
+  if constexpr (kLoss == Loss::kHinge) {
+    const auto is_positive = hn::Gt(y, half);
+    const V needed = hn::Sub(hn::Mul(half, hn::Add(knob, one)), f), excess = hn::Add(hn::Mul(half, hn::Sub(knob, one)), f);
+    const Pair ramp = rounded_ramp(d, hn::IfThenElse(is_positive, needed, excess), smoothing);
+    const V weight = hn::IfThenElse(is_positive, positive, one);
+    return {hn::Mul(weight, ramp.loss), hn::Mul(hn::IfThenElse(is_positive, hn::Neg(weight), weight), ramp.slope)};
+  } else {
+    const V e = hn::Sub(f, y);
+    const V edge = kLoss == Loss::kEpsInsensitiveAbsolute ? knob : hn::Zero(d);
+    const Pair above = rounded_ramp(d, hn::Sub(e, edge), smoothing);
+    const Pair below = rounded_ramp(d, hn::Sub(hn::Neg(e), edge), smoothing);
+    const V up = kLoss == Loss::kQuantile ? hn::Sub(one, knob) : one, down = kLoss == Loss::kQuantile ? knob : one;
+    return {hn::MulAdd(up, above.loss, hn::Mul(down, below.loss)), hn::Sub(hn::Mul(up, above.slope), hn::Mul(down, below.slope))};
+  }
+}
+
+constexpr bool has_kink(Loss loss) {
+  return loss == Loss::kHinge || loss == Loss::kAbsolute || loss == Loss::kEpsInsensitiveAbsolute ||
+         loss == Loss::kQuantile;
+}
+
 template <Loss kLoss>
 HWY_INLINE Pair loss_of(D d, V f, V y, V positive, V knob) {
   const V zero = hn::Zero(d), one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
@@ -134,6 +165,28 @@ void scalar_loss_of(float knob, I n, I width, float* f, const float* labels, con
   }
 }
 
+/// Losses with a kink when they are to be rounded: the solver's, so there is one lane.
+template <Loss kLoss>
+void rounded_loss_of_rows(const LossRule& rule, I n, float* f, const float* labels, float bias, float positive,
+                          double* loss_sum, double* slope_sum) {
+  const D d;
+  const I lanes = static_cast<I>(hn::Lanes(d));
+  HWY_ALIGN float scores[hn::MaxLanes(D())] = {}, y[hn::MaxLanes(D())] = {}, losses[hn::MaxLanes(D())];
+  for (I i = 0; i < n; i += lanes) {
+    const I count = n - i < lanes ? n - i : lanes;
+    for (I j = 0; j < count; ++j) scores[j] = f[i + j] + bias, y[j] = labels[i + j];
+    const Pair p = rounded_loss_of<kLoss>(d, hn::Load(d, scores), hn::Load(d, y), hn::Set(d, positive),
+                                          hn::Set(d, rule.knob), hn::Set(d, rule.smoothing));
+    hn::Store(p.slope, d, scores);
+    hn::Store(p.loss, d, losses);
+    for (I j = 0; j < count; ++j) {
+      f[i + j] = scores[j];
+      *loss_sum += static_cast<double>(losses[j]);
+      *slope_sum += static_cast<double>(scores[j]);
+    }
+  }
+}
+
 template <Loss kLoss>
 void single_loss_of(float knob, I n, float* f, const float* labels, float bias, float positive, double* loss_sum,
                     double* slope_sum) {
@@ -193,6 +246,11 @@ void ScalarLoss(const LossRule* rule, I n, I width, float* f, const float* label
 void SingleLoss(const LossRule* rule, I n, float* f, const float* labels, float bias, float positive, double* loss_sum,
                 double* slope_sum) {
   with_loss(rule->loss, [&]<Loss kLoss>() {
+    if constexpr (has_kink(kLoss)) {
+      if (rule->smoothing > 0) {
+        return rounded_loss_of_rows<kLoss>(*rule, n, f, labels, bias, positive, loss_sum, slope_sum);
+      }
+    }
     single_loss_of<kLoss>(rule->knob, n, f, labels, bias, positive, loss_sum, slope_sum);
   });
 }
