@@ -189,6 +189,19 @@ def test_every_task_trains_from_every_form(lab, task, form, mode):
     assert found["validation:objective_loss"] > 0 and "train:throughput" in found and found["train:progress"] > 0
 
 
+def test_targets_of_precision_and_recall_are_met_or_the_log_says_so(lab):
+    x, y = table("binary_classifier")
+    channels = {"train": recordio(x[:500], y[:500]), "validation": recordio(x[500:], y[500:])}
+    given = hyperparameters("binary_classifier", binary_classifier_model_selection_criteria="precision_at_target_recall", target_recall=0.95)
+    assert final(lab.train(channels, given))["validation:recall"] >= 0.95
+    given = hyperparameters("binary_classifier", binary_classifier_model_selection_criteria="recall_at_target_precision", target_precision=0.95)
+    assert final(lab.train(channels, given))["validation:precision"] >= 0.95
+    y[:] = np.arange(len(y)) % 2  # nothing to learn from
+    x[:] = 1
+    job = lab.train({"train": recordio(x, y)}, given)
+    assert any("No threshold reaches target_precision 0.95: the one with the highest precision is kept." in line for line in lab.log(job))
+
+
 def test_a_file_of_the_book_trains_as_regression_with_a_warning(lab):
     """predictor_type 'regression', only a train channel, no content type: records are assumed."""
     x, y = table("regressor")

@@ -211,6 +211,7 @@ Model finish(const Hyperparameters& hp, shell::TrainContext& context, const Trai
     add("validation", f.scores(data.judging.rows, data.judging.labels, data.judging.differs_by_host));
   }
   add("train", f.scores(data.train, original_labels(data.train, data.scaler), true));
+  report.target(best.value);
   report.best(record);
   if (data.test) {
     add("test", f.scores(*data.test, data.test_labels, context.channel("test").is_sharded()));

@@ -162,6 +162,16 @@ void Report::best(const TrainingRecord& record) {
       log_.info("Best model found for hyperparameters: {}", settings_text(candidate.settings));
 }
 
+void Report::target(double value) {
+  const Criterion criterion = hyperparameters_.binary_classifier_model_selection_criteria;
+  const bool recall = criterion == Criterion::kPrecisionAtTargetRecall;
+  if (!hyperparameters_.is_binary() || value >= 0 || (!recall && criterion != Criterion::kRecallAtTargetPrecision))
+    return;
+  log_.warn(
+      "No threshold reaches {} {}: the one with the highest {} is kept.", recall ? "target_recall" : "target_precision",
+      recall ? hyperparameters_.target_recall : hyperparameters_.target_precision, recall ? "recall" : "precision");
+}
+
 void Report::no_test_data() { log_.info("Test data is not provided."); }
 
 void Report::finished() {

@@ -53,6 +53,8 @@ class Report {
   void final_metrics(const std::string& channel, const std::vector<NamedMetric>& metrics);
   /// The candidate table, then "Best model found for hyperparameters: {...}".
   void best(const TrainingRecord& record);
+  /// Warns when no threshold reaches target_recall or target_precision. @param value  the best criterion's
+  void target(double value);
   void no_test_data();
   /// The last line: times of the whole run.
   void finished();
