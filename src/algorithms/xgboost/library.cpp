@@ -152,6 +152,16 @@ Matrix Matrix::from_csr(std::span<const std::int64_t> offsets, std::span<const s
   return Matrix(handle);
 }
 
+Matrix Matrix::from_file(const std::string& path) {
+  DMatrixHandle handle = nullptr;
+  check(XGDMatrixCreateFromFile(path.c_str(), /*silent=*/1, &handle));
+  return Matrix(handle);
+}
+
+void Matrix::save_binary(const std::string& path) const {
+  check(XGDMatrixSaveBinary(handle_, path.c_str(), /*silent=*/1));
+}
+
 Matrix::~Matrix() {
   if (handle_ != nullptr) XGDMatrixFree(handle_);
 }
@@ -389,6 +399,8 @@ void on_log(std::function<void(std::string_view)> sink) {
 }
 
 void set_verbosity(int verbosity) { check(XGBSetGlobalConfig(fmt::format(R"({{"verbosity": {}}})", verbosity).c_str())); }
+
+bool is_distributed() { return XGCommunicatorIsDistributed() != 0; }
 
 Communicator::Communicator(const std::string& config) { check(XGCommunicatorInit(config.c_str())); }
 

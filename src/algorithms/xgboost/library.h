@@ -38,8 +38,9 @@ class Matrix {
   /// CSR. @param offsets  [N + 1]; an absent column is missing. Copied.
   static Matrix from_csr(std::span<const std::int64_t> offsets, std::span<const std::int32_t> columns,
                          std::span<const float> values, std::int64_t width, int threads);
-  /// Takes a handle that the library made.
-  static Matrix adopt(void* handle) { return Matrix(handle); }
+  /// What save_binary wrote, from a file or a pipe.
+  static Matrix from_file(const std::string& path);
+  void save_binary(const std::string& path) const;
   Matrix(Matrix&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
   Matrix& operator=(Matrix&& other) noexcept {
     std::swap(handle_, other.handle_);
@@ -166,6 +167,9 @@ void on_log(std::function<void(std::string_view)> sink);
 
 /// XGBSetGlobalConfig: {"verbosity": 1}.
 void set_verbosity(int verbosity);
+
+/// True while a Communicator of several members lives.
+bool is_distributed();
 
 /// Membership in the library's collective, while the object lives. One per process.
 class Communicator {

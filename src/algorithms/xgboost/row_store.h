@@ -42,14 +42,21 @@ class RowStore {
  private:
   void split_roles(formats::Batch& batch);
   void take_share(formats::Batch& batch);
-  void check(const formats::Batch& batch) const;
+  bool check(const formats::Batch& batch) const;
+  std::vector<std::int64_t> offsets() const;
+  Matrix streamed(std::int64_t width);
+  Matrix converted(std::int64_t width, int threads);
   void set_row_fields(Matrix& matrix);
 
   std::string name_;
   ColumnRoles roles_;
   std::int64_t share_, shares_;
   std::int64_t rows_ = 0, seen_ = 0, width_ = 0;
-  std::vector<formats::Batch> blocks_;
+  struct Stored {
+    formats::Batch batch;
+    bool complete;  // no number is missing
+  };
+  std::vector<Stored> blocks_;
   std::vector<float> labels_, weights_;
   std::vector<std::int64_t> queries_;
   std::int64_t last_query_ = -1, query_number_ = -1;
