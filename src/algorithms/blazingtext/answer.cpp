@@ -37,10 +37,14 @@ class Writer {
 
   void add(const Query& query) {
     if (format_ == Format::kJson) out_ += out_.empty() ? "[" : ", ";
-    if (model_.is_supervised())
+    if (query.kind == Query::Kind::kNeighbours)
+      add_neighbours(query.text, query.k);
+    else if (query.kind == Query::Kind::kSentence)
+      add_vector(query.text, text_vector(model_, query.text), "sentence");
+    else if (model_.is_supervised())
       add_labels(classify(model_, query.text, query.k));
     else
-      add_vector(query.text, word_vector(model_, query.text));
+      add_vector(query.text, word_vector(model_, query.text), "word");
     if (format_ != Format::kJson) out_ += '\n';
   }
 
@@ -69,7 +73,24 @@ class Writer {
     append_list(out_, ranked, [&](const RankedLabel& entry) { append_number(out_, entry.probability); });
   }
 
-  void add_vector(const std::string& word, const std::vector<float>& vector) {
+  /// {"nn": [{"word": "queen", "similarity": 0.9}, ...], "word": "king"}
+  void add_neighbours(const std::string& word, std::int64_t k) {
+    const auto near = model_.neighbours->of(model_).nearest(word_vector(model_, word), k, model_.dictionary.find(word));
+    out_ += R"({"nn": )";
+    append_list(out_, near, [&](const Neighbour& neighbour) {
+      out_ += R"({"word": )";
+      append_json_text(out_, model_.dictionary.words[static_cast<std::size_t>(neighbour.word)]);
+      out_ += R"(, "similarity": )";
+      append_number(out_, neighbour.similarity);
+      out_ += '}';
+    });
+    out_ += R"(, "word": )";
+    append_json_text(out_, word);
+    out_ += '}';
+  }
+
+  /// @param key  "word" or "sentence"
+  void add_vector(const std::string& word, const std::vector<float>& vector, std::string_view key) {
     if (format_ == Format::kCsv) {
       add_csv_text(word);
       for (const float value : vector) out_ += ',', append_number(out_, value);
@@ -77,7 +98,7 @@ class Writer {
     }
     out_ += R"({"vector": )";
     append_list(out_, vector, [&](float value) { append_number(out_, value); });
-    out_ += R"(, "word": )";
+    out_.append(", \"").append(key).append("\": ");
     append_json_text(out_, word);
     out_ += '}';
   }

@@ -82,6 +82,22 @@ TEST(BlazingTextAnswer, TextAndCsvHoldOneTextALine) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 2);
 }
 
+TEST(BlazingTextAnswer, NearestWordsAndSentenceVectorsCanBeAsked) {
+  Model model = small_vectors();
+  model.input.values = {1, 0, 0.6F, 0.8F, 0, 2};  // the, king, Queen
+  EXPECT_EQ(ask(model, R"({"instances": [{"nn": "king"}, {"nn": "king", "k": 1}, {"nn": "nobody"}, "the"]})",
+                "application/json")
+                .body,
+            R"([{"nn": [{"word": "Queen", "similarity": 0.8}, {"word": "the", "similarity": 0.6}], "word": "king"}, )"
+            R"({"nn": [{"word": "Queen", "similarity": 0.8}], "word": "king"}, {"nn": [], "word": "nobody"}, )"
+            R"({"vector": [1.0, 0.0], "word": "the"}])");
+  EXPECT_EQ(ask(model, "{\"sentence\": \"the Queen nobody\"}\n", "application/jsonlines").body,
+            "{\"vector\": [0.5, 0.5], \"sentence\": \"the Queen nobody\"}\n");
+  const Json vector = parse_json(
+      ask(small_classifier(), R"({"instances": [{"sentence": "good"}]})", "application/json").body)[0]["vector"];
+  EXPECT_EQ(vector.size(), 3U);
+}
+
 TEST(BlazingTextAnswer, OtherTypesAreRefused) {
   auto answer = ask(small_vectors(), R"({"instances": ["king"]})", "application/octet-stream");
   EXPECT_EQ(answer.status, 415);

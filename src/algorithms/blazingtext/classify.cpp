@@ -31,16 +31,6 @@ float table_sigmoid(float x) {
   return table[static_cast<std::size_t>((x + kSigmoidRange) * kSigmoidSteps / kSigmoidRange / 2)];
 }
 
-/// Eight partial sums, so that the compiler may use vector registers.
-float dot(std::span<const float> a, std::span<const float> b) {
-  std::array<float, 8> sums{};
-  std::size_t d = 0;
-  for (; d + 8 <= a.size(); d += 8)
-    for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += a[d + lane] * b[d + lane];
-  for (; d < a.size(); ++d) sums[0] += a[d] * b[d];
-  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
-}
-
 float output_score(const Model& model, std::int64_t row, std::span<const float> hidden) {
   return model.quantized_output ? model.quantized_output->dot_row(row, hidden) : dot(model.output.row(row), hidden);
 }

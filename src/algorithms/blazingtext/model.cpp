@@ -2,6 +2,7 @@
 #include "algorithms/blazingtext/model.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace clary::blazingtext {
 namespace {
@@ -72,6 +73,27 @@ std::vector<float> word_vector(const Model& model, std::string_view word) {
   append_word_rows(model, word, model.dictionary.find(word), rows);
   std::vector<float> out(static_cast<std::size_t>(model.dim()));
   mean_of_rows(model, rows, out);
+  return out;
+}
+
+std::vector<float> text_vector(const Model& model, std::string_view text) {
+  std::vector<float> out(static_cast<std::size_t>(model.dim()));
+  if (model.is_supervised()) {
+    std::vector<std::int32_t> rows;
+    append_line_rows(model, text, rows);
+    mean_of_rows(model, rows, out);
+    return out;
+  }
+  std::int64_t words = 0;
+  for_each_token(text, [&](std::string_view token) {
+    const auto vector = word_vector(model, token);
+    const float length = std::sqrt(dot(vector, vector));
+    if (!(length > 0) || token == kEndOfLine) return;
+    for (std::size_t d = 0; d < out.size(); ++d) out[d] += vector[d] / length;
+    ++words;
+  });
+  if (words > 0)
+    for (float& value : out) value /= static_cast<float>(words);
   return out;
 }
 

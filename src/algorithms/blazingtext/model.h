@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +18,7 @@
 #include "algorithms/blazingtext/dictionary.h"
 #include "algorithms/blazingtext/huffman_tree.h"
 #include "algorithms/blazingtext/matrix.h"
+#include "algorithms/blazingtext/neighbours.h"
 #include "algorithms/blazingtext/quantized_matrix.h"
 #include "algorithms/blazingtext/settings.h"
 #include "learning/shell/serve_request.h"
@@ -36,6 +38,9 @@ struct Model {
   std::optional<std::unordered_map<std::int32_t, std::int32_t>> kept_buckets;
 
   std::optional<HuffmanTree> tree;  // of a foreign classifier with hierarchical softmax
+
+  /// For questions after the nearest words of the finished model.
+  std::shared_ptr<LazyNeighbours> neighbours = std::make_shared<LazyNeighbours>();
 
   bool is_supervised() const { return settings.is_supervised(); }
   std::int64_t dim() const { return settings.dim; }
@@ -64,5 +69,9 @@ void mean_of_rows(const Model& model, std::span<const std::int32_t> rows, std::s
 
 /// The vector of a word: mean of its rows; zeros for an unknown one without n-grams.
 std::vector<float> word_vector(const Model& model, std::string_view word);
+
+/// The vector of a text: of a classifier, what its labels are computed from; of word vectors, the mean of its words'
+/// unit vectors (fastText's print-sentence-vectors).
+std::vector<float> text_vector(const Model& model, std::string_view text);
 
 }  // namespace clary::blazingtext

@@ -16,6 +16,7 @@ namespace dom = simdjson::dom;
 
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kKeptParserBytes = 1 << 20;  // larger bodies get a parser of their own, freed after use
+constexpr std::int64_t kUsualNeighbours = 10;
 
 [[noreturn]] void bad(const std::string& where, const std::string& problem) {
   throw Error(Kind::kMalformed,
@@ -41,9 +42,9 @@ void with_parser(std::size_t bytes, Use&& use) {
   use(own);
 }
 
-std::int64_t k_of(const dom::object& object, const std::string& where) {
+std::int64_t k_of(const dom::object& object, const std::string& where, std::int64_t otherwise = 1) {
   dom::element value;
-  if (object["k"].get(value) != simdjson::SUCCESS) return 1;
+  if (object["k"].get(value) != simdjson::SUCCESS) return otherwise;
   std::int64_t k = 0;
   if (value.get(k) != simdjson::SUCCESS || k < 1) bad(where, "k must be an integer of at least 1");
   return k;
@@ -53,6 +54,22 @@ std::string text_of(const dom::element& value, const std::string& where) {
   std::string_view text;
   if (value.get(text) != simdjson::SUCCESS) bad(where, "must be a string");
   return std::string(text);
+}
+
+/// {"source": text}, {"nn": word} or {"sentence": text}, with an optional k.
+Query query_of(const dom::object& object, const std::string& where, std::int64_t k) {
+  struct Form {
+    const char* key;
+    Query::Kind kind;
+  };
+  for (const Form& form : {Form{"source", Query::Kind::kText}, Form{"nn", Query::Kind::kNeighbours},
+                           Form{"sentence", Query::Kind::kSentence}}) {
+    dom::element value;
+    if (object[form.key].get(value) != simdjson::SUCCESS) continue;
+    const std::int64_t usual = form.kind == Query::Kind::kNeighbours && k == 1 ? kUsualNeighbours : k;
+    return {text_of(value, where + ": " + form.key), k_of(object, where, usual), form.kind};
+  }
+  bad(where, R"(must be {"source": "text"}, and optionally "k": 2)");
 }
 
 std::vector<Query> json_queries(std::string_view body) {
@@ -68,8 +85,14 @@ std::vector<Query> json_queries(std::string_view body) {
       if (given.get(configuration) != simdjson::SUCCESS) bad("configuration", "must be an object");
       k = k_of(configuration, "configuration");
     }
-    for (const dom::element instance : instances)
-      out.push_back({text_of(instance, fmt::format("instances[{}]", out.size())), k});
+    for (const dom::element instance : instances) {
+      const std::string where = fmt::format("instances[{}]", out.size());
+      dom::object form;
+      if (instance.get(form) == simdjson::SUCCESS)
+        out.push_back(query_of(form, where, k));
+      else
+        out.push_back({text_of(instance, where), k});
+    }
   });
   return out;
 }
@@ -94,10 +117,8 @@ std::vector<Query> json_line_queries(std::string_view body) {
     with_parser(line.size(), [&](dom::parser& parser) {
       const auto root = parsed(parser, line, where);
       dom::object object;
-      dom::element source;
-      if (root.get(object) != simdjson::SUCCESS || object["source"].get(source) != simdjson::SUCCESS)
-        bad(where, R"(must be {"source": "text"}, and optionally "k": 2)");
-      out.push_back({text_of(source, where + ": source"), k_of(object, where)});
+      if (root.get(object) != simdjson::SUCCESS) bad(where, R"(must be {"source": "text"}, and optionally "k": 2)");
+      out.push_back(query_of(object, where, 1));
     });
   });
   return out;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bodies of inference requests to texts: {"instances": [...], "configuration": {"k": 2}}, JSON lines with `source` and
-// `k`, plain text and CSV with one text a line. What a text is (a word or a sentence) is the model's affair.
+// `k`, plain text and CSV with one text a line. What a text is (a word or a sentence) is the model's affair. Beside
+// them, ours alone: {"nn": word, "k": 10} and {"sentence": text}, as a JSON line or in place of an instance.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,10 @@
 namespace clary::blazingtext {
 
 struct Query {
+  enum class Kind { kText, kNeighbours, kSentence };
   std::string text;
-  std::int64_t k = 1;  // labels wanted; above the number of labels: all
+  std::int64_t k = 1;  // labels or neighbours wanted; above their number: all
+  Kind kind = Kind::kText;
 };
 
 /// @param type  kJson, kJsonLines, kText or kCsv

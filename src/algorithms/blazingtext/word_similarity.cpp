@@ -79,7 +79,8 @@ double cosine(std::span<const float> a, std::span<const float> b) {
     const double x = static_cast<double>(a[d]) + kCosineGuard, y = static_cast<double>(b[d]) + kCosineGuard;
     ab += x * y, aa += x * x, bb += y * y;
   }
-  return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
+  const double out = ab / std::sqrt(aa * bb);
+  return std::isfinite(out) ? out : 0;  // never a NaN into a sort
 }
 
 /// Vectors of the words that a list names, by lower-case form.
