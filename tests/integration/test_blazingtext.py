@@ -130,7 +130,8 @@ def assert_sets_are_apart(vector):
     assert within > across + 0.3, (within, across)
 
 
-@pytest.mark.parametrize("mode, subwords", [("skipgram", False), ("cbow", False), ("skipgram", True), ("cbow", True)])
+@pytest.mark.parametrize("mode, subwords", [("skipgram", False), ("cbow", False), ("batch_skipgram", False),
+                                            ("skipgram", True), ("cbow", True)])
 def test_word_vectors_are_trained_hosted_and_read_by_others(platform, texts, tmp_path, mode, subwords):
     hyperparameters = dict(mode=mode, vector_dim=16, epochs=10, min_count=2, subwords=subwords, buckets=1000, evaluation=False,
                            learning_rate=0.05, sampling_threshold=0.01, batch_size=11)
@@ -161,8 +162,37 @@ def test_word_vectors_are_trained_hosted_and_read_by_others(platform, texts, tmp
     if subwords:
         np.testing.assert_allclose(ours["zzqy"], facebook["zzqy"], atol=1e-5)
     load_facebook_model(str(tmp_path / "vectors.bin"))  # the whole model, output layer included
-    neighbours = [word for _, word in theirs.get_nearest_neighbors("cat", k=5)]
-    assert len(set(neighbours) & set(ANIMALS)) >= 4, neighbours
+    neighbours = theirs.get_nearest_neighbors("cat", k=5)
+    assert len({word for _, word in neighbours} & set(ANIMALS)) >= 4, neighbours
+    nearest, sentence_vector = json.loads(platform.ask(endpoint, {"instances": [{"nn": "cat", "k": 5}, {"sentence": "cat dog saw"}]}))
+    assert [n["word"] for n in nearest["nn"]] == [word for _, word in neighbours]
+    np.testing.assert_allclose([n["similarity"] for n in nearest["nn"]], [similarity for similarity, _ in neighbours], atol=1e-5)
+    unit = [ours[w] / np.linalg.norm(ours[w]) for w in ("cat", "dog", "saw")]
+    np.testing.assert_allclose(sentence_vector["vector"], np.mean(unit, axis=0), atol=1e-5)
+
+
+def test_batch_skipgram_trains_on_two_instances(platform, texts, tmp_path):
+    job = platform.train(dict(mode="batch_skipgram", vector_dim=16, epochs=20, min_count=2, sampling_threshold=0.01, evaluation=False),
+                         [jobs.channel("train", "text/words.txt")], count=2)
+    assert platform.files(job, tmp_path) == ["vectors.bin", "vectors.txt"]
+    log = jobs.lines(platform.server, job["TrainingJobName"])
+    assert any("Running distributed CPU BlazingText training using batch_skipgram on 2 hosts." in line for line in log)
+    vectors = KeyedVectors.load_word2vec_format(str(tmp_path / "vectors.txt"))
+    assert_sets_are_apart(lambda word: vectors[word])
+
+
+def test_unusual_text_is_taken(platform, texts, tmp_path):
+    """A line of 10 MB, bytes that are no UTF-8, every separator, gzip, several files, a pipe."""
+    import gzip
+    words = small_text(2000)
+    platform.put("unusual/a", words.replace("\n", " ") * 30 + "x" * 100)
+    platform.put("unusual/b", b"\xff\xfe\x80 cat \x00 dog\r\vsaw\fcat\tdog " * 50)
+    platform.put("unusual/c", gzip.compress(words.encode()))
+    for mode in ("File", "Pipe"):
+        job = platform.train(dict(mode="skipgram", vector_dim=4, epochs=1, evaluation=False), [jobs.channel("train", "unusual/", InputMode=mode)])
+        platform.files(job, tmp_path / mode)
+        words_found = fasttext.load_model(str(tmp_path / mode / "vectors.bin")).get_words(on_unicode_error="replace")
+        assert {"cat", "dog", "saw", "naïve", "\ufffd\ufffd\ufffd"} <= set(words_found)
 
 
 def test_classifier_is_trained_hosted_and_read_by_others(platform, texts, tmp_path):
