@@ -36,6 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.feature_dim = (data[0] & 1) != 0 ? 3 : 0;
   options.label_optional = (data[0] & 2) != 0;
   options.allow_non_finite = (data[0] & 4) != 0;
+  options.missing_allowed = (data[0] & 8) != 0;
+  if ((data[0] & 16) != 0) options.delimiter = ';';
   const char* const types[] = {"text/csv", "text/csv;label_size=0", "text/csv;label_size=2", "text/csv;header=present"};
   const char* type = types[data[0] >> 6];
   Batch whole, pieces, sparse;
