@@ -15,6 +15,7 @@ std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 /// Multiply-adds that any polish may take (some tenths of a second), and what a sparse one or one of the solver's own costs more.
 constexpr double kFreeWork = 1e9, kSparseCost = 8;
 constexpr int kFewestIterations = 10, kMostIterations = 200;
+constexpr std::size_t kManyWeights = 20'000;
 
 struct Range {
   std::int64_t begin, end;
@@ -130,6 +131,7 @@ void solve(const PolishTask& task, Problem& problem, std::vector<double>& x, std
   MinimiserOptions options;
   options.l1 = l1;
   options.iterations = iterations(task);
+  if (x.size() > kManyWeights) options.memory = 5;  // the solver's own vectors would cost more than the rows
   if (roughly) options.iterations = std::min(options.iterations, 50), options.relative_change = 1e-5;
   const auto f = [&](const std::vector<double>& point, std::vector<double>& gradient) { return problem(point, gradient); };
   if (!has_kink(exact.loss)) {

@@ -47,24 +47,30 @@ HWY_INLINE void store_sums(D d, const V* v, float* out) {
 }
 #endif
 
+/// Lane-wise products of one row with w, added up in two chains. stride is a multiple of kPad, so of the lanes.
+HWY_INLINE V row_sum(D d, const float* HWY_RESTRICT x, I stride, const float* HWY_RESTRICT w) {
+  const I lanes = static_cast<I>(hn::Lanes(d));
+  V even = hn::Mul(hn::LoadU(d, w), hn::LoadU(d, x)), odd = hn::Zero(d);
+  I c = lanes;
+  for (; c + 2 * lanes <= stride; c += 2 * lanes) {
+    odd = hn::MulAdd(hn::LoadU(d, w + c), hn::LoadU(d, x + c), odd);
+    even = hn::MulAdd(hn::LoadU(d, w + c + lanes), hn::LoadU(d, x + c + lanes), even);
+  }
+  if (c < stride) odd = hn::MulAdd(hn::LoadU(d, w + c), hn::LoadU(d, x + c), odd);
+  return hn::Add(even, odd);
+}
+
 void DotRows(I n, const float* HWY_RESTRICT x, I stride, const float* HWY_RESTRICT w, float* HWY_RESTRICT out) {
   const D d;
-  const I lanes = static_cast<I>(hn::Lanes(d));
   I i = 0;
   for (; i + kTogether <= n; i += kTogether, x += kTogether * stride) {
+    // Row after row, as they lie in memory: the rows rarely come from the caches, and prefetching wants them in order.
     V sum[kTogether];
-    const V first = hn::LoadU(d, w);
-    for (I r = 0; r < kTogether; ++r) sum[r] = hn::Mul(first, hn::LoadU(d, x + r * stride));
-    for (I c = lanes; c < stride; c += lanes) {
-      const V y = hn::LoadU(d, w + c);
-      for (I r = 0; r < kTogether; ++r) sum[r] = hn::MulAdd(y, hn::LoadU(d, x + r * stride + c), sum[r]);
-    }
+    for (I r = 0; r < kTogether; ++r) sum[r] = row_sum(d, x + r * stride, stride, w);
     store_sums(d, sum, out + i);
   }
   for (; i < n; ++i, x += stride) {
-    V sum = hn::Zero(d);
-    for (I c = 0; c < stride; c += lanes) sum = hn::MulAdd(hn::LoadU(d, w + c), hn::LoadU(d, x + c), sum);
-    out[i] = hn::GetLane(hn::SumOfLanes(d, sum));
+    out[i] = hn::GetLane(hn::SumOfLanes(d, row_sum(d, x, stride, w)));
   }
 }
 
