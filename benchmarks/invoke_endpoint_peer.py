@@ -1,18 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peer of invoke_endpoint.py: what people write when they serve a k-NN classifier themselves: Flask, run by gunicorn,
-with faiss (one thread a request) over the same rows, CSV in, JSON out, unsigned. KNN_DATA names an .npz with x, y, k."""
+"""The peers of invoke_endpoint.py: what people write when they serve such a model themselves: Flask, run by gunicorn, with the
+usual library (one thread a request), CSV in, JSON out, unsigned. PEER names the algorithm; PEER_DATA a folder with the rows
+(rows.npz) and with what our model.tar.gz holds (model/)."""
+import json
 import os
+import pathlib
 
-import faiss
 import flask
 import numpy as np
 
-data = np.load(os.environ["KNN_DATA"])
-faiss.omp_set_num_threads(1)
-labels, k = data["y"], int(data["k"])
-index = faiss.IndexFlatL2(data["x"].shape[1])
-index.add(np.ascontiguousarray(data["x"], dtype=np.float32))
+FOLDER = pathlib.Path(os.environ["PEER_DATA"])
 app = flask.Flask(__name__)
+
+
+def knn():
+    import faiss
+    data = np.load(FOLDER / "rows.npz")
+    faiss.omp_set_num_threads(1)
+    labels, k = data["y"], int(data["k"])
+    index = faiss.IndexFlatL2(data["x"].shape[1])
+    index.add(np.ascontiguousarray(data["x"], dtype=np.float32))
+
+    def predict(rows):
+        _, found = index.search(rows, k)
+        return [{"predicted_label": float(np.bincount(row).argmax())} for row in labels[found]]
+    return predict
+
+
+def linear_learner():
+    from sklearn.linear_model import LogisticRegression
+    ours = json.loads((FOLDER / "model/linear-learner-coefficients.json").read_text())
+    weights, bias = np.load(FOLDER / "model/weights.npy"), np.load(FOLDER / "model/bias.npy").ravel()
+    model = LogisticRegression(multi_class="multinomial")
+    model.coef_, model.intercept_ = weights.reshape(-1, len(bias)).T, bias
+    model.classes_ = np.array(ours["classes"])
+
+    def predict(rows):
+        scores = model.predict_proba(rows)
+        return [{"score": row.tolist(), "predicted_label": int(row.argmax())} for row in scores]
+    return predict
+
+
+def xgboost():
+    import xgboost as xgb
+    booster = xgb.Booster({"nthread": 1})
+    booster.load_model(FOLDER / "model/xgboost-model")
+    booster.set_param("nthread", 1)
+    return lambda rows: [{"score": float(score)} for score in booster.inplace_predict(rows)]
+
+
+predict = {"knn": knn, "linear-learner": linear_learner, "xgboost": xgboost}[os.environ["PEER"]]()
 
 
 @app.get("/ping")
@@ -23,6 +60,4 @@ def ping():
 @app.post("/invocations")
 def invocations():
     rows = np.array([line.split(",") for line in flask.request.get_data(as_text=True).splitlines()], dtype=np.float32)
-    _, found = index.search(rows, k)
-    votes = [np.bincount(row).argmax() for row in labels[found]]
-    return {"predictions": [{"predicted_label": float(vote)} for vote in votes]}
+    return {"predictions": predict(rows)}
