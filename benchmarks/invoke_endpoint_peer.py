@@ -30,9 +30,8 @@ def knn():
 def linear_learner():
     from sklearn.linear_model import LogisticRegression
     ours = json.loads((FOLDER / "model/linear-learner-coefficients.json").read_text())
-    weights, bias = np.load(FOLDER / "model/weights.npy"), np.load(FOLDER / "model/bias.npy").ravel()
     model = LogisticRegression(multi_class="multinomial")
-    model.coef_, model.intercept_ = weights.reshape(-1, len(bias)).T, bias
+    model.coef_, model.intercept_ = np.load(FOLDER / "model/coefficients.npy"), np.load(FOLDER / "model/intercept.npy").ravel()
     model.classes_ = np.array(ours["classes"])
 
     def predict(rows):

@@ -251,7 +251,7 @@ def main():
     shown("4/6", "Linear Learner, the sales themselves")
     linear = Linear(session, "regressor", features[train], sales[train])
     linear_guess = np.array([p["score"] for p in linear.predict(features[test])])
-    coefficients = [c["standardized_weight"] for c in linear.coefficients()["coefficients"]]
+    coefficients = [feature["standardised_weight"] for feature in linear.coefficients()["features"]]
     exact = np.linalg.lstsq(np.column_stack([features[train], np.ones(len(train))]).astype(float), sales[train], rcond=None)[0]
     least_squares = np.column_stack([features[test], np.ones(len(test))]) @ exact
     print("   rmse %.1f; least squares in closed form %.1f; always the mean %.1f" % (
