@@ -26,8 +26,8 @@ def check(findings, real):
     assert min(findings["f1"]) > 0.25, findings
     assert findings["rmse_of_mean"] < (0.75 if real else 0.8), findings
     assert "regression" in " ".join(findings["regression_log"]), "the log says what it took 'regression' for"
-    assert findings["xgboost_rounds"] == 50 and findings["xgboost_accuracy"] > (0.60 if real else 0.5), findings
-    assert findings["skipped"], "the log says that model.tar.gz among the data was skipped"
+    assert findings["xgboost_rounds"] == 50 and findings["xgboost_accuracy"] > (0.57 if real else 0.5), findings
+    assert findings["skipped"], "the log says that the output folder among the data was left out"
 
 
 def test_the_script_holds_no_word_of_clary():
