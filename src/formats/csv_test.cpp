@@ -50,6 +50,36 @@ float reference(const std::string& number) {
   return value;
 }
 
+TEST(Csv, OtherDelimitersReadTheSameRows) {
+  const Batch expected = read_plain("1,2.5,-3\n4,5,6\n");
+  for (const char* type : {"text/csv;label_size=0;delimiter=tab", "text/csv;label_size=0;delimiter=\"\\t\""})
+    EXPECT_EQ(read_all("1\t2.5\t-3\r\n4\t5\t6", type, {}), expected);
+  EXPECT_EQ(read_all("1;2.5;-3\n4;5;6\n", "text/csv;label_size=0;delimiter=\";\"", {}), expected);
+  EXPECT_EQ(read_all("1|2.5|-3\n4|5|6\n", "text/csv;label_size=0", {.delimiter = '|'}), expected);
+  EXPECT_THROW(read_all("1", "text/csv;delimiter=ab", {}), Error);
+  EXPECT_THROW(read_all("1", "text/csv;delimiter=1", {}), Error);
+}
+
+TEST(Csv, DelimitersAreGuessedAsPythonsSnifferDoesForOneLine) {
+  EXPECT_EQ(guess_delimiter("1,2;3"), ',');
+  EXPECT_EQ(guess_delimiter("1\t2;3"), '\t');
+  EXPECT_EQ(guess_delimiter("1;2 3"), ';');
+  EXPECT_EQ(guess_delimiter("1|2|3"), '|');
+  EXPECT_EQ(guess_delimiter("-1.5e-3"), ',');
+  EXPECT_EQ(guess_delimiter(""), ',');
+}
+
+TEST(Csv, MissingValuesAreAllowedWhereAsked) {
+  const Batch rows = read_all("1,,nan\n2,NA,7\n", "text/csv", {.missing_allowed = true});
+  EXPECT_THAT(rows.labels, ElementsAre(1, 2));
+  EXPECT_TRUE(std::isnan(rows.values[0]) && std::isnan(rows.values[1]) && std::isnan(rows.values[2]));
+  EXPECT_EQ(rows.values[3], 7);
+  EXPECT_THAT(failure("1,inf\n", "text/csv", {.missing_allowed = true}), HasSubstr("infinite"));
+  EXPECT_THAT(failure("1,\"2\"\n", "text/csv", {.missing_allowed = true}), HasSubstr("in quotes"));
+  EXPECT_THAT(failure(",2\n", "text/csv", {.missing_allowed = true}), HasSubstr("missing label or weight"));
+  EXPECT_THAT(failure("1,2x\n", "text/csv", {.missing_allowed = true}), HasSubstr("is not a number"));
+}
+
 TEST(CsvNumber, ShortDecimalsRoundAsTheStandardLibraryDoes) {
   std::mt19937_64 random(7);
   int fast = 0;
