@@ -9,6 +9,7 @@ namespace clary::blazingtext {
 namespace {
 
 /// As printed in the logs that users have: a new best is worth storing.
+constexpr double kHardlyLearned = 0.1;  // ours: this share of the way from chance to perfect
 constexpr const char* kImproved = "Validation accuracy improved! Storing best weights...";
 
 }  // namespace
@@ -27,6 +28,7 @@ void Report::processing(const std::string& path, std::uint64_t bytes) {
 void Report::words_read(std::int64_t tokens) { log_.plain(fmt::format("Read {}M words", tokens / 1'000'000)); }
 
 void Report::vocabulary(std::int64_t words, std::int64_t labels) {
+  labels_ = labels;
   log_.plain(fmt::format("Number of words:  {}", words));
   if (hyperparameters_.is_supervised()) log_.plain(fmt::format("Number of labels:  {}", labels));
 }
@@ -62,6 +64,13 @@ void Report::accuracy(const std::string& set, double accuracy, std::int64_t exam
   log_.plain("");
   log_.plain(fmt::format("#{}_accuracy: {:.4g}", set, accuracy));
   log_.plain(fmt::format("Number of {} examples: {}", set, examples));
+  if (set != "train" || labels_ < 2) return;
+  const double chance = 1.0 / static_cast<double>(labels_);
+  if (accuracy < chance + kHardlyLearned * (1 - chance))
+    log_.warn(
+        "The classifier is hardly better than chance on its own training data. On few lines the defaults "
+        "(learning_rate={}, epochs={}) are too small: try learning_rate 0.1 to 1, more epochs, or a lower min_count.",
+        hyperparameters_.learning_rate, hyperparameters_.epochs);
 }
 
 }  // namespace clary::blazingtext

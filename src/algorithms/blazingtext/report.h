@@ -34,12 +34,14 @@ class Report {
   void validation_accuracy(double accuracy, std::int64_t bad_epochs, int threads);
   /// "Training finished!", throughput and time.
   void finished(double words_per_second, double seconds);
-  /// "#train_accuracy: 0.9866" and "Number of train examples: 112000". @param set  "train" or "validation"
+  /// "#train_accuracy: 0.9866" and "Number of train examples: 112000"; a warning when the training hardly learned.
+  /// @param set  "train" or "validation"
   void accuracy(const std::string& set, double accuracy, std::int64_t examples);
 
  private:
   shell::TrainLog& log_;
   const Hyperparameters& hyperparameters_;
+  std::int64_t labels_ = 0;
 };
 
 }  // namespace clary::blazingtext
