@@ -41,7 +41,8 @@ class Run {
     set_parameters();
     for (; round_ < job_.h.num_round && !stop_requested(); ++round_)
       if (!step()) break;
-    if (round_ == first && first > 0) entries_ = evaluator_.evaluate(booster_, first - 1);  // the checkpoint was the end
+    if (round_ == first && first > 0)
+      entries_ = evaluator_.evaluate(booster_, first - 1);  // the checkpoint was the end
     if (round_ == first && first == 0) throw Error(Kind::kCancelled, "stopped before the first round");
     return {finished(), std::move(entries_)};
   }

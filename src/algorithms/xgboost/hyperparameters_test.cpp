@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 
+#include "algorithms/xgboost/hyperparameter_table.h"
 #include "base/error.h"
 
 namespace clary::xgboost {
@@ -197,6 +199,25 @@ TEST(XgboostHyperparameters, ATuningMetricJoinsTheOthersSorted) {
   EXPECT_EQ(h.tuning_metric, "f1");
   EXPECT_EQ(h.eval_metric, (std::vector<std::string>{"f1", "mae", "rmse"}));
   EXPECT_THAT(problem_of({{"_tuning_objective_metric", "validation:nothing"}}), HasSubstr("_tuning_objective_metric"));
+}
+
+TEST(XgboostHyperparameters, NonsenseIsRefusedAndNothingElseHappens) {
+  std::mt19937 random(1);
+  const std::string alphabet = "0123456789.,-+()[]@'\" eEnaifx:\\\xff";
+  const std::vector<std::string> starts{"",     "[[1,2],[3]]", "(1,0,-1)", "rmse,error@0.5", "grow_colmaker,prune",
+                                        "1e308"};
+  for (int i = 0; i < 40'000; ++i) {
+    const Row& row = rows()[random() % rows().size()];
+    std::string value = starts[random() % starts.size()];
+    for (auto edits = random() % 6; edits > 0; --edits)
+      value.insert(value.begin() + static_cast<std::ptrdiff_t>(random() % (value.size() + 1)),
+                   alphabet[random() % alphabet.size()]);
+    hyper::TextMap given{{row.spec.name, value}};
+    if (random() % 2 == 0) given["tree_method"] = "hist";
+    problem_of(given, random() % 2 == 0 ? kNew : kOld);  // anything but Error{kInvalid} ends the test
+  }
+  EXPECT_THAT(problem_of({{"interaction_constraints", std::string(200'000, '[')}}), HasSubstr("could not parse value"));
+  EXPECT_THAT(problem_of({{"booster", std::string(100'000, 'x')}}), HasSubstr("xxx... is not in"));
 }
 
 TEST(XgboostTag, ComesFromTheImage) {

@@ -31,8 +31,11 @@ class LibraryLines {
 
 void log_opening(const Hyperparameters& h, Log& log) {
   log.info("Imported framework sagemaker_xgboost_container.training");
-  log.info(fmt::format("Failed to parse hyperparameter objective value {} to Json.", h.objective));
-  log.plain("Returning the value itself");
+  for (const auto& [name, value] : h.library) {
+    if (name != "objective") continue;
+    log.info(fmt::format("Failed to parse hyperparameter objective value {} to Json.", value));
+    log.plain("Returning the value itself");
+  }
   log.info("No GPUs detected (normal if no gpus installed)");
   log.info("Running XGBoost Sagemaker in algorithm mode");
   for (const std::string& warning : h.warnings) log.warn(warning);

@@ -59,6 +59,10 @@ class Job {
     setup_.channels[channel].distribution = "ShardedByS3Key";
     return *this;
   }
+  Job& type(const std::string& type) {
+    for (auto& [name, config] : setup_.channels) config.content_type = type;
+    return *this;
+  }
   Job& usual() { return file("train", rows(0, 200)).file("validation", rows(200, 100)); }
   Job& checkpoints() {
     std::filesystem::create_directories(setup_.layout.config_dir());
@@ -124,7 +128,7 @@ TEST(XgboostTraining, WritesAModelAndALineARound) {
 
 TEST(XgboostTraining, LogLinesComeInTheContainersOrder) {
   Job job;
-  job.usual().set("silent", "0").run();
+  job.usual().set("silent", "0").set("objective", "reg:squarederror").run();
   std::size_t at = 0;
   for (const char* text :
        {"Imported framework sagemaker_xgboost_container.training", "to Json.\nReturning the value itself",
@@ -350,6 +354,18 @@ TEST(XgboostTraining, HostsTrainTogetherAndTheFirstOneWrites) {
     const bool wrote = !job.run().empty();
     if (wrote != (number == 1) || job.evaluations().size() != (wrote ? 8u : 0u)) return 1;
     return job.log.find("Train matrix has 100 rows and 2 columns") == std::string::npos ? 2 : 0;
+  });
+}
+
+TEST(XgboostTraining, HostsAgreeOnTheColumnsOfSparseRows) {
+  run_on_hosts(2, [](int number) {
+    std::string data;
+    for (int i = 0; i < 60; ++i) data += fmt::format("{} 0:{} {}:1\n", i % 7, i % 7, number == 1 ? 2 : 5);
+    Job job;
+    job.file("train", data).type("text/libsvm").host(number, 2).set("tree_method", "hist");
+    const std::string model = job.run();
+    if (job.log.find("Train matrix has 60 rows and 6 columns") == std::string::npos) return 1;
+    return number == 1 && read_model(model).num_features() != 6 ? 2 : 0;
   });
 }
 
