@@ -58,20 +58,23 @@ std::string communicator_config(const std::string& tracker_address, std::uint16_
       .dump();
 }
 
-Membership join(shell::TrainContext& context, const Share& share, Log& log) {
-  Membership out;
-  out.columns = share.columns;
-  const auto& hosts = context.hosts();
-  if (hosts.size() == 1) return out;
-
-  const auto members = hosts_with_data(context, share);
-  if (members.empty()) throw Error(Kind::kInvalid, "No hosts received training data.");
+Census take_census(shell::TrainContext& context, const Share& share) {
+  Census out{{0}, share.columns};
+  if (context.hosts().size() == 1) return out;
+  out.members = hosts_with_data(context, share);
+  if (out.members.empty()) throw Error(Kind::kInvalid, "No hosts received training data.");
   double columns = static_cast<double>(share.columns);
   context.collective().all_reduce_max(std::span(&columns, 1));
   out.columns = static_cast<std::int64_t>(columns);
-  const auto me = std::find(members.begin(), members.end(), hosts.rank());
+  return out;
+}
+
+Membership join(shell::TrainContext& context, const Census& census, Log& log) {
+  Membership out;
+  const auto& members = census.members;
+  const auto me = std::find(members.begin(), members.end(), context.hosts().rank());
   out.trains = me != members.end();
-  if (!out.trains) log.warn(fmt::format("Host {} not being used for distributed training.", hosts.current));
+  if (!out.trains) log.warn(fmt::format("Host {} not being used for distributed training.", context.hosts().current));
   if (members.size() == 1) return out;
 
   const std::string place = meeting_place(context, members, out, log);

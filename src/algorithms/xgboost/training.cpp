@@ -48,7 +48,7 @@ void log_shape(const Hyperparameters& h, const LoadedData& data, const Membershi
   else
     log.info(fmt::format("Distributed node training with {} hosts, this is rank {}.",
                          membership.communicator->world_size(), membership.communicator->rank()));
-  log.info(fmt::format("Train matrix has {} rows and {} columns", data.train->rows, membership.columns));
+  log.info(fmt::format("Train matrix has {} rows and {} columns", data.train->rows, data.train->columns));
   if (data.validation) log.info(fmt::format("Validation matrix has {} rows", data.validation->rows));
   if (!h.tuning_metric.empty()) log.info(fmt::format("Setting up HPO optimized metric to be : {}", h.tuning_metric));
   if (h.early_stopping_rounds && !data.validation && !h.kfold)
@@ -90,10 +90,11 @@ Model train(const Hyperparameters& h, shell::TrainContext& context) {
 
   const int threads = h.nthread.value_or(context.threads());
   LoadedData data = load_data(context, {.csv_weights = h.csv_weights, .threads = threads});
-  const Membership membership = join(context, share_of(data), log);
+  const Census census = take_census(context, share_of(data));
+  widen(data.train, census.columns, threads);
+  widen(data.validation, census.columns, threads);
+  const Membership membership = join(context, census, log);
   if (!membership.trains) return {};
-  widen(data.train, membership.columns, threads);
-  widen(data.validation, membership.columns, threads);
   set_bounds(h, data.train);
   set_bounds(h, data.validation);
   log_shape(h, data, membership, log);
