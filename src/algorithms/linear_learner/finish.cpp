@@ -44,6 +44,11 @@ class Finish {
   /// Takes the best candidate to its minimum. @return whether that model is kept
   bool polish_best() {
     if (data_.streamed) return false;
+    if (!is_small() && data_.features * hp_.outputs() > data_.rows_everywhere) {
+      context_.log().info("Not polished: with {} weights for {} rows it is not the minimum that predicts best.",
+                          data_.features * hp_.outputs(), data_.rows_everywhere);
+      return false;
+    }
     PolishTask task{&objective_, &data_.train, settings_.wd, settings_.l1, hp_.use_bias, &context_.collective(), [&] {
                       return context_.hosts().size() > 1 ? context_.stop_on_any_host() : context_.stop_requested();
                     }, candidate_passes_};
@@ -66,12 +71,18 @@ class Finish {
     return true;
   }
 
+  /// One step of the solver takes a millisecond or so.
+  bool is_small() const {
+    const double outputs = static_cast<double>(hp_.outputs());
+    const double numbers = static_cast<double>(data_.sparse ? std::min<std::int64_t>(100, data_.features) : data_.features);
+    return outputs * (static_cast<double>(data_.rows_everywhere) * numbers + 10 * static_cast<double>(data_.features)) <=
+           kPathWork;
+  }
+
   /// Where data are few the grid of penalties is coarse, and the judging rows, if there are any, are few as well: then
   /// rows left out of the training tell which penalty is best, together with the judging rows.
   void choose_penalty(PolishTask& task) {
-    const double work = static_cast<double>(data_.rows_everywhere) * static_cast<double>(hp_.outputs()) *
-                        static_cast<double>(data_.sparse ? 100 : data_.features);
-    if (hp_.wd || hp_.l1 || search_size_ == 1 || work > kPathWork) return;
+    if (hp_.wd || hp_.l1 || search_size_ == 1 || !is_small()) return;
     const double own_l1 = settings_.wd > 0 ? settings_.l1 / settings_.wd : 0;
     double best = std::numeric_limits<double>::infinity(), chosen = task.decay;
     Solution start = best_.solution;
