@@ -16,7 +16,12 @@ constexpr std::uint64_t kMaxIndex = std::numeric_limits<std::int32_t>::max() - 1
 constexpr std::ptrdiff_t kReadAhead = 16;  // bytes that the fast paths may look at
 
 bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\r'; }
-bool ends_word(char c) noexcept { return static_cast<unsigned char>(c) <= ' ' || c == '#'; }
+/// Blank, tab, carriage return, newline or #.
+bool ends_word(char c) noexcept {
+  constexpr std::uint64_t kEnds = 1ULL << ' ' | 1ULL << '\t' | 1ULL << '\r' | 1ULL << '\n' | 1ULL << '#';
+  const auto code = static_cast<unsigned char>(c);
+  return code <= '#' && (kEnds >> code & 1) != 0;
+}
 bool is_digit(char c) noexcept { return static_cast<unsigned char>(c - '0') < 10; }
 
 }  // namespace

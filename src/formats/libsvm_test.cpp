@@ -90,6 +90,12 @@ TEST(Libsvm, ErrorsNameLineColumnValueAndRule) {
             "rows.txt: line 1: column 1: \"nan\" is no label, expected a number");
 }
 
+TEST(Libsvm, ControlCharactersAreNoBlanks) {  // a zero byte once ended a word without being one: no end
+  const std::string_view text("1 0:1 \0 1:1\n", 12);
+  EXPECT_THAT(failure(text), testing::HasSubstr("column 7: \"\\x00\" is not index:value"));
+  EXPECT_EQ(read_all(text, {.libsvm_request = true}).columns.size(), 2U);
+}
+
 TEST(Libsvm, RequestsHaveNoLabelsAndKeepEveryRow) {
   const Batch rows = read_all("1 0:1 3:2\n\n5\n2:1 4:1\n", {.libsvm_request = true});
   EXPECT_EQ(rows.rows, 4);
