@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Trains on a file and writes vectors.txt (or, supervised, the accuracy on a second file): what blazingtext_training.py
 // runs beside fastText, word2vec and gensim.
-// usage: blazingtext_training <text> <out or -> [threads=1] [seed=1] [validation=<file>] [<hyperparameter>=<value> ...]
+// usage: blazingtext_training <text> <out or -> [threads=1] [seed=1] [hosts=1] [validation=<file>]
+// [<hyperparameter>=<value> ...] Hosts are processes of this machine; the first one's vectors are written.
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <fstream>
-#include <iostream>
+#include <memory>
 
 #include "algorithms/blazingtext/trainer.h"
+#include "base/files.h"
 
 namespace clary::blazingtext {
 namespace {
@@ -27,6 +33,31 @@ void write_vectors(const Model& model, const std::string& path) {
   }
 }
 
+std::uint16_t free_port() {
+  const UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size);
+  getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.sin_port);
+}
+
+/// One process per host from here on.
+std::unique_ptr<collective::Collective> meet(int count) {
+  collective::Hosts hosts;
+  hosts.names.clear();
+  for (int i = 0; i < count; ++i) hosts.names.push_back("127.0.0." + std::to_string(i + 1));
+  collective::ConnectOptions options;
+  options.port = free_port();
+  int rank = 0;
+  for (int i = 1; i < count && rank == 0; ++i)
+    if (fork() == 0) rank = i;
+  hosts.current = hosts.names[static_cast<std::size_t>(rank)];
+  return collective::connect(hosts, options);
+}
+
 int run(int argc, char** argv) {
   if (argc < 3) return std::fputs("usage: blazingtext_training <text> <out or -> [name=value ...]\n", stderr), 2;
   hyper::TextMap given;
@@ -41,17 +72,29 @@ int run(int argc, char** argv) {
   };
   const int threads = std::stoi(take("threads", "1"));
   const auto seed = std::stoull(take("seed", "1"));
+  const int count = std::stoi(take("hosts", "1"));
   const std::string validation = take("validation", "");
   const Hyperparameters h = schema().parse(given);
-  shell::TrainLog log("algo-1", "AWS/BlazingText");
+  // Scoring the training text after learning is no part of what the peers do.
+  std::optional<std::chrono::steady_clock::time_point> learned;
+  shell::TrainLog log("algo-1", "AWS/BlazingText", [&](std::string_view line) {
+    if (line.starts_with("Training finished")) learned = std::chrono::steady_clock::now();
+    std::fwrite(line.data(), 1, line.size(), stdout);
+    std::fflush(stdout);
+  });
   Report report(log, h);
   TrainingJob job{h, corpus(argv[1]), std::nullopt, report, threads, seed};
   if (!validation.empty()) job.validation = corpus(validation);
+  std::unique_ptr<collective::Collective> hosts;
+  if (count > 1) hosts = meet(count);
+  job.hosts = hosts.get();
   const auto start = std::chrono::steady_clock::now();
   const Model model = h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  fmt::print("whole: {:.3f} s\n", seconds.count());
+  const auto end = learned.value_or(std::chrono::steady_clock::now());
+  fmt::print("learned after: {:.3f} s\n", std::chrono::duration<double>(end - start).count());
+  if (hosts && hosts->rank() > 0) return 0;
   if (std::string_view(argv[2]) != "-") write_vectors(model, argv[2]);
+  while (count > 1 && ::wait(nullptr) > 0) continue;
   return 0;
 }
 

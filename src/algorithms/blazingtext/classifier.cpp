@@ -46,7 +46,7 @@ class Classifier {
         team_(team),
         rules_(h_, vocabulary),
         labels_(static_cast<std::int32_t>(vocabulary.dictionary.nlabels)),
-        input_(vocabulary.dictionary.nwords + (h_.word_ngrams > 1 ? h_.buckets : 0), h_.vector_dim),
+        input_(vocabulary.dictionary.nwords + (h_.word_ngrams > 1 ? h_.buckets : 0), h_.vector_dim, team),
         output_(labels_, h_.vector_dim),
         schedule_(h_.learning_rate, 0, vocabulary.dictionary.ntokens * h_.epochs) {
     input_.fill_uniform(1.0f / static_cast<float>(h_.vector_dim), job.seed, team);

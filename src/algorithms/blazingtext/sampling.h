@@ -37,7 +37,9 @@ class NegativeSampler {
     const std::uint64_t bits = random.next();
     const auto at = Random::below(static_cast<std::uint32_t>(bits >> 32), static_cast<std::uint32_t>(cells_.size()));
     const Cell& cell = cells_[at];
-    return static_cast<std::uint32_t>(bits) < cell.limit ? static_cast<std::int32_t>(at) : cell.other;
+    // No branch: it would be taken at random.
+    const std::uint32_t own = 0U - static_cast<std::uint32_t>(static_cast<std::uint32_t>(bits) < cell.limit);
+    return static_cast<std::int32_t>((at & own) | (static_cast<std::uint32_t>(cell.other) & ~own));
   }
   /// Any word but `not_this` (which may come when there is no other).
   std::int32_t draw_other(std::int32_t not_this, Random& random) const noexcept {

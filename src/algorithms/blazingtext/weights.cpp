@@ -1,12 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms/blazingtext/weights.h"
 
+#include <sys/mman.h>
+
+#include <cstdint>
 #include <cstring>
 
 #include "algorithms/blazingtext/random.h"
 #include "learning/numeric/gemm.h"
 
 namespace clary::blazingtext {
+
+namespace {
+
+/// Rows are read in no order: with pages of 2 MB most of them need no page walk. Before the memory is touched.
+void ask_for_large_pages(void* begin, std::size_t bytes) {
+  constexpr std::uintptr_t kPage = std::uintptr_t{2} << 20;
+  const auto from = (reinterpret_cast<std::uintptr_t>(begin) + kPage - 1) / kPage * kPage;
+  const auto to = (reinterpret_cast<std::uintptr_t>(begin) + bytes) / kPage * kPage;
+  if (from < to) ::madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);  // refused: slower, not wrong
+}
+
+}  // namespace
+
+TrainingMatrix::TrainingMatrix(std::int64_t r, std::int64_t c, numeric::Team& team)
+    : rows(r), columns(c), stride(numeric::padded(c)) {
+  const std::int64_t size = r * stride;
+  values.reserve(static_cast<std::size_t>(size));
+  ask_for_large_pages(values.data(), static_cast<std::size_t>(size) * sizeof(float));
+  // The first touch of a page is the costly one (the kernel clears it): 1.5 s for 900 MB here.
+  char* const bytes = reinterpret_cast<char*>(values.data());
+  team.run([&](int thread) {
+    const auto [begin, end] =
+        numeric::share(size * static_cast<std::int64_t>(sizeof(float)), thread, team.size(), 4096);
+    for (std::int64_t at = begin; at < end; at += 4096) bytes[at] = 0;
+  });
+  values.resize(static_cast<std::size_t>(size));
+}
 
 TrainingMatrix::TrainingMatrix(std::int64_t r, std::int64_t c)
     : rows(r), columns(c), stride(numeric::padded(c)), values(static_cast<std::size_t>(r * stride)) {}

@@ -17,7 +17,8 @@ struct TrainingMatrix {
   numeric::Floats values;  // [rows, stride], zeros behind each row's columns
 
   TrainingMatrix() = default;
-  /// All zero.
+  /// All zero. The team's threads share the work of getting the memory from the system.
+  TrainingMatrix(std::int64_t rows, std::int64_t columns, numeric::Team& team);
   TrainingMatrix(std::int64_t rows, std::int64_t columns);
 
   float* row(std::int64_t r) { return values.data() + r * stride; }

@@ -176,7 +176,8 @@ Model train_word_vectors(const TrainingJob& job) {
   check_rows(h, words);
 
   const WordRows rows = word_rows(h, vocabulary.dictionary);
-  TrainingMatrix input(words + (h.uses_subwords() ? h.buckets : 0), h.vector_dim), output(words, h.vector_dim);
+  TrainingMatrix input(words + (h.uses_subwords() ? h.buckets : 0), h.vector_dim, team);
+  TrainingMatrix output(words, h.vector_dim, team);
   input.fill_uniform(first_bound(h), job.seed, team);
   const SubSampler sampler(vocabulary.dictionary.counts, vocabulary.dictionary.ntokens, h.sampling_threshold);
   const NegativeSampler negatives(vocabulary.dictionary.counts);
