@@ -10,7 +10,8 @@
 
 namespace clary::linear_learner {
 
-/// hyperparameters.models() candidates. Whatever the user gave is the same in all of them; the rest follows a fixed grid.
+/// hyperparameters.models() candidates. Whatever the user gave is the same in all of them; the rest follows a fixed
+/// grid.
 /// @param planned_updates   updates of the whole training, for the learning rate of a single candidate
 /// @param balanced_weight   negatives / positives, for positive_example_weight_mult balanced and auto
 std::vector<CandidateSettings> candidate_grid(const Hyperparameters& hyperparameters, std::int64_t planned_updates,

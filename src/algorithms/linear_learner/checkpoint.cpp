@@ -106,11 +106,11 @@ std::string to_bytes(const Checkpoint& c, const Json& identity) {
                     {"value", number(c.best.value)},
                     {"loss", number(c.best.loss)},
                     {"threshold", number(c.best.threshold)}}}};
-  const std::string arrays = artifact::write_arrays(
-      {array("weight", c.parameters.weight), array("bias", c.parameters.bias),
-       array("first_weight", c.state.first.weight), array("first_bias", c.state.first.bias),
-       array("second_weight", c.state.second.weight), array("second_bias", c.state.second.bias),
-       array("best_weight", c.best.solution.weight), array("best_bias", c.best.solution.bias)});
+  const std::string arrays =
+      artifact::write_arrays({array("weight", c.parameters.weight), array("bias", c.parameters.bias),
+                              array("first_weight", c.state.first.weight), array("first_bias", c.state.first.bias),
+                              array("second_weight", c.state.second.weight), array("second_bias", c.state.second.bias),
+                              array("best_weight", c.best.solution.weight), array("best_bias", c.best.solution.bias)});
   return artifact::write_zip({{"meta.json", dump_json(meta)}, {"arrays", arrays}});
 }
 

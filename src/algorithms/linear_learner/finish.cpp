@@ -9,8 +9,8 @@
 #include <span>
 #include <string_view>
 
-#include "algorithms/linear_learner/loss.h"
 #include "algorithms/linear_learner/feature_names.h"
+#include "algorithms/linear_learner/loss.h"
 #include "algorithms/linear_learner/standard_errors.h"
 
 namespace clary::linear_learner {
@@ -49,9 +49,15 @@ class Finish {
                           data_.features * hp_.outputs(), data_.rows_everywhere);
       return false;
     }
-    PolishTask task{&objective_, &data_.train, settings_.wd, settings_.l1, hp_.use_bias, &context_.collective(), [&] {
-                      return context_.hosts().size() > 1 ? context_.stop_on_any_host() : context_.stop_requested();
-                    }, candidate_passes_};
+    PolishTask task{
+        &objective_,
+        &data_.train,
+        settings_.wd,
+        settings_.l1,
+        hp_.use_bias,
+        &context_.collective(),
+        [&] { return context_.hosts().size() > 1 ? context_.stop_on_any_host() : context_.stop_requested(); },
+        candidate_passes_};
     const auto start = std::chrono::system_clock::now();
     choose_penalty(task);
     const Best found = best_;
@@ -63,7 +69,8 @@ class Finish {
                         kept ? "kept" : "not kept");
     shell::MetricsRecord record{.start = start, .end = std::chrono::system_clock::now()};
     record.operation = "polishing";
-    record.values = {{(data_.judging.is_sample ? "train_" : "validation_") + objective_name(hp_.resolved_loss()), now.loss[0]}};
+    record.values = {
+        {(data_.judging.is_sample ? "train_" : "validation_") + objective_name(hp_.resolved_loss()), now.loss[0]}};
     context_.log().metrics(record);
     if (!kept) return false;
     best_.solution = polished, best_.value = now.value[0], best_.loss = now.loss[0];
@@ -74,8 +81,10 @@ class Finish {
   /// One step of the solver takes a millisecond or so.
   bool is_small() const {
     const double outputs = static_cast<double>(hp_.outputs());
-    const double numbers = static_cast<double>(data_.sparse ? std::min<std::int64_t>(100, data_.features) : data_.features);
-    return outputs * (static_cast<double>(data_.rows_everywhere) * numbers + 10 * static_cast<double>(data_.features)) <=
+    const double numbers =
+        static_cast<double>(data_.sparse ? std::min<std::int64_t>(100, data_.features) : data_.features);
+    return outputs *
+               (static_cast<double>(data_.rows_everywhere) * numbers + 10 * static_cast<double>(data_.features)) <=
            kPathWork;
   }
 

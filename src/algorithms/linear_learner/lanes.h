@@ -34,10 +34,14 @@ struct Lanes {
   std::int64_t width() const {
     using numeric::padded;
     switch (form) {
-      case Form::kSingle: return 1;
-      case Form::kScalars: return padded(models);
-      case Form::kAcross: return outputs * padded(models);
-      case Form::kAlong: return models * padded(outputs);
+      case Form::kSingle:
+        return 1;
+      case Form::kScalars:
+        return padded(models);
+      case Form::kAcross:
+        return outputs * padded(models);
+      case Form::kAlong:
+        return models * padded(outputs);
     }
     return 0;
   }

@@ -22,8 +22,8 @@ class Learner {
   /// Everything a resumed job needs.
   struct State {
     std::int64_t updates = 0;
-    Parameters first, second;        // moments
-    std::vector<double> rate;        // [M], with its cuts
+    Parameters first, second;  // moments
+    std::vector<double> rate;  // [M], with its cuts
   };
 
   Learner(Objective& objective, Parameters start, std::vector<CandidateSettings> candidates,

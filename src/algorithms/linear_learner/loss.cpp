@@ -12,15 +12,18 @@ double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
 LossAndSlope regression(const kernels::LossRule& rule, double e) {
   const double knob = static_cast<double>(rule.knob), size = std::abs(e);
   switch (rule.loss) {
-    case Loss::kAbsolute: return {size, sign(e)};
+    case Loss::kAbsolute:
+      return {size, sign(e)};
     case Loss::kHuber:
       return size < knob ? LossAndSlope{e * e / 2, e} : LossAndSlope{knob * size - knob * knob / 2, knob * sign(e)};
     case Loss::kEpsInsensitiveSquared:
       return size > knob ? LossAndSlope{e * e - knob * knob, 2 * e} : LossAndSlope{};
-    case Loss::kEpsInsensitiveAbsolute: return size > knob ? LossAndSlope{size - knob, sign(e)} : LossAndSlope{};
+    case Loss::kEpsInsensitiveAbsolute:
+      return size > knob ? LossAndSlope{size - knob, sign(e)} : LossAndSlope{};
     case Loss::kQuantile:
       return e > 0 ? LossAndSlope{(1 - knob) * e, 1 - knob} : e < 0 ? LossAndSlope{-knob * e, -knob} : LossAndSlope{};
-    default: return {e * e, 2 * e};
+    default:
+      return {e * e, 2 * e};
   }
 }
 

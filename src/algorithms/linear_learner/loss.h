@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The losses of one row, exactly as published (README.md, "Losses"; there is no 1/2 in the squared loss), in double. The
-// kernels compute the same for many rows; their tests compare them with these, and these with central differences.
+// The losses of one row, exactly as published (README.md, "Losses"; there is no 1/2 in the squared loss), in double.
+// The kernels compute the same for many rows; their tests compare them with these, and these with central differences.
 #pragma once
 
 #include <cstdint>

@@ -14,9 +14,14 @@ namespace {
 using kernels::LossRule;
 
 TEST(LinearLearnerLoss, SlopesMatchCentralDifferences) {
-  const LossRule rules[] = {{Loss::kLogistic, 0},  {Loss::kHinge, 1.5f},  {Loss::kSquared, 0},
-                            {Loss::kAbsolute, 0},  {Loss::kQuantile, 0.8f}, {Loss::kHuber, 0.7f},
-                            {Loss::kEpsInsensitiveSquared, 0.5f}, {Loss::kEpsInsensitiveAbsolute, 0.5f}};
+  const LossRule rules[] = {{Loss::kLogistic, 0},
+                            {Loss::kHinge, 1.5f},
+                            {Loss::kSquared, 0},
+                            {Loss::kAbsolute, 0},
+                            {Loss::kQuantile, 0.8f},
+                            {Loss::kHuber, 0.7f},
+                            {Loss::kEpsInsensitiveSquared, 0.5f},
+                            {Loss::kEpsInsensitiveAbsolute, 0.5f}};
   for (const LossRule& rule : rules) {
     for (const double y : {0.0, 1.0}) {
       for (double f = -4.013; f < 4; f += 0.171) {  // never on a kink

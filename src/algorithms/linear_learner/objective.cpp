@@ -38,12 +38,21 @@ void put_model(Parameters& to, const Lanes& lanes, std::int64_t features, std::i
 kernels::LossRule loss_rule(const Hyperparameters& hp) {
   kernels::LossRule rule{hp.resolved_loss(), 0};
   switch (rule.loss) {
-    case Loss::kHinge: rule.knob = static_cast<float>(hp.margin); break;
-    case Loss::kQuantile: rule.knob = static_cast<float>(hp.quantile); break;
-    case Loss::kHuber: rule.knob = static_cast<float>(hp.huber_delta); break;
+    case Loss::kHinge:
+      rule.knob = static_cast<float>(hp.margin);
+      break;
+    case Loss::kQuantile:
+      rule.knob = static_cast<float>(hp.quantile);
+      break;
+    case Loss::kHuber:
+      rule.knob = static_cast<float>(hp.huber_delta);
+      break;
     case Loss::kEpsInsensitiveSquared:
-    case Loss::kEpsInsensitiveAbsolute: rule.knob = static_cast<float>(hp.loss_insensitivity); break;
-    default: break;
+    case Loss::kEpsInsensitiveAbsolute:
+      rule.knob = static_cast<float>(hp.loss_insensitivity);
+      break;
+    default:
+      break;
   }
   return rule;
 }

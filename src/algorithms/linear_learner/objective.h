@@ -91,8 +91,8 @@ class Objective {
   Floats positive_;  // [bias_size]
   Team& team_;
   std::vector<std::int32_t> shifted_;
-  std::vector<float> shift_;  // of shifted_
-  Floats bias_;               // with the shift in it
+  std::vector<float> shift_;               // of shifted_
+  Floats bias_;                            // with the shift in it
   std::vector<Floats> tiles_, gradients_;  // gradients_ stays empty until somebody needs it
   std::vector<float*> gradient_blocks_;
   std::vector<Sums> sums_;

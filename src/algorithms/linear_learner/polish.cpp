@@ -12,7 +12,8 @@ namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-/// Multiply-adds that any polish may take (some tenths of a second), and what a sparse one or one of the solver's own costs more.
+/// Multiply-adds that any polish may take (some tenths of a second), and what a sparse one or one of the solver's own
+/// costs more.
 constexpr double kFreeWork = 1e9, kSparseCost = 8;
 constexpr int kFewestIterations = 10, kMostIterations = 200;
 constexpr std::size_t kManyWeights = 20'000;
@@ -102,12 +103,13 @@ bool has_kink(Loss loss) {
          loss == Loss::kQuantile;
 }
 
-/// As many as take some tenths of a second or as long as the stochastic passes took, and at least a few: where the rows are many,
-/// those are near the minimum already.
+/// As many as take some tenths of a second or as long as the stochastic passes took, and at least a few: where the rows
+/// are many, those are near the minimum already.
 int iterations(const PolishTask& task) {
   const double outputs = static_cast<double>(task.objective->lanes().outputs);
   const double d = static_cast<double>(task.objective->features());
-  const double one_pass = 2 * static_cast<double>(task.rows->values.size()) * outputs * (task.rows->sparse ? kSparseCost : 1);
+  const double one_pass =
+      2 * static_cast<double>(task.rows->values.size()) * outputs * (task.rows->sparse ? kSparseCost : 1);
   double numbers[] = {one_pass + 24 * d * outputs * kSparseCost, one_pass};
   task.hosts->all_reduce_max(std::span<double>(numbers));
   const double budget = std::max(kFreeWork, numbers[1] * static_cast<double>(task.passes));
@@ -133,7 +135,9 @@ void solve(const PolishTask& task, Problem& problem, std::vector<double>& x, std
   options.iterations = iterations(task);
   if (x.size() > kManyWeights) options.memory = 5;  // the solver's own vectors would cost more than the rows
   if (roughly) options.iterations = std::min(options.iterations, 50), options.relative_change = 1e-5;
-  const auto f = [&](const std::vector<double>& point, std::vector<double>& gradient) { return problem(point, gradient); };
+  const auto f = [&](const std::vector<double>& point, std::vector<double>& gradient) {
+    return problem(point, gradient);
+  };
   if (!has_kink(exact.loss)) {
     minimise(f, x, options, task.stop);
     return;

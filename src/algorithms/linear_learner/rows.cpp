@@ -43,6 +43,7 @@ ColumnIndex index_columns(const Rows& rows, std::int64_t begin, std::int64_t end
   for (const std::int32_t c : out.columns) place[at(c)] = 0;
   for (std::size_t i = first; i < last; ++i) ++place[at(rows.columns[i])];
   std::int64_t next = 0;
+  out.offsets.reserve(out.columns.size() + 1);
   for (const std::int32_t c : out.columns) {
     out.offsets.push_back(next);
     next += std::exchange(place[at(c)], next);

@@ -198,9 +198,8 @@ void Search::judge_epoch(Slice& slice, std::int64_t epoch) {
     CandidateOutcome& o = outcomes_[slice.first + m];
     if (o.best_epoch == epoch) o.train_loss = result.train_loss[m];
   }
-  const double loss = *std::min_element(judgement.loss.begin(), judgement.loss.end(), [](double a, double b) {
-    return std::isnan(b) ? !std::isnan(a) : a < b;
-  });
+  const double loss = *std::min_element(judgement.loss.begin(), judgement.loss.end(),
+                                        [](double a, double b) { return std::isnan(b) ? !std::isnan(a) : a < b; });
   // Without a validation channel it is the training loss that must improve.
   result.improved = slice.stopping.add(data_.judging.is_sample ? -loss : judgement.value[best]);
   result.epochs_without_improvement = slice.stopping.idle();
@@ -233,8 +232,8 @@ void Search::keep_outcomes(const Slice& slice, const Judgement& judgement, std::
 void Search::keep_best(const Slice& slice, const Parameters& p, const Judgement& judgement, std::int64_t epoch) {
   const std::size_t m = judgement.best();
   const double value = judgement.value[m], loss = judgement.loss[m];
-  const bool better = !best_ || std::isnan(best_->value) || value > best_->value ||
-                      (value == best_->value && loss < best_->loss);
+  const bool better =
+      !best_ || std::isnan(best_->value) || value > best_->value || (value == best_->value && loss < best_->loss);
   if (!better) return;
   Best b;
   b.candidate = slice.first + m, b.epoch = epoch, b.value = value, b.loss = loss;

@@ -91,7 +91,9 @@ Judgement Judge::judge(Objective& objective, const Parameters& p) {
 
 void Judge::choose_thresholds(Judgement& judgement, std::int64_t models) {
   const std::int64_t n = rows_.rows.rows;
-  const auto column = [&](std::int64_t m) { return std::span<const float>(columns_).subspan(at(m * n), at(calibration_rows_)); };
+  const auto column = [&](std::int64_t m) {
+    return std::span<const float>(columns_).subspan(at(m * n), at(calibration_rows_));
+  };
   const auto choose = [&](std::int64_t m, std::span<const float> scores) {
     if (!std::isfinite(judgement.loss[at(m)])) {  // it ran away
       judgement.value[at(m)] = std::numeric_limits<double>::quiet_NaN();

@@ -18,15 +18,15 @@ namespace clary::linear_learner {
 /// Rows that candidates are judged by.
 struct JudgingRows {
   Rows rows;
-  std::vector<float> labels;       // on their own scale
-  bool is_sample = false;          // of the training rows: there is no validation channel
-  bool differs_by_host = false;    // hosts hold different rows, to be taken together
+  std::vector<float> labels;     // on their own scale
+  bool is_sample = false;        // of the training rows: there is no validation channel
+  bool differs_by_host = false;  // hosts hold different rows, to be taken together
 };
 
 /// How one epoch's candidates did, in order of candidate. The same on all hosts.
 struct Judgement {
-  std::vector<double> loss;        // mean, on the label's own scale
-  std::vector<double> value;       // the criterion, higher is better
+  std::vector<double> loss;   // mean, on the label's own scale
+  std::vector<double> value;  // the criterion, higher is better
   std::vector<double> threshold;
 
   /// The candidate of highest value; ties go to the lower loss, then to the lower number.

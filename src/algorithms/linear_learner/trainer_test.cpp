@@ -215,7 +215,8 @@ TEST(LinearLearnerTrain, SameSeedAndThreadsSameModel) {
 TEST(LinearLearnerTrain, AnInterruptedJobEndsWithTheModelOfAnUninterruptedOne) {
   for (const char* models : {"32", "1"}) {
     const auto prepare = [&](Job& job) {
-      job.file("train", csv_rows(1500, 1, "multiclass_classifier")).file("validation", csv_rows(300, 2, "multiclass_classifier"));
+      job.file("train", csv_rows(1500, 1, "multiclass_classifier"))
+          .file("validation", csv_rows(300, 2, "multiclass_classifier"));
       job.set("epochs", "5").set("early_stopping_patience", "9").set("num_models", models).checkpoints();
     };
     Job straight("multiclass_classifier"), cut("multiclass_classifier");
@@ -354,7 +355,9 @@ TEST(LinearLearnerTrain, TwoHostsHoldTheSameModelAndItIsAsGoodAsOneHosts) {
   Job one("binary_classifier");
   one.file("train", a + b).file("validation", csv_rows(300, 9, "binary_classifier")).set("epochs", "4");
   const Model alone = one.run();
-  const auto loss = [](const Model& m) { return metric(m, "validation", "binary_classification_cross_entropy_objective"); };
+  const auto loss = [](const Model& m) {
+    return metric(m, "validation", "binary_classification_cross_entropy_objective");
+  };
   EXPECT_NEAR(loss(models[0]), loss(alone), 0.02);
 }
 

@@ -158,7 +158,8 @@ TrainingData load_training_data(const Hyperparameters& hp, shell::TrainContext& 
     Channel validation = load_channel("validation", hp, context, data, memory / kOtherPart, team);
     data.judging = {std::move(validation.rows), std::move(validation.labels), false,
                     context.channel("validation").is_sharded() && hosts.size() > 1};
-    const std::int64_t rows = data.judging.differs_by_host ? sum(hosts, data.judging.rows.rows) : data.judging.rows.rows;
+    const std::int64_t rows =
+        data.judging.differs_by_host ? sum(hosts, data.judging.rows.rows) : data.judging.rows.rows;
     if (rows == 0) throw Error(Kind::kInvalid, "channel validation: it has no rows");
   } else {
     data.judging.rows = sample_of(data.train, kSampleRows);

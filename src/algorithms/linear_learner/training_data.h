@@ -18,16 +18,16 @@
 namespace clary::linear_learner {
 
 struct TrainingData {
-  std::int64_t features = 0;      // D
-  bool sparse = false;            // layout of all rows below
+  std::int64_t features = 0;  // D
+  bool sparse = false;        // layout of all rows below
   Scaler scaler;
-  Rows train;                     // this host's, shuffled; the first ones only when `streamed`
-  bool streamed = false;          // on some host they do not fit into memory: they are read again every epoch
+  Rows train;             // this host's, shuffled; the first ones only when `streamed`
+  bool streamed = false;  // on some host they do not fit into memory: they are read again every epoch
   std::int64_t rows_everywhere = 0;
-  std::int64_t most_rows = 0;     // on one host
-  std::int64_t batch_rows = 0;    // of one host in one update
+  std::int64_t most_rows = 0;              // on one host
+  std::int64_t batch_rows = 0;             // of one host in one update
   std::vector<std::int64_t> class_counts;  // [K], two for binary; all hosts; of the rows read first
-  JudgingRows judging;            // validation, or a sample of train
+  JudgingRows judging;                     // validation, or a sample of train
   std::optional<Rows> test;
   std::vector<float> test_labels;
 

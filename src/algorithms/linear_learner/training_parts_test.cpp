@@ -196,11 +196,13 @@ TEST_P(ObjectiveOf, GradientMatchesCentralDifferencesForEveryThreadCount) {
     Team team(threads);
     Objective objective(lanes, d, rule, {{}, std::vector<float>(at(models), 2.0f)}, team);
     if (sparse) objective.set_shift(shift);
-    Parameters p = initial_parameters(lanes, d, of_type(outputs == 1 ? PredictorType::kBinary : PredictorType::kMulticlass, outputs), 3);
+    Parameters p = initial_parameters(
+        lanes, d, of_type(outputs == 1 ? PredictorType::kBinary : PredictorType::kMulticlass, outputs), 3);
     const Objective::Sums sums = objective.loss_and_gradient(rows, 0, n, p);
     std::vector<double> gradient(p.weight.size(), 0);
     for (float* part : objective.gradients()) {
-      for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] += static_cast<double>(std::exchange(part[i], 0.0f));
+      for (std::size_t i = 0; i < gradient.size(); ++i)
+        gradient[i] += static_cast<double>(std::exchange(part[i], 0.0f));
     }
     const auto loss_of = [&](std::int64_t model) {
       const double loss = objective.loss_and_gradient(rows, 0, n, p).loss[at(model)];
@@ -241,7 +243,7 @@ struct Learned {
 
 /// A few epochs of batches of 50 rows. @param by_column  sparse rows through the column index
 Learned learn(const Rows& rows, std::vector<CandidateSettings> candidates, const Hyperparameters& hp, int threads,
-          bool by_column = true) {
+              bool by_column = true) {
   Team team(threads);
   const auto hosts = collective::alone();
   const Lanes lanes = Lanes::of(static_cast<std::int64_t>(candidates.size()), hp.outputs());

@@ -22,12 +22,13 @@ struct LossRule {
   Loss loss = Loss::kSquared;
   float knob = 0;  // margin, quantile, epsilon or delta; unused by the others
   /// Above 0: kinks are rounded over this width (Huber's way), so that solvers which need a smooth function can work.
-  /// The loss is then at most smoothing / 2 below the exact one. Absolute, eps_insensitive_absolute, quantile and hinge.
+  /// The loss is then at most smoothing / 2 below the exact one. Absolute, eps_insensitive_absolute, quantile and
+  /// hinge.
   float smoothing = 0;
 };
 
-/// Replaces scores by slopes, and adds the losses. Labels are {0, 1} for the two-class losses. Neither loss nor slope is
-/// divided by the number of rows.
+/// Replaces scores by slopes, and adds the losses. Labels are {0, 1} for the two-class losses. Neither loss nor slope
+/// is divided by the number of rows.
 /// @param f         in: [n, width] x W without bias; out: the slopes
 /// @param bias      [width], added to every row's scores
 /// @param positive  [width], factor of rows with label 1 (logistic and hinge only)

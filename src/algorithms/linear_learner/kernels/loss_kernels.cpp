@@ -70,7 +70,8 @@ HWY_INLINE Pair rounded_loss_of(D d, V f, V y, V positive, V knob, V smoothing) 
   const V one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
   if constexpr (kLoss == Loss::kHinge) {
     const auto is_positive = hn::Gt(y, half);
-    const V needed = hn::Sub(hn::Mul(half, hn::Add(knob, one)), f), excess = hn::Add(hn::Mul(half, hn::Sub(knob, one)), f);
+    const V needed = hn::Sub(hn::Mul(half, hn::Add(knob, one)), f),
+            excess = hn::Add(hn::Mul(half, hn::Sub(knob, one)), f);
     const Pair ramp = rounded_ramp(d, hn::IfThenElse(is_positive, needed, excess), smoothing);
     const V weight = hn::IfThenElse(is_positive, positive, one);
     return {hn::Mul(weight, ramp.loss), hn::Mul(hn::IfThenElse(is_positive, hn::Neg(weight), weight), ramp.slope)};
@@ -80,7 +81,8 @@ HWY_INLINE Pair rounded_loss_of(D d, V f, V y, V positive, V knob, V smoothing) 
     const Pair above = rounded_ramp(d, hn::Sub(e, edge), smoothing);
     const Pair below = rounded_ramp(d, hn::Sub(hn::Neg(e), edge), smoothing);
     const V up = kLoss == Loss::kQuantile ? hn::Sub(one, knob) : one, down = kLoss == Loss::kQuantile ? knob : one;
-    return {hn::MulAdd(up, above.loss, hn::Mul(down, below.loss)), hn::Sub(hn::Mul(up, above.slope), hn::Mul(down, below.slope))};
+    return {hn::MulAdd(up, above.loss, hn::Mul(down, below.loss)),
+            hn::Sub(hn::Mul(up, above.slope), hn::Mul(down, below.slope))};
   }
 }
 
@@ -102,8 +104,8 @@ HWY_INLINE Pair loss_of(D d, V f, V y, V positive, V knob) {
     return {hn::Mul(weight, hn::NegMulAdd(y, f, soft)), hn::Mul(weight, hn::Sub(p, y))};
   } else if constexpr (kLoss == Loss::kHinge) {
     const auto is_positive = hn::Gt(y, half);
-    const V needed = hn::Sub(hn::Mul(half, hn::Add(knob, one)), f);      // label 1: (m + 1) / 2 - f
-    const V excess = hn::Add(hn::Mul(half, hn::Sub(knob, one)), f);      // label 0: (m - 1) / 2 + f
+    const V needed = hn::Sub(hn::Mul(half, hn::Add(knob, one)), f);  // label 1: (m + 1) / 2 - f
+    const V excess = hn::Add(hn::Mul(half, hn::Sub(knob, one)), f);  // label 0: (m - 1) / 2 + f
     const V violation = hn::IfThenElse(is_positive, needed, excess);
     const V direction = hn::IfThenElse(is_positive, hn::Neg(positive), one);
     const V weight = hn::IfThenElse(is_positive, positive, one);
@@ -121,8 +123,8 @@ HWY_INLINE Pair loss_of(D d, V f, V y, V positive, V knob) {
       return {hn::Max(loss, zero), hn::IfThenElseZero(hn::Gt(loss, zero), sign)};
     } else if constexpr (kLoss == Loss::kQuantile) {
       // q (y - f) below the label, (1 - q) (f - y) above it.
-      const V slope = hn::IfThenElse(hn::Gt(e, zero), hn::Sub(one, knob),
-                                     hn::IfThenElseZero(hn::Lt(e, zero), hn::Neg(knob)));
+      const V slope =
+          hn::IfThenElse(hn::Gt(e, zero), hn::Sub(one, knob), hn::IfThenElseZero(hn::Lt(e, zero), hn::Neg(knob)));
       return {hn::Mul(slope, e), slope};
     } else if constexpr (kLoss == Loss::kHuber) {
       const auto inside = hn::Lt(size, knob);
@@ -224,15 +226,23 @@ void single_loss_of(float knob, I n, float* f, const float* labels, float bias, 
 template <class F>
 HWY_INLINE void with_loss(Loss loss, F&& f) {
   switch (loss) {
-    case Loss::kLogistic: return f.template operator()<Loss::kLogistic>();
-    case Loss::kHinge: return f.template operator()<Loss::kHinge>();
-    case Loss::kAbsolute: return f.template operator()<Loss::kAbsolute>();
-    case Loss::kEpsInsensitiveSquared: return f.template operator()<Loss::kEpsInsensitiveSquared>();
-    case Loss::kEpsInsensitiveAbsolute: return f.template operator()<Loss::kEpsInsensitiveAbsolute>();
-    case Loss::kQuantile: return f.template operator()<Loss::kQuantile>();
-    case Loss::kHuber: return f.template operator()<Loss::kHuber>();
+    case Loss::kLogistic:
+      return f.template operator()<Loss::kLogistic>();
+    case Loss::kHinge:
+      return f.template operator()<Loss::kHinge>();
+    case Loss::kAbsolute:
+      return f.template operator()<Loss::kAbsolute>();
+    case Loss::kEpsInsensitiveSquared:
+      return f.template operator()<Loss::kEpsInsensitiveSquared>();
+    case Loss::kEpsInsensitiveAbsolute:
+      return f.template operator()<Loss::kEpsInsensitiveAbsolute>();
+    case Loss::kQuantile:
+      return f.template operator()<Loss::kQuantile>();
+    case Loss::kHuber:
+      return f.template operator()<Loss::kHuber>();
     case Loss::kSquared:
-    case Loss::kSoftmax: return f.template operator()<Loss::kSquared>();
+    case Loss::kSoftmax:
+      return f.template operator()<Loss::kSquared>();
   }
 }
 
@@ -260,8 +270,7 @@ HWY_INLINE V log_of_sum(D d, V x) {
   const hn::RebindToSigned<D> di;
   const auto bits = hn::BitCast(di, x);
   const auto exponent = hn::Sub(hn::ShiftRight<23>(bits), hn::Set(di, 127));
-  const V mantissa =
-      hn::BitCast(d, hn::Or(hn::And(bits, hn::Set(di, 0x007FFFFF)), hn::Set(di, 0x3F800000)));  // [1, 2)
+  const V mantissa = hn::BitCast(d, hn::Or(hn::And(bits, hn::Set(di, 0x007FFFFF)), hn::Set(di, 0x3F800000)));  // [1, 2)
   const V t = hn::Sub(mantissa, hn::Set(d, 1.0f));
   return hn::MulAdd(hn::ConvertTo(d, exponent), hn::Set(d, 0.693147181f), log_1_plus(d, t));
 }
@@ -313,9 +322,7 @@ void SoftmaxAcross(I n, I models, I classes, float* f, const float* labels, cons
 HWY_INLINE float softmax_row(D d, I classes, I stride, float* row, const float* bias, I label, float weight) {
   const I lanes = static_cast<I>(hn::Lanes(d));
   const V lowest = hn::Set(d, -3.0e38f);
-  const auto real = [&](I k) {
-    return hn::FirstN(d, static_cast<std::size_t>(classes > k ? classes - k : 0));
-  };
+  const auto real = [&](I k) { return hn::FirstN(d, static_cast<std::size_t>(classes > k ? classes - k : 0)); };
   V most = lowest;
   for (I k = 0; k < stride; k += lanes) {
     const V x = hn::IfThenElse(real(k), hn::Add(hn::LoadU(d, row + k), hn::LoadU(d, bias + k)), lowest);
@@ -337,8 +344,8 @@ HWY_INLINE float softmax_row(D d, I classes, I stride, float* row, const float* 
   return weight * (std::log(sum) + maximum - truth);
 }
 
-void SoftmaxAlong(I n, I models, I classes, float* f, const float* labels, const float* bias,
-                  const float* class_weight, double* loss_sum, double* slope_sum) {
+void SoftmaxAlong(I n, I models, I classes, float* f, const float* labels, const float* bias, const float* class_weight,
+                  double* loss_sum, double* slope_sum) {
   const D d;
   const I lanes = static_cast<I>(hn::Lanes(d));
   const I stride = padded(classes), width = stride * models;

@@ -108,16 +108,33 @@ void AddRows(I n, const float* x, I stride, const float* factor, float* w) {
 }
 
 float SparseDot(I n, const std::int32_t* index, const float* values, const float* vector) {
-  float a = 0, b = 0, c = 0, e = 0;
   I i = 0;
-  for (; i + 4 <= n; i += 4) {
+  float sum = 0;
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL  // elsewhere gathers are no faster than single loads
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const I lanes = static_cast<I>(hn::Lanes(d));
+  if (n >= lanes) {
+    V even = hn::Zero(d), odd = hn::Zero(d);
+    for (; i + 2 * lanes <= n; i += 2 * lanes) {
+      even = hn::MulAdd(hn::LoadU(d, values + i), hn::GatherIndex(d, vector, hn::LoadU(di, index + i)), even);
+      odd = hn::MulAdd(hn::LoadU(d, values + i + lanes), hn::GatherIndex(d, vector, hn::LoadU(di, index + i + lanes)),
+                       odd);
+    }
+    if (i + lanes <= n) {
+      even = hn::MulAdd(hn::LoadU(d, values + i), hn::GatherIndex(d, vector, hn::LoadU(di, index + i)), even);
+      i += lanes;
+    }
+    sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
+  }
+#endif
+  float a = 0, b = 0;
+  for (; i + 2 <= n; i += 2) {
     a += values[i] * vector[index[i]];
     b += values[i + 1] * vector[index[i + 1]];
-    c += values[i + 2] * vector[index[i + 2]];
-    e += values[i + 3] * vector[index[i + 3]];
   }
-  for (; i < n; ++i) a += values[i] * vector[index[i]];
-  return (a + b) + (c + e);
+  if (i < n) a += values[i] * vector[index[i]];
+  return sum + (a + b);
 }
 
 }  // namespace clary::linear_learner::kernels::HWY_NAMESPACE
