@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <random>
+#include <utility>
 
 namespace clary::linear_learner {
 namespace {
@@ -143,12 +144,14 @@ std::int64_t Learner::exchange(Objective::Sums& sums, std::int64_t rows, bool wi
 std::int64_t Learner::step(const Rows& rows, std::int64_t begin, std::int64_t end, const ColumnIndex* index,
                            bool stop) {
   const bool by_column = index != nullptr && hosts_.size() == 1;
-  Objective::Sums sums = by_column ? objective_.loss_and_slopes(rows, begin, end, parameters_)
-                                   : objective_.loss_and_gradient(rows, begin, end, parameters_);
+  Objective::Sums sums = by_column && !lanes_.single() ? objective_.loss_and_slopes(rows, begin, end, parameters_)
+                                                       : objective_.loss_and_gradient(rows, begin, end, parameters_);
   const std::int64_t total = exchange(sums, end - begin, !by_column, stop);
   if (total == 0) return 0;
   prepare_rule(total);
-  if (by_column) {
+  if (by_column && lanes_.single()) {
+    update_weights_of(index->columns);
+  } else if (by_column) {
     update_columns(*index);
   } else {
     update_weights();
@@ -183,28 +186,35 @@ void Learner::update_columns(const ColumnIndex& index) {
   const std::int64_t width = lanes_.width();
   const float* slopes = objective_.slopes();
   team_.run([&](int t) {
-    const auto count = static_cast<std::int64_t>(index.columns.size());
-    const auto [from, to] = numeric::share(count, t, team_.size());
-    Floats& sums = column_gradient_[at(t)];
-    if (lanes_.single()) sums.resize(std::max(sums.size(), at(to - from)));
+    const auto [from, to] = numeric::share(static_cast<std::int64_t>(index.columns.size()), t, team_.size());
+    float* gradient = column_gradient_[at(t)].data();
     for (std::int64_t c = from; c < to; ++c) {
       const std::int64_t first = index.offsets[at(c)], n = index.offsets[at(c) + 1] - first;
-      const std::int32_t* rows = index.rows.data() + first;
-      const float* values = index.values.data() + first;
-      if (lanes_.single()) {
-        sums[at(c - from)] = kernels::sparse_dot(n, rows, values, slopes);
-        continue;
-      }
-      float* gradient = sums.data();
       const std::int64_t place = index.columns[at(c)] * width;
-      numeric::gather_sum(n, rows, values, slopes, width, width, nullptr, gradient);
+      numeric::gather_sum(n, index.rows.data() + first, index.values.data() + first, slopes, width, width, nullptr,
+                          gradient);
       kernels::update(rule_, 1, width, parameters_.weight.data() + place, state_.first.weight.data() + place,
                       state_.second.weight.data() + place, &gradient, 1, nullptr);
     }
-    if (lanes_.single()) {
-      kernels::update_scattered(rule_, to - from, index.columns.data() + from, sums.data(), parameters_.weight.data(),
-                                state_.first.weight.data(), state_.second.weight.data());
+  });
+}
+
+/// The same for one lane. Columns hold a few numbers each, too few for a product of their own: the gradient was
+/// scattered row by row, and here the threads' parts are added up and cleared.
+void Learner::update_weights_of(const std::vector<std::int32_t>& columns) {
+  rule_.rate = rate_.data(), rule_.decay = decay_.data(), rule_.shrink = shrink_.data();
+  const std::vector<float*>& parts = objective_.gradients();
+  team_.run([&](int t) {
+    const auto [from, to] = numeric::share(static_cast<std::int64_t>(columns.size()), t, team_.size());
+    Floats& sums = column_gradient_[at(t)];
+    sums.resize(std::max(sums.size(), at(to - from)));
+    for (std::int64_t c = from; c < to; ++c) {
+      float sum = 0;
+      for (float* part : parts) sum += std::exchange(part[columns[at(c)]], 0.0f);
+      sums[at(c - from)] = sum;
     }
+    kernels::update_scattered(rule_, to - from, columns.data() + from, sums.data(), parameters_.weight.data(),
+                              state_.first.weight.data(), state_.second.weight.data());
   });
 }
 

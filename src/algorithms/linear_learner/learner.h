@@ -56,6 +56,7 @@ class Learner {
   std::int64_t exchange(Objective::Sums& sums, std::int64_t rows, bool with_gradient, bool stop);
   void update_weights();
   void update_columns(const ColumnIndex& index);
+  void update_weights_of(const std::vector<std::int32_t>& columns);
   void update_bias(const std::vector<double>& slope);
 
   Objective& objective_;

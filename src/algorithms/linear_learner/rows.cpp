@@ -33,6 +33,11 @@ std::vector<std::int32_t> columns_of(const Rows& rows, std::size_t first, std::s
 
 }  // namespace
 
+std::vector<std::int32_t> list_columns(const Rows& rows, std::int64_t begin, std::int64_t end,
+                                       const std::vector<std::int32_t>& always) {
+  return columns_of(rows, at(rows.offsets[at(begin)]), at(rows.offsets[at(end)]), always);
+}
+
 /// Counting sort; `place` is where a column's next entry goes.
 ColumnIndex index_columns(const Rows& rows, std::int64_t begin, std::int64_t end,
                           const std::vector<std::int32_t>& always, std::vector<std::int64_t>& place) {

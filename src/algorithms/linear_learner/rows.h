@@ -39,4 +39,8 @@ struct ColumnIndex {
 ColumnIndex index_columns(const Rows& rows, std::int64_t begin, std::int64_t end,
                           const std::vector<std::int32_t>& always, std::vector<std::int64_t>& scratch);
 
+/// The columns alone, as one candidate with one output needs them: its gradient is scattered row by row.
+std::vector<std::int32_t> list_columns(const Rows& rows, std::int64_t begin, std::int64_t end,
+                                       const std::vector<std::int32_t>& always);
+
 }  // namespace clary::linear_learner

@@ -100,11 +100,16 @@ void Search::run() {
     const std::int64_t batches = data_.batches();
     indices_.resize(at(batches));
     const std::vector<std::int32_t> always = data_.scaler.shifted();
+    const bool single = candidates_.size() == 1 && hyperparameters_.outputs() == 1;
     team_.run([&](int t) {
       std::vector<std::int64_t> scratch;
       for (std::int64_t b = t; b < batches; b += team_.size()) {
-        indices_[at(b)] = index_columns(data_.train, b * data_.batch_rows,
-                                        std::min((b + 1) * data_.batch_rows, data_.train.rows), always, scratch);
+        const std::int64_t begin = b * data_.batch_rows, end = std::min(begin + data_.batch_rows, data_.train.rows);
+        if (single) {
+          indices_[at(b)].columns = list_columns(data_.train, begin, end, always);
+        } else {
+          indices_[at(b)] = index_columns(data_.train, begin, end, always, scratch);
+        }
       }
     });
   }
