@@ -138,8 +138,9 @@ void TrainBlocks(const BlockPlan& plan, const Weights& w, float rate, float* scr
       fetch(w.input + plan.inputs[static_cast<std::size_t>(block.first_input + block.inputs - 1)] * w.stride, w.stride);
   };
   fetch_block(0);
+  fetch_block(1);
   for (std::size_t b = 0; b < plan.blocks.size(); ++b) {
-    fetch_block(b + 1);
+    fetch_block(b + 2);
     const Block& block = plan.blocks[b];
     const auto samples =
         plan.samples.subspan(static_cast<std::size_t>(block.first_sample), static_cast<std::size_t>(block.samples));
