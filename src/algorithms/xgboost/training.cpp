@@ -71,6 +71,17 @@ void set_bounds(const Hyperparameters& h, std::optional<LoadedChannel>& channel)
   channel->matrix.set_floats("label_upper_bound", labels);
 }
 
+/// boost() on several hosts. The library knows a lost host only by these words.
+Boosted boost_together(const Boosting& job, const Matrix& train, const Matrix* validation) try {
+  return boost(job, train, validation);
+} catch (const Error& error) {
+  const std::string_view words = error.what();
+  if (words.find("Allreduce failed") == std::string_view::npos &&
+      words.find("Broadcast failed") == std::string_view::npos)
+    throw;
+  throw Error(Kind::kUnavailable, fmt::format("another host of the job was lost; its log says why ({})", words));
+}
+
 Share share_of(const LoadedData& data) {
   Share out;
   if (data.train) out.train_rows = data.train->rows, out.columns = data.train->columns;
@@ -107,7 +118,7 @@ Model train(const Hyperparameters& h, shell::TrainContext& context) {
     if (job.communicator != nullptr) throw Error(Kind::kInvalid, "_kfold needs one instance");
     boosters = cross_validate(job, data.train->matrix, validation);
   } else {
-    Boosted boosted = boost(job, data.train->matrix, validation);
+    Boosted boosted = boost_together(job, data.train->matrix, validation);
     if (!job.is_master()) return {};
     boosters.push_back(std::move(boosted.booster));
   }

@@ -74,6 +74,13 @@ class Job {
     setup_.stopped = [asked, count = std::make_shared<int>(0)] { return ++*count > asked; };
     return *this;
   }
+  Job& dies_after(int asked) {
+    setup_.stopped = [asked, count = std::make_shared<int>(0)] {
+      if (++*count > asked) _exit(0);
+      return false;
+    };
+    return *this;
+  }
   Job& host(int number, int hosts) {
     setup_.resources.hosts.clear();
     for (int h = 1; h <= hosts; ++h) setup_.resources.hosts.push_back("127.0.7." + std::to_string(h));
@@ -378,6 +385,15 @@ TEST(XgboostTraining, HostsWithoutDataAreLeftOut) {
     const bool wrote = !job.run().empty();
     if (wrote != (number == 2)) return 1;
     return (number == 1) == (job.log.find("not being used for distributed training.") == std::string::npos) ? 2 : 0;
+  });
+}
+
+TEST(XgboostTraining, AHostThatDiesEndsTheTraining) {
+  run_on_hosts(2, [](int number) {
+    Job job;
+    job.file("train", rows(number * 100, 100)).host(number, 2).set("tree_method", "hist").set("num_round", "100000");
+    if (number == 2) job.dies_after(40);
+    return job.problem().find("another host of the job was lost") == std::string::npos ? 1 : 0;
   });
 }
 
