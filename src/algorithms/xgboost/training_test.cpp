@@ -83,8 +83,8 @@ class Job {
   }
   Job& host(int number, int hosts) {
     setup_.resources.hosts.clear();
-    for (int h = 1; h <= hosts; ++h) setup_.resources.hosts.push_back("127.0.7." + std::to_string(h));
-    setup_.resources.current_host = "127.0.7." + std::to_string(number);
+    for (int h = 1; h <= hosts; ++h) setup_.resources.hosts.push_back(address(h));
+    setup_.resources.current_host = address(number);
     setup_.connect.connect_timeout = setup_.connect.timeout = std::chrono::seconds(60);
     return *this;
   }
@@ -117,6 +117,11 @@ class Job {
   std::string log;
 
  private:
+  /// In a loopback network of this run's own: its processes are children of one.
+  static std::string address(int host) {
+    return fmt::format("127.{}.{}.{}", 1 + getppid() / 250 % 250, 1 + getppid() % 250, host);
+  }
+
   TemporaryFolder folder_;
   hyper::TextMap given_;
   shell::TrainContext::Setup setup_;
@@ -330,20 +335,28 @@ TEST(Stacking, KeepsRowsLabelsAndWeights) {
   EXPECT_THAT(all.csr().columns, ElementsAre(0, 0, 1, 0, 1));
 }
 
-/// Each host in a process of its own: the library's collective is one per process.
+/// Runs `body` for each host in a process of its own, since the library's collective is one per process: this program
+/// again, with this test alone. (A fork without exec inherits OpenMP threads that no longer exist, and waits for them.)
 void run_on_hosts(int hosts, const std::function<int(int host)>& body) {
+  if (const char* host = std::getenv("CLARY_TEST_HOST")) {
+    alarm(90);  // hosts that wait for each other for ever fail the test
+    int code = 99;
+    try {
+      code = body(std::atoi(host));
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "host %s: %s\n", host, error.what());
+    }
+    _exit(code);
+  }
+  const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+  const std::string filter = fmt::format("--gtest_filter={}.{}", test->test_suite_name(), test->name());
   std::vector<pid_t> children;
   for (int host = 1; host <= hosts; ++host) {
     const pid_t child = fork();
     if (child == 0) {
-      alarm(90);  // hosts that wait for each other for ever fail the test
-      int code = 99;
-      try {
-        code = body(host);
-      } catch (const std::exception& error) {
-        std::fprintf(stderr, "host %d: %s\n", host, error.what());
-      }
-      _exit(code);
+      setenv("CLARY_TEST_HOST", std::to_string(host).c_str(), 1);
+      execl("/proc/self/exe", "xgboost_test", filter.c_str(), nullptr);
+      _exit(98);
     }
     children.push_back(child);
   }
