@@ -277,6 +277,18 @@ TEST(LinearLearnerTrain, PipeModeIsReadOnceAndKept) {
   expect_same(file.run(), pipe.run());
 }
 
+TEST(LinearLearnerTrain, RowsBeyondMemoryAreReadAgainEveryEpoch) {
+  Job job;
+  job.file("train", csv_rows(20000, 1)).file("test", csv_rows(500, 3)).set("mini_batch_size", "300");
+  ::setenv("CLARY_LINEAR_LEARNER_MEMORY", "1000000", 1);  // a quarter holds the first 8,192 rows and no more
+  const Model model = job.run();
+  ::unsetenv("CLARY_LINEAR_LEARNER_MEMORY");
+  EXPECT_THAT(job.log(), HasSubstr("they are read again every epoch"));
+  EXPECT_THAT(job.log(), HasSubstr("\"Number of Records Since Last Reset\":{\"sum\":20000"));
+  EXPECT_FALSE(model.record.polished);
+  EXPECT_LT(metric(model, "test", "mse"), 0.02);
+}
+
 TEST(LinearLearnerTrain, StoppedInTheFirstEpochItStillHasAModel) {
   Job job;
   job.file("train", csv_rows(1000, 1)).stop_at("Scaling model");

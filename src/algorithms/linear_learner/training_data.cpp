@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <span>
 
 #include "base/error.h"
@@ -19,6 +20,15 @@ constexpr std::int64_t kTrainPart = 4, kOtherPart = 16;
 /// Training rows that judge the candidates when there is no validation channel.
 constexpr std::int64_t kSampleRows = 100'000;
 constexpr std::int64_t kSmallestBatch = 16;
+
+/// Bytes of memory to count on; set by the operator, else what is free.
+constexpr const char* kEnvMemory = "CLARY_LINEAR_LEARNER_MEMORY";
+
+std::int64_t memory_for_rows() {
+  const char* given = std::getenv(kEnvMemory);
+  const std::int64_t bytes = given == nullptr ? 0 : std::strtoll(given, nullptr, 10);
+  return bytes > 0 ? bytes : numeric::available_memory();
+}
 
 std::int64_t maximum(collective::Collective& hosts, std::int64_t mine) {
   double value = static_cast<double>(mine);
@@ -137,7 +147,7 @@ std::vector<float> original_labels(const Rows& rows, const Scaler& scaler) {
 
 TrainingData load_training_data(const Hyperparameters& hp, shell::TrainContext& context, Team& team) {
   collective::Collective& hosts = context.collective();
-  const std::int64_t memory = numeric::available_memory() / hosts.size();
+  const std::int64_t memory = memory_for_rows() / hosts.size();
   TrainingData data;
   RawRows raw = read_rows(context, "train", hp, hp.feature_dim.value_or(0), memory / kTrainPart);
   data.features = agreed_features(hp, raw, hosts);
