@@ -2,6 +2,7 @@
 #include "algorithms/xgboost/library.h"
 
 #include <fmt/format.h>
+#include <omp.h>
 #include <xgboost/c_api.h>
 
 #include <array>
@@ -397,6 +398,8 @@ void on_log(std::function<void(std::string_view)> sink) {
   log_sink() = std::move(sink);
   check(XGBRegisterLogCallback(write_log));
 }
+
+int default_threads() { return omp_get_num_procs(); }
 
 void set_verbosity(int verbosity) { check(XGBSetGlobalConfig(fmt::format(R"({{"verbosity": {}}})", verbosity).c_str())); }
 

@@ -165,6 +165,9 @@ class Booster {
 /// go to standard output when it is empty.
 void on_log(std::function<void(std::string_view)> sink);
 
+/// Threads that the library takes for the sketches and pages of a matrix which does not say how many (from_file).
+int default_threads();
+
 /// XGBSetGlobalConfig: {"verbosity": 1}.
 void set_verbosity(int verbosity);
 

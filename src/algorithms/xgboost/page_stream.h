@@ -40,7 +40,8 @@ struct PageShape {
 
 /// True when streams can be used: the library has the known form, and this process is not one of several that train
 /// together (the library would split the file among them).
-bool can_stream_pages();
+/// @param threads  that the job may use: a streamed matrix is worked on by as many as the process has CPUs, no fewer
+bool can_stream_pages(int threads);
 
 /// @param write_offsets  writes rows + 1 numbers of 64 bits, the first 0, the last shape.entries
 /// @param write_entries  then writes shape.entries entries, ascending columns in a row, no NaN

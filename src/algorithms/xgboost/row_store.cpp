@@ -205,7 +205,7 @@ std::vector<std::int64_t> RowStore::offsets() const {
 }
 
 Matrix RowStore::make_matrix(std::int64_t width, int threads) {
-  Matrix matrix = can_stream_pages() ? streamed(width) : converted(width, threads);
+  Matrix matrix = can_stream_pages(threads) ? streamed(width) : converted(width, threads);
   set_row_fields(matrix);
   return matrix;
 }

@@ -138,6 +138,8 @@ ServeOptions serve_options_from_environment() {
   if (const char* socket = std::getenv(contract::kEnvBindSocket)) out.socket = socket;
   if (const auto port = number_from_environment(contract::kEnvBindPort, 65535); port > 0)
     out.port = static_cast<std::uint16_t>(port);
+  if (const auto bytes = number_from_environment("MAX_CONTENT_LENGTH", 1ULL << 30); bytes > 0)
+    out.max_request_bytes = bytes;  // the published serving containers' own name
   if (const auto megabytes = number_from_environment(contract::kEnvMaxPayloadInMb, 1024); megabytes > 0)
     out.max_request_bytes = std::max(out.max_request_bytes, megabytes << 20);
   out.threads = numeric::available_threads();
