@@ -37,7 +37,7 @@ struct Descriptor {
   std::vector<std::string> images;  // repository names it answers to
   std::string about;
   std::vector<ChannelSpec> channels;
-  ChannelWording channel_wording;
+  ChannelWording channel_wording{};
   std::vector<MetricSpec> metrics;
   std::vector<std::string> inference_content_types{"text/csv", "application/json", "application/jsonlines",
                                                    "application/x-recordio-protobuf"};
