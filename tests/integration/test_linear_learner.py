@@ -288,10 +288,20 @@ def test_two_instances_agree_with_one(lab):
 
 def test_a_stopped_job_keeps_its_model(lab):
     x, y = table("regressor")
-    lab.put("stop/train/part", recordio(x, y))
+    lab.put("stop/train/part", recordio(np.tile(x, (100, 1)), np.tile(y, 100)))  # epochs that take some milliseconds
     lab.sm.create_training_job(**request("ll-stop", lab.role, image=IMAGE, channels=[channel("train", "stop/train/")], HyperParameters=hyperparameters(
         "regressor", epochs=10_000_000, early_stopping_patience=20_000_000)))
-    wait_until(lambda: lines(lab.server, "ll-stop"), lambda log: any("epoch=3," in line for line in log))
+    logs = lab.server.client("logs")
+
+    def first_page():  # not the whole log: it grows faster than it is read
+        group = "/aws/sagemaker/TrainingJobs"
+        try:
+            streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="ll-stop/")["logStreams"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [event["message"] for stream in streams for event in logs.get_log_events(
+            logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)["events"]]
+    wait_until(first_page, lambda log: any("epoch=3," in line for line in log))
     lab.sm.stop_training_job(TrainingJobName="ll-stop")
     job = end_of(lab.server, "ll-stop", 60)
     assert job["TrainingJobStatus"] == "Stopped" and job["SecondaryStatus"] == "Stopped"
