@@ -210,6 +210,8 @@ def test_a_file_of_the_book_trains_as_regression_with_a_warning(lab):
     assert any("WARNING" in line and "'regression'" in line and "taken as 'regressor'" in line for line in log)
     assert any("Test data is not provided." in line for line in log)
     assert final(job)["train:mse"] < 1
+    candidates = json.loads(lab.artifact(job)["candidates.json"])
+    assert candidates["criterion"] == "mse_objective" and all(c["value"] > 0 for c in candidates["candidates"]), "a loss, not its negative"
 
 
 @pytest.mark.parametrize("task, loss, objective", [

@@ -65,8 +65,8 @@ class Finish {
     const Judgement now = judge_.judge(objective_, parameters(polished));
     const bool kept = not_worse(now, polished);
     context_.log().info("Polished with wd {:.3g}, l1 {:.3g}: {} {:.6g} (was {:.6g}), loss {:.6g} (was {:.6g}): {}",
-                        task.decay, task.l1, criterion_name(hp_), now.value[0], found.value, now.loss[0], found.loss,
-                        kept ? "kept" : "not kept");
+                        task.decay, task.l1, criterion_name(hp_), judge_.shown(now.value[0]), judge_.shown(found.value),
+                        now.loss[0], found.loss, kept ? "kept" : "not kept");
     shell::MetricsRecord record{.start = start, .end = std::chrono::system_clock::now()};
     record.operation = "polishing";
     record.values = {
@@ -212,6 +212,7 @@ Model finish(const Hyperparameters& hp, shell::TrainContext& context, const Trai
   const Best& best = f.best();
   record.criterion = criterion_name(hp);
   record.candidates = search.outcomes();
+  for (CandidateOutcome& candidate : record.candidates) candidate.value = judge.shown(candidate.value);
   record.best_candidate = f.settings().id;
   record.best_epoch = best.epoch;
   for (const float w : best.solution.weight) {

@@ -208,7 +208,7 @@ void Search::judge_epoch(Slice& slice, std::int64_t epoch) {
   // Without a validation channel it is the training loss that must improve.
   result.improved = slice.stopping.add(data_.judging.is_sample ? -loss : judgement.value[best]);
   result.epochs_without_improvement = slice.stopping.idle();
-  result.criterion_value = judge_.decides_by_loss() ? loss : judgement.value[best];
+  result.criterion_value = judge_.decides_by_loss() ? loss : judge_.shown(judgement.value[best]);
   if (slice.first > 0) return;  // later slices are silent: the lines are about candidate 0 and the first pass
   result.rows = std::min(data_.streamed ? slice.learner.rows_seen() : data_.train.rows, slice.learner.rows_seen());
   result.batches = slice.batches;

@@ -45,6 +45,11 @@ Judge::Judge(const Hyperparameters& hp, const Scaler& scaler, const JudgingRows&
 
 bool Judge::decides_by_loss() const { return decided_by_loss(hyperparameters_); }
 
+double Judge::shown(double value) const {
+  if (decides_by_loss()) return -value;
+  return value < 0 ? value + 1 : value;
+}
+
 double Judge::standard_error(double value) const {
   if (decides_by_loss() || total_rows_ == 0 || !(value >= 0 && value <= 1)) return 0;
   // Of a share seen in total_rows_ rows, with Laplace's correction so that 1 out of N rows is never beyond doubt.

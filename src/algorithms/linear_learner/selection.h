@@ -41,6 +41,8 @@ class Judge {
   /// @param objective  of the lanes of `p`
   Judgement judge(Objective& objective, const Parameters& p);
   bool decides_by_loss() const;
+  /// A value of a Judgement as people read it: a loss positive, a missed target without its handicap.
+  double shown(double value) const;
   /// Of a share of the judging rows (accuracy, precision, ...); 0 when a loss decides.
   double standard_error(double value) const;
 
