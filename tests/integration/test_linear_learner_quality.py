@@ -60,7 +60,8 @@ def test_mnist_zero_against_the_rest_is_99_percent_accurate(tmp_path):
     assert job.score(log, "test", "binary_classification_accuracy") >= 0.99
 
 
-@pytest.mark.parametrize("name,best", [("breast_cancer", 0.9772), ("iris", 0.98), ("wine", 0.983), ("diabetes", 2985.2)])
+@pytest.mark.parametrize("name,best", [("breast_cancer", 0.9772), ("digits", 0.9677), ("iris", 0.98), ("wine", 0.983),
+                                       ("diabetes", 2985.2)])
 def test_ten_folds_of_scikit_learns_small_sets(name, best, tmp_path):
     """The acceptance of the specification: within 0.5 % accuracy or 1 % RMSE of the best row, or of the same folds' reference."""
     from sklearn import datasets
