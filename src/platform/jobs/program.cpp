@@ -113,10 +113,14 @@ std::optional<pid_t> child_of(pid_t parent) {
   return std::nullopt;
 }
 
-bool is_running(const ChildProcess& child) {
-  pollfd ended{child.pid_fd.get(), POLLIN, 0};
-  return ::poll(&ended, 1, 0) == 0;
+bool readable_within(const UniqueFd& fd, int milliseconds) {
+  pollfd waiting{fd.get(), POLLIN, 0};
+  return ::poll(&waiting, 1, milliseconds) > 0;
 }
+
+bool is_running(const ChildProcess& child) { return !readable_within(child.pid_fd, 0); }
+
+constexpr int kInfoLimitMs = 2000;  // bubblewrap names its child within some milliseconds, unless it hangs
 
 }  // namespace
 
@@ -174,8 +178,11 @@ void signal_program(ChildProcess& child, int signal_number) {
   if (signal_number == SIGKILL) {
     // The namespace's first process takes all others with it. --die-with-parent alone would not do: a bubblewrap killed
     // before its child has asked for that signal leaves the child running.
-    if (child.sandboxed && is_running(child)) program_pid(child);
-    if (child.init_pid > 0 && is_running(child)) ::kill(child.init_pid, SIGKILL);
+    try {
+      if (child.sandboxed && child.init_pid < 0 && readable_within(child.info, kInfoLimitMs)) program_pid(child);
+      if (child.init_pid > 0 && is_running(child)) ::kill(child.init_pid, SIGKILL);
+    } catch (const Error&) {  // bubblewrap ended in the middle of its word
+    }
     ::kill(child.pid, SIGKILL);
     return;
   }
