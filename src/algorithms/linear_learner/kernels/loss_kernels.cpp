@@ -9,6 +9,8 @@
 #define HWY_TARGET_INCLUDE "algorithms/linear_learner/kernels/loss_kernels.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+// After highway.h, inside foreach_target's repeated inclusion:
+#include "learning/numeric/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace clary::linear_learner::kernels::HWY_NAMESPACE {
@@ -16,28 +18,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 using I = std::int64_t;
+using numeric::HWY_NAMESPACE::fast_exp;
 
 /// Rows whose losses are added up in float32 before they go to the double sums.
 constexpr I kRun = 64;
-
-/// e^x to about 2 ulp on [-87, 88]; clamped outside. Cody-Waite reduction by ln 2, then the Taylor polynomial of degree
-/// 6 on |r| <= ln(2)/2 (its remainder is 1.2e-7 relative).
-HWY_INLINE V fast_exp(D d, V x) {
-  const hn::RebindToSigned<D> di;
-  x = hn::Min(hn::Max(x, hn::Set(d, -87.0f)), hn::Set(d, 88.0f));
-  const V n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504f)));
-  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x);
-  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
-  V p = hn::Set(d, 1.0f / 720);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 120));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 24));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 6));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
-  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
-  return hn::Mul(p, hn::BitCast(d, exponent));
-}
 
 /// ln(1 + t) for t in [0, 1], absolute error below 4e-8: with s = t / (2 + t) it is 2 atanh(s), s <= 1/3.
 HWY_INLINE V log_1_plus(D d, V t) {
