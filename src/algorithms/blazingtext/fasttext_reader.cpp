@@ -4,11 +4,15 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "algorithms/blazingtext/byte_cursor.h"
 #include "algorithms/blazingtext/fasttext_file.h"
+#include "base/error.h"
 #include "base/files.h"
+#include "learning/artifact/byte_cursor.h"
 
 namespace clary::blazingtext {
+
+using artifact::ByteCursor;
+
 namespace {
 
 constexpr std::int32_t kMagic = 793'712'314;

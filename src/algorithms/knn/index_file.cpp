@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "learning/artifact/byte_cursor.h"
 
 namespace clary::knn {
 namespace {
@@ -17,67 +18,7 @@ namespace {
 constexpr std::int64_t kMaxWidth = 1 << 24;
 constexpr std::uint64_t kPqCentroids = 256;  // 8 bits
 
-class Cursor {
- public:
-  Cursor(std::span<const std::byte> bytes, const std::string& name) : bytes_(bytes), name_(name) {}
-
-  template <class T>
-  T take(std::string_view what) {
-    require(sizeof(T), what);
-    T value;
-    std::memcpy(&value, bytes_.data() + at_, sizeof(T));
-    at_ += sizeof(T);
-    return value;
-  }
-
-  template <class T>
-  T expect(std::string_view what, T wanted) {
-    const std::size_t at = at_;
-    const T value = take<T>(what);
-    if (value != wanted) fail(at, fmt::format("{} is {}, must be {}", what, +value, +wanted));
-    return value;
-  }
-
-  /// A count of things of `unit` bytes (>= 1) each that must fit into what is left.
-  std::uint64_t count(std::string_view what, std::uint64_t unit) {
-    const std::size_t at = at_;
-    const auto value = take<std::uint64_t>(what);
-    if (value > left() / unit) {
-      fail(at, fmt::format("{} is {}, but only {} bytes follow", what, value, left()));
-    }
-    return value;
-  }
-
-  std::string_view tag() {
-    require(4, "type tag");
-    const std::string_view text(reinterpret_cast<const char*>(bytes_.data() + at_), 4);
-    at_ += 4;
-    return text;
-  }
-
-  std::span<const std::byte> skip(std::uint64_t size, std::string_view what) {
-    require(size, what);
-    const auto out = bytes_.subspan(at_, static_cast<std::size_t>(size));
-    at_ += static_cast<std::size_t>(size);
-    return out;
-  }
-
-  std::uint64_t left() const { return bytes_.size() - at_; }
-  std::size_t at() const { return at_; }
-
-  [[noreturn]] void fail(std::size_t at, const std::string& problem) const {
-    throw Error(Kind::kMalformed, fmt::format("{}: byte {}: {}", name_, at, problem));
-  }
-
- private:
-  void require(std::uint64_t size, std::string_view what) const {
-    if (size > left()) fail(at_, fmt::format("{} needs {} bytes, the file has {} more", what, size, left()));
-  }
-
-  std::span<const std::byte> bytes_;
-  const std::string& name_;
-  std::size_t at_ = 0;
-};
+using Cursor = artifact::ByteCursor;
 
 struct Header {
   std::int64_t width, rows;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads little-endian values from foreign bytes and never past their end. Internal to the file readers.
+// Reads little-endian values from foreign bytes and never past their end. For readers of model files.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 
-namespace clary::blazingtext {
+namespace clary::artifact {
 
 class ByteCursor {
  public:
@@ -27,6 +27,15 @@ class ByteCursor {
     T value;
     std::memcpy(&value, bytes_.data() + at_, sizeof(T));
     at_ += sizeof(T);
+    return value;
+  }
+
+  /// Exactly this value.
+  template <class T>
+  T expect(std::string_view what, T wanted) {
+    const std::size_t at = at_;
+    const T value = take<T>(what);
+    if (value != wanted) fail(at, fmt::format("{} is {}, must be {}", what, +value, +wanted));
     return value;
   }
 
@@ -64,6 +73,32 @@ class ByteCursor {
     return out;
   }
 
+  /// A count of things of `unit` bytes (>= 1) each that must fit into what is left.
+  std::uint64_t count(std::string_view what, std::uint64_t unit) {
+    const std::size_t at = at_;
+    const auto value = take<std::uint64_t>(what);
+    if (value > left() / unit) {
+      fail(at, fmt::format("{} is {}, but only {} bytes follow", what, value, left()));
+    }
+    return value;
+  }
+
+  /// Four characters.
+  std::string_view tag() {
+    require(4, "type tag");
+    const std::string_view text(reinterpret_cast<const char*>(bytes_.data() + at_), 4);
+    at_ += 4;
+    return text;
+  }
+
+  /// The next `size` bytes.
+  std::span<const std::byte> skip(std::uint64_t size, std::string_view what) {
+    require(size, what);
+    const auto out = bytes_.subspan(at_, static_cast<std::size_t>(size));
+    at_ += static_cast<std::size_t>(size);
+    return out;
+  }
+
   std::uint64_t left() const { return bytes_.size() - at_; }
   std::size_t at() const { return at_; }
 
@@ -81,4 +116,4 @@ class ByteCursor {
   std::size_t at_ = 0;
 };
 
-}  // namespace clary::blazingtext
+}  // namespace clary::artifact
