@@ -1,15 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """InvokeEndpoint, SigV4 checked on every request, beside a Flask + gunicorn server of the same model, unsigned, and beside the
-bare Beast server that is the ceiling of such a path. 1 and 64 connections, one CSV row of 30 numbers a request: requests per
-second, p50, p99, and the ratios that benchmarks/RESULTS.md records. Models, each trained on the same 10,000 rows:
-  knn             classifier, k 10 (the tutorial's size)              peer: faiss
-  linear-learner  20 classes                                          peer: scikit-learn with our coefficients
-  xgboost         binary:logistic, 100 rounds, depth 6, image 1.7-1   peer: Python xgboost with our model file
+bare Beast server that is the ceiling of such a path. 1 and 64 connections, one row, text or word a request: requests per second,
+p50, p99, and the ratios that benchmarks/RESULTS.md records. Both answers are compared before anything is timed.
+  knn                  10,000 rows of 30 numbers, classifier, k 10         peer: faiss
+  linear-learner       the same rows, 20 classes                           peer: scikit-learn with our coefficients
+  xgboost              the same rows, binary:logistic, 100 rounds, depth 6 peer: Python xgboost with our model file
+  blazingtext          AG News, bigrams, dimension 10, JSON                peer: Python fasttext with our model.bin
+  blazingtext-vectors  skip-gram on its words, dimension 100, JSON         peer: Python fasttext with our vectors.bin
+Where ../shared/data has no AG News, a made text takes its place.
 usage: invoke_endpoint.py [--algorithm NAME] [RELEASE_BUILD] [BENCH_BUILD] [SECONDS]"""
 import argparse
+import collections
+import csv
+import dataclasses
 import io
 import json
+import lzma
 import os
 import pathlib
 import shutil
@@ -20,6 +27,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import typing
 import urllib.request
 
 import boto3
@@ -27,21 +35,15 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--algorithm", choices=("knn", "linear-learner", "xgboost"), action="append", help="only this one; may be repeated")
+NAMES = ("knn", "linear-learner", "xgboost", "blazingtext", "blazingtext-vectors")
+parser.add_argument("--algorithm", choices=NAMES, action="append", help="only this one; may be repeated")
 parser.add_argument("release", nargs="?", type=pathlib.Path, default=ROOT / "build/release")
 parser.add_argument("bench", nargs="?", type=pathlib.Path, default=ROOT / "build/bench")
 parser.add_argument("seconds", nargs="?", default="5")
 options = parser.parse_args()
 RELEASE, BENCH, SECONDS = options.release, options.bench / "benchmarks", options.seconds
 ROWS, WIDTH, CLASSES, K = 10_000, 30, 20, 10
-# image, hyperparameters, label of a row from its class, score of a row from an answer's prediction
-MODELS = {
-    "knn": ("knn:1", {"feature_dim": WIDTH, "k": K, "sample_size": ROWS, "predictor_type": "classifier"}, int, "predicted_label"),
-    "linear-learner": ("linear-learner:1", {"feature_dim": WIDTH, "predictor_type": "multiclass_classifier", "num_classes": CLASSES}, int,
-                       "predicted_label"),
-    "xgboost": ("sagemaker-xgboost:1.7-1", {"objective": "binary:logistic", "num_round": 100, "max_depth": 6, "eta": 0.3},
-                lambda label: int(label < CLASSES // 2), "score"),
-}
+AG_NEWS = ROOT.parent / "shared/data/agnews"
 REGION = "us-west-2"
 
 
@@ -61,9 +63,61 @@ def wait(what, seconds=120):
         time.sleep(0.02)
 
 
-def load(port, connections, path, body, key=None, secret=None):
+@dataclasses.dataclass
+class Case:
+    """One algorithm: what it learns from, what is asked, and which part of the answer must be the peer's."""
+    image: str
+    hyperparameters: dict
+    train: str
+    query: str
+    picked: typing.Callable
+    train_type: str = "text/csv"
+    query_type: str = "text/csv"
+
+
+def case_of_rows(name, x, y):
+    image, hyperparameters, label_of, key = {
+        "knn": ("knn:1", {"feature_dim": WIDTH, "k": K, "sample_size": ROWS, "predictor_type": "classifier"}, int, "predicted_label"),
+        "linear-learner": ("linear-learner:1", {"feature_dim": WIDTH, "predictor_type": "multiclass_classifier", "num_classes": CLASSES},
+                           int, "predicted_label"),
+        "xgboost": ("sagemaker-xgboost:1.7-1", {"objective": "binary:logistic", "num_round": 100, "max_depth": 6, "eta": 0.3},
+                    lambda label: int(label < CLASSES // 2), "score"),
+    }[name]
+    rows = "".join(f"{label_of(label)}," + ",".join(map(str, row)) + "\n" for label, row in zip(y, x))
+    return Case(image, hyperparameters, rows, ",".join(map(str, x[17])) + "\n", lambda answer: answer["predictions"][0][key])
+
+
+def texts(random):
+    """(label, words) pairs: AG News, or sentences whose words lean to their label."""
+    path = AG_NEWS / "train-sample.csv.xz"
+    if path.exists():
+        with lzma.open(path, "rt", encoding="utf8") as file:
+            return [(row[0], " ".join(row[2].lower().split())) for row in csv.reader(file)]
+    words = np.array([f"word{i}" for i in range(20_000)])
+    return [(str(label), " ".join(words[(random.zipf(1.3, 40) * (label + 1)) % len(words)])) for label in random.integers(1, 5, 12_000)]
+
+
+def case_of_text(name, random):
+    given = texts(random)
+    if name == "blazingtext":
+        return Case("blazingtext:1", {"mode": "supervised", "vector_dim": 10, "word_ngrams": 2, "min_count": 2, "epochs": 5, "learning_rate": 0.5},
+                    "".join(f"__label__{label} {text}\n" for label, text in given), json.dumps({"instances": [given[17][1]]}),
+                    lambda answer: answer[0]["label"] + answer[0]["prob"], "text/plain", "application/json")
+    most_frequent = collections.Counter(word for _, text in given for word in text.split()).most_common(1)[0][0]
+    return Case("blazingtext:1", {"mode": "skipgram", "vector_dim": 100, "epochs": 1, "evaluation": "False"},
+                "".join(text + "\n" for _, text in given), json.dumps({"instances": [most_frequent]}),
+                lambda answer: answer[0]["vector"], "text/plain", "application/json")
+
+
+def same(a, b):
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b if isinstance(a, str) else abs(a - b) < 1e-5
+
+
+def load(port, connections, path, folder, case, key=None, secret=None):
     command = [str(BENCH / "signed_load"), "--port", str(port), "--connections", str(connections), "--seconds", SECONDS, "--path", path,
-               "--body", str(body)]
+               "--body", str(folder / "body"), "--content-type", case.query_type]
     command += ["--access-key", key, "--secret", secret] if key else []
     subprocess.run(command + ["--seconds", "1"], capture_output=True, check=True)  # warm
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -77,7 +131,7 @@ def start_clary(folder):
 
 
 class Hosting:
-    """One server with the rows in its object store."""
+    """One server, and the calls that take training text to an endpoint."""
 
     def __init__(self, state):
         def client(service):
@@ -86,16 +140,14 @@ class Hosting:
         self.s3, self.sm, self.runtime = client("s3"), client("sagemaker"), client("sagemaker-runtime")
         self.s3.create_bucket(Bucket="bench", CreateBucketConfiguration={"LocationConstraint": REGION})
 
-    def deploy(self, name, x, y):
+    def deploy(self, name, case):
         """Trains and deploys; the endpoint has the algorithm's name. Returns the bytes of model.tar.gz."""
-        image, hyperparameters, label_of, _ = MODELS[name]
-        rows = "".join(f"{label_of(label)}," + ",".join(map(str, row)) + "\n" for label, row in zip(y, x))
-        self.s3.put_object(Bucket="bench", Key=f"{name}/train/x.csv", Body=rows)
+        self.s3.put_object(Bucket="bench", Key=f"{name}/train/x", Body=case.train)
         role = "arn:aws:iam::123456789012:role/bench"
         self.sm.create_training_job(
-            TrainingJobName=name, RoleArn=role, AlgorithmSpecification={"TrainingImage": image, "TrainingInputMode": "File"},
-            HyperParameters={key: str(value) for key, value in hyperparameters.items()},
-            InputDataConfig=[{"ChannelName": "train", "ContentType": "text/csv", "DataSource": {"S3DataSource": {
+            TrainingJobName=name, RoleArn=role, AlgorithmSpecification={"TrainingImage": case.image, "TrainingInputMode": "File"},
+            HyperParameters={key: str(value) for key, value in case.hyperparameters.items()},
+            InputDataConfig=[{"ChannelName": "train", "ContentType": case.train_type, "DataSource": {"S3DataSource": {
                 "S3DataType": "S3Prefix", "S3Uri": f"s3://bench/{name}/train"}}}],
             OutputDataConfig={"S3OutputPath": "s3://bench/out"}, StoppingCondition={"MaxRuntimeInSeconds": 600},
             ResourceConfig={"InstanceType": "ml.m4.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 5})
@@ -103,7 +155,7 @@ class Hosting:
             self.sm.describe_training_job(TrainingJobName=name)))
         assert job["TrainingJobStatus"] == "Completed", job
         artifact = job["ModelArtifacts"]["S3ModelArtifacts"]
-        self.sm.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer={"Image": image, "ModelDataUrl": artifact})
+        self.sm.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer={"Image": case.image, "ModelDataUrl": artifact})
         self.sm.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[{
             "VariantName": "A", "ModelName": name, "InstanceType": "ml.m4.xlarge", "InitialInstanceCount": 1}])
         begin = time.monotonic()
@@ -114,9 +166,9 @@ class Hosting:
         print(f"{name}: CreateEndpoint to InService: {time.monotonic() - begin:.3f} s")
         return self.s3.get_object(Bucket="bench", Key=artifact.removeprefix("s3://bench/"))["Body"].read()
 
-    def predict(self, name, query):
-        answer = self.runtime.invoke_endpoint(EndpointName=name, Body=query, ContentType="text/csv", Accept="application/json")
-        return json.loads(answer["Body"].read())["predictions"][0][MODELS[name][3]]
+    def predict(self, name, case):
+        answer = self.runtime.invoke_endpoint(EndpointName=name, Body=case.query, ContentType=case.query_type, Accept="application/json")
+        return case.picked(json.loads(answer["Body"].read()))
 
 
 def start_flask(name, folder, workers):
@@ -135,15 +187,16 @@ def start_flask(name, folder, workers):
     return process, port
 
 
-def measure_flask(name, folder, query, expected):
+def measure_flask(name, folder, case, expected):
     """gunicorn's worker that keeps connections, with few and many threads; the better one counts, for each number of connections."""
     results = {}
     for kind, threads in (("2 workers x 4 threads", "4"), ("2 workers x 32 threads", "32")):
         flask, port = start_flask(name, folder, ["-w", "2", "-k", "gthread", "--threads", threads, "--keep-alive", "60"])
-        answer = json.loads(urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/invocations", query.encode())).read())
-        assert abs(answer["predictions"][0][MODELS[name][3]] - expected) < 1e-5, (answer, expected)
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", case.query.encode(), {"Content-Type": case.query_type})
+        answer = case.picked(json.loads(urllib.request.urlopen(request).read()))
+        assert same(answer, expected), (answer, expected)
         for c in (1, 64):
-            r = load(port, c, "/invocations", folder / "body")
+            r = load(port, c, "/invocations", folder, case)
             if c not in results or r["requests_per_second"] > results[c]["requests_per_second"]:
                 results[c] = dict(r, kind=kind)
         flask.send_signal(signal.SIGTERM)
@@ -151,21 +204,21 @@ def measure_flask(name, folder, query, expected):
     return results
 
 
-def measure_ceiling(folder):
+def measure_ceiling(folder, case):
     beast = subprocess.Popen([str(BENCH / "edge_server"), "beast"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     port = json.loads(beast.stdout.readline())["port"]
-    results = {c: load(port, c, "/endpoints/e/invocations", folder / "body") for c in (1, 64)}
+    results = {c: load(port, c, "/endpoints/e/invocations", folder, case) for c in (1, 64)}
     beast.stdin.close()
     beast.wait()
     return results
 
 
 def show(name, results):
-    print(f"{name + ':':16} {'server':8} {'connections':>11} {'requests/s':>11} {'p50 us':>8} {'p99 us':>9}")
+    print(f"{name + ':':20} {'server':8} {'connections':>11} {'requests/s':>11} {'p50 us':>8} {'p99 us':>9}")
     for server in ("beast", "clary", "flask"):
         for c in (1, 64):
             r = results[server][c]
-            print(f"{'':16} {server:8} {c:11} {r['requests_per_second']:11.0f} {r['p50_us']:8.0f} {r['p99_us']:9.0f} {r.get('kind', '')}")
+            print(f"{'':20} {server:8} {c:11} {r['requests_per_second']:11.0f} {r['p50_us']:8.0f} {r['p99_us']:9.0f} {r.get('kind', '')}")
     for c in (1, 64):
         us, them, ceiling = results["clary"][c], results["flask"][c], results["beast"][c]
         print(f"{name}, {c} connection(s): rps {us['requests_per_second'] / them['requests_per_second']:.1f}x of Flask (bar 3x), p50 "
@@ -180,22 +233,23 @@ def main():
     y = random.integers(0, CLASSES, ROWS)
     x = (centres[y] + random.normal(scale=0.7, size=(ROWS, WIDTH))).astype(np.float32)
     np.savez(folder / "rows.npz", x=x, y=y, k=K)
-    query = ",".join(map(str, x[17])) + "\n"
-    (folder / "body").write_text(query)
-    for name in options.algorithm or list(MODELS):
-        results = {"beast": measure_ceiling(folder)}
+    for name in options.algorithm or NAMES:
+        case = case_of_text(name, random) if name.startswith("blazingtext") else case_of_rows(name, x, y)
+        (folder / "body").write_text(case.query)
+        results = {"beast": measure_ceiling(folder, case)}
         clary, state = start_clary(folder / ("data-" + name))
         hosting = Hosting(state)
-        with tarfile.open(fileobj=io.BytesIO(hosting.deploy(name, x, y))) as tar:
+        with tarfile.open(fileobj=io.BytesIO(hosting.deploy(name, case))) as tar:
             tar.extractall(folder / "model")
-        ours = hosting.predict(name, query)
+        ours = hosting.predict(name, case)
         port = int(state["url"].rsplit(":", 1)[1])
-        results["clary"] = {c: load(port, c, f"/endpoints/{name}/invocations", folder / "body", state["access_key"], state["secret_key"])
+        results["clary"] = {c: load(port, c, f"/endpoints/{name}/invocations", folder, case, state["access_key"], state["secret_key"])
                             for c in (1, 64)}
         clary.send_signal(signal.SIGTERM)
         clary.wait()
-        results["flask"] = measure_flask(name, folder, query, ours)
+        results["flask"] = measure_flask(name, folder, case, ours)
         show(name, results)
+        shutil.rmtree(folder / "model")
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peers of invoke_endpoint.py: what people write when they serve such a model themselves: Flask, run by gunicorn, with the
-usual library (one thread a request), CSV in, JSON out, unsigned. PEER names the algorithm; PEER_DATA a folder with the rows
+usual library (one thread a request), CSV or JSON in, JSON out, unsigned. PEER names the algorithm; PEER_DATA a folder with the rows
 (rows.npz) and with what our model.tar.gz holds (model/)."""
 import json
 import os
@@ -48,7 +48,38 @@ def xgboost():
     return lambda rows: [{"score": float(score)} for score in booster.inplace_predict(rows)]
 
 
-predict = {"knn": knn, "linear-learner": linear_learner, "xgboost": xgboost}[os.environ["PEER"]]()
+def rows_of_csv(predict):
+    """The body of a request to its answer, of a model that takes an array of rows."""
+    def answer(body):
+        rows = np.array([line.split(",") for line in body.splitlines()], dtype=np.float32)
+        return {"predictions": predict(rows)}
+    return answer
+
+
+def fasttext_model(file):
+    import fasttext
+    fasttext.FastText.eprint = lambda *_: None
+    return fasttext.load_model(str(FOLDER / "model" / file))
+
+
+def blazingtext():
+    model = fasttext_model("model.bin")
+
+    def answer(body):
+        request = json.loads(body)
+        k = request.get("configuration", {}).get("k", 1)
+        found = [model.predict(text, k=k) for text in request["instances"]]
+        return [{"label": list(labels), "prob": probabilities.tolist()} for labels, probabilities in found]
+    return answer
+
+
+def blazingtext_vectors():
+    model = fasttext_model("vectors.bin")
+    return lambda body: [{"vector": model.get_word_vector(word).tolist(), "word": word} for word in json.loads(body)["instances"]]
+
+
+answer = {"knn": lambda: rows_of_csv(knn()), "linear-learner": lambda: rows_of_csv(linear_learner()), "xgboost": lambda: rows_of_csv(xgboost()),
+          "blazingtext": blazingtext, "blazingtext-vectors": blazingtext_vectors}[os.environ["PEER"]]()
 
 
 @app.get("/ping")
@@ -58,5 +89,4 @@ def ping():
 
 @app.post("/invocations")
 def invocations():
-    rows = np.array([line.split(",") for line in flask.request.get_data(as_text=True).splitlines()], dtype=np.float32)
-    return {"predictions": predict(rows)}
+    return answer(flask.request.get_data(as_text=True))
