@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """BlazingText with unmodified boto3: every mode trained, hosted and asked; the files read by Debian's fasttext and gensim, and
 models that Debian's fasttext made hosted here; batch transform, augmented manifests, bad input."""
+import gzip
 import io
 import json
 import lzma
 import pathlib
 import random
 import re
+import struct
 import subprocess
 import tarfile
 
@@ -82,25 +84,32 @@ class Platform:
             tar.extractall(folder)
             return sorted(tar.getnames())
 
-    def deploy(self, model_url, stem="endpoint"):
+    def endpoint(self, model_url, stem="endpoint"):
+        """Its description once it is up, or has failed."""
         name = self.name(stem)
         self.sm.create_model(ModelName=name, PrimaryContainer={"Image": IMAGE, "ModelDataUrl": model_url}, ExecutionRoleArn=self.role)
         self.sm.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[dict(
             VariantName="AllTraffic", ModelName=name, InstanceType="ml.m4.xlarge", InitialInstanceCount=1)])
         self.sm.create_endpoint(EndpointName=name, EndpointConfigName=name)
-        endpoint = wait_until(lambda: self.sm.describe_endpoint(EndpointName=name), lambda e: e["EndpointStatus"] != "Creating")
+        return wait_until(lambda: self.sm.describe_endpoint(EndpointName=name), lambda e: e["EndpointStatus"] != "Creating")
+
+    def deploy(self, model_url, stem="endpoint"):
+        endpoint = self.endpoint(model_url, stem)
         assert endpoint["EndpointStatus"] == "InService", endpoint
-        return name
+        return endpoint["EndpointName"]
 
     def ask(self, endpoint, body, content_type=JSON, **more):
         text = body if isinstance(body, (str, bytes)) else json.dumps(body)
         arguments = dict(ContentType=content_type) if content_type else {}
         return self.rt.invoke_endpoint(EndpointName=endpoint, Body=text, **arguments, **more)["Body"].read().decode()
 
-    def host(self, files, stem="endpoint"):
+    def upload(self, files):
         key = f"{self.name('foreign')}/model.tar.gz"
         self.put(key, archive(files))
-        return self.deploy(f"s3://{jobs.BUCKET}/{key}", stem)
+        return f"s3://{jobs.BUCKET}/{key}"
+
+    def host(self, files, stem="endpoint"):
+        return self.deploy(self.upload(files), stem)
 
 
 @pytest.fixture(scope="module")
@@ -183,9 +192,10 @@ def test_batch_skipgram_trains_on_two_instances(platform, texts, tmp_path):
 
 def test_unusual_text_is_taken(platform, texts, tmp_path):
     """A line of 10 MB, bytes that are no UTF-8, every separator, gzip, several files, a pipe."""
-    import gzip
     words = small_text(2000)
-    platform.put("unusual/a", words.replace("\n", " ") * 30 + "x" * 100)
+    line = words.replace("\n", " ") * 110 + "x" * 100
+    assert len(line) > 10_000_000
+    platform.put("unusual/a", line)
     platform.put("unusual/b", b"\xff\xfe\x80 cat \x00 dog\r\vsaw\fcat\tdog " * 50)
     platform.put("unusual/c", gzip.compress(words.encode()))
     for mode in ("File", "Pipe"):
@@ -193,6 +203,14 @@ def test_unusual_text_is_taken(platform, texts, tmp_path):
         platform.files(job, tmp_path / mode)
         words_found = fasttext.load_model(str(tmp_path / mode / "vectors.bin")).get_words(on_unicode_error="replace")
         assert {"cat", "dog", "saw", "naïve", "\ufffd\ufffd\ufffd"} <= set(words_found)
+
+
+def test_a_labelled_line_of_10_mb_is_taken(platform, tmp_path):
+    line = "__label__long " + small_text(2000).replace("\n", " ") * 110
+    platform.put("long/text", line + "\n" + labelled_text(100))
+    job = platform.train(dict(mode="supervised", vector_dim=4, epochs=1, min_count=1, buckets=1000), [jobs.channel("train", "long/text")])
+    platform.files(job, tmp_path)
+    assert "__label__long" in fasttext.load_model(str(tmp_path / "model.bin")).get_labels()
 
 
 def test_classifier_is_trained_hosted_and_read_by_others(platform, texts, tmp_path):
@@ -281,6 +299,25 @@ def test_evaluation_scores_the_vectors_on_ws353(platform, texts, tmp_path):
     assert report["mean_rho"] > 0.15, report  # 8 MB of text, two passes
 
 
+@pytest.mark.skipif(not PAIRS.exists(), reason=f"{PAIRS} is not here")
+def test_the_servers_configuration_names_the_word_pairs(role, tmp_path):
+    """CLARY_WORDSIM reaches the job through the sandbox, as a folder that it may only read."""
+    pairs = tmp_path / "pairs"
+    pairs.mkdir()
+    (pairs / "animals.txt").write_text("cat dog 9\ncat hammer 1\nsaw drill 8\ndog saw 2\n")
+    server = make_server("--dev", config={"files": {"CLARY_WORDSIM": str(pairs)}})
+    server.start()
+    try:
+        platform = Platform(server, role)
+        platform.put("words", small_text())
+        job = platform.train(dict(mode="skipgram", vector_dim=16, epochs=10, sampling_threshold=0.01), [jobs.channel("train", "words")])
+        assert "eval.json" in platform.files(job, tmp_path / "model")
+        report = json.loads((tmp_path / "model/eval.json").read_text())
+        assert report["animals.txt"]["total_pairs"] == 4 and report["mean_rho"] > 0.5, report
+    finally:
+        server.stop()
+
+
 def test_evaluation_without_pairs_says_so(platform, texts, tmp_path):
     job = platform.train(dict(mode="cbow", vector_dim=8, epochs=1), [jobs.channel("train", "text/words.txt")])
     assert platform.files(job, tmp_path) == ["vectors.bin", "vectors.txt"]
@@ -334,13 +371,26 @@ def test_word_vectors_of_debians_fasttext_are_hosted(platform, foreign):
     assert not any(given[1]["vector"])
 
 
-def test_a_damaged_model_fails_the_endpoint_with_its_reason(platform, foreign):
-    debian("supervised", "-input", foreign / "labelled", "-output", foreign / "cut", "-dim", "4")
-    key = "cut/model.tar.gz"
-    platform.put(key, archive({"model.bin": (foreign / "cut.bin").read_bytes()[:-10]}))
-    with pytest.raises(AssertionError) as error:
-        platform.deploy(f"s3://{jobs.BUCKET}/{key}", "cut")
-    assert "Failed" in str(error.value)
+@pytest.mark.parametrize("what, change, reason", [
+    ("cut at its end", lambda b: b[:-10], "the shape of the output matrix needs 8 values of 4 bytes"),
+    ("cut within its head", lambda b: b[:30], "wordNgrams needs 4 bytes, the file has 2 more"),
+    ("empty", lambda b: b"", "magic number needs 4 bytes"),
+    ("another program's", lambda b: b"\x80\x04" + b[2:], "is not a fastText binary model"),
+    ("of 2^31-1 words", lambda b: b[:64] + struct.pack("<ii", 2**31 - 1, 2**31 - 1) + b[72:], "do not make 2147483647 entries"),
+    ("of dimension 2^31-1", lambda b: b[:8] + struct.pack("<i", 2**31 - 1) + b[12:], "dim is 2147483647, must be 1 to 65536"),
+    ("of dimension -1", lambda b: b[:8] + struct.pack("<i", -1) + b[12:], "dim is -1, must be"),
+    ("of 2^40 rows", lambda b: b.replace(struct.pack("<q", 4), struct.pack("<q", 2**40)), "the shape of the input matrix is 1099511627776"),
+], ids=lambda value: value.replace(" ", "_") if isinstance(value, str) else "")
+def test_a_damaged_model_fails_the_endpoint_with_its_reason(platform, foreign, what, change, reason):
+    if not (foreign / "cut.bin").exists():
+        debian("supervised", "-input", foreign / "labelled", "-output", foreign / "cut", "-dim", "4")
+    good = (foreign / "cut.bin").read_bytes()
+    assert change(good) != good
+    endpoint = platform.endpoint(platform.upload({"model.bin": change(good)}), "damaged")
+    assert endpoint["EndpointStatus"] == "Failed", (what, endpoint)
+    pages = jobs.client(platform.server, "logs").filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{endpoint['EndpointName']}")
+    log = "\n".join(event["message"] for event in pages["events"])
+    assert "model.bin: byte " in log and reason in log, log
 
 
 def manifest_channel(name, key, names=("source", "label"), **more):
@@ -373,10 +423,49 @@ def test_augmented_manifests_train_a_classifier(platform, tmp_path):
     assert set(model.predict("saw drill", k=2)[0]) == {"__label__2", "__label__3"}
 
 
+def test_gzipped_manifests_may_name_objects(platform, tmp_path):
+    """`source-ref`: the text is an object of its own."""
+    rows = []
+    for i, line in enumerate(labelled_text(60).splitlines()):
+        label, words = line.split(" ", 1)
+        platform.put(f"refs/{i}", words)
+        rows.append({"source-ref": f"s3://{jobs.BUCKET}/refs/{i}", "label": label[9:]})
+    body = "".join(json.dumps(row) + "\n" for row in rows)
+    platform.put("manifest/refs.manifest.gz", gzip.compress(body.encode()))
+    channel = manifest_channel("train", "manifest/refs.manifest.gz", ("source-ref", "label"), CompressionType="Gzip")
+    job = platform.train(dict(mode="supervised", vector_dim=8, epochs=30, learning_rate=0.5, word_ngrams=1, min_count=1), [channel])
+    platform.files(job, tmp_path)
+    model = fasttext.load_model(str(tmp_path / "model.bin"))
+    assert model.predict("cat dog goat")[0] == ("__label__animals",) and model.predict("saw drill")[0] == ("__label__tools",)
+
+
+@pytest.mark.parametrize("text, message", [
+    ('{"source": "a b", "label": 1}\n{"text": "a"}\n', 'line 2 of the manifest: has no attribute "source"'),
+    ('{"source": "a b", "label": 1}\n{"source": "a", "label": \n', "line 2 of the manifest: is not a JSON object"),
+    ('["source"]\n', "line 1 of the manifest: is not a JSON object"),
+    ('{"source": "a b", "label": [1, 3]}\n{"source": "a", "label": [[1]]}\n', "sample 2 the label holds something that is neither"),
+    ('{"source": "a b", "label": {"a": 1}}\n', "sample 1 the label is an object"),
+    ('{"source": "a b", "label": []}\n', "sample 1 the list of labels is empty"),
+    ("\n\n", "the manifest holds no line"),
+], ids=lambda value: repr(value)[:60])
+def test_bad_lines_of_a_manifest_are_named(platform, text, message):
+    key = platform.name("manifest")
+    platform.put(key, text)
+    job = platform.job(dict(mode="supervised"), [manifest_channel("train", key)])
+    assert job["TrainingJobStatus"] == "Failed" and message in job["FailureReason"], job
+
+
+@pytest.mark.parametrize("more, message", [(dict(CompressionType="Gzip"), "damaged or cut"), ({}, "train")])
+def test_a_pipe_that_ends_early_fails_the_job(platform, more, message):
+    """A gzip file that lacks its end, unpacked by the platform or by the algorithm."""
+    key = platform.name("cut") + "/text.gz"
+    platform.put(key, gzip.compress(small_text(5000).encode())[:-5000])
+    job = platform.job(dict(mode="skipgram", vector_dim=4, epochs=1), [jobs.channel("train", key, InputMode="Pipe", **more)])
+    assert job["TrainingJobStatus"] == "Failed" and message in job["FailureReason"], job
+
+
 def test_augmented_manifests_that_cannot_be_used_are_refused(platform, texts):
     platform.put("manifest/bad.manifest", '{"source": "a b", "label": 1}\n{"text": "a"}\n')
-    job = platform.job(dict(mode="supervised"), [manifest_channel("train", "manifest/bad.manifest")])
-    assert job["TrainingJobStatus"] == "Failed" and "line 2 of the manifest" in job["FailureReason"], job
     job = platform.job(dict(mode="skipgram"), [manifest_channel("train", "manifest/bad.manifest")])
     assert job["FailureReason"].startswith("ClientError") and "is for mode supervised" in job["FailureReason"], job
     for change, message in [(dict(InputMode="File"), "needs InputMode Pipe"), (dict(), "AttributeNames must be given")]:
@@ -393,11 +482,15 @@ def test_augmented_manifests_that_cannot_be_used_are_refused(platform, texts):
     (dict(mode="batch_skipgram", subwords="True"), "a b c", {}, "subwords are not supported"),
     (dict(mode="supervised", early_stopping="True"), "__label__a b", {}, "needs a validation channel"),
     (dict(mode="skipgram"), "", {}, "text"),
+    (dict(mode="skipgram"), " \t\v\f\r\0\n" * 5000, {}, "no word"),
+    (dict(mode="supervised"), "\0" * 100_000, {}, "label"),
+    (dict(mode="skipgram"), "x" * 200_000, {}, "words are separated by blanks"),
+    (dict(mode="skipgram", vector_dim=2049), "a b c", {}, "vector_dim: '2049'"),
     (dict(mode="skipgram"), "just a few words", {}, "min_count"),
     (dict(mode="supervised", min_count=1), "no label here\nnone here", {}, "label"),
     (dict(mode="supervised", min_count=1), "__label__only\n__label__labels\n", {}, "word"),
     (dict(mode="skipgram"), "a b c", {"count": 2}, "Only batch_skipgram is available when training on multiple CPU instances"),
-])
+], ids=lambda value: repr(value)[:40])
 def test_bad_input_fails_with_its_reason(platform, hyperparameters, train, more, message):
     key = platform.name("bad") + "/text"
     platform.put(key, train)

@@ -38,7 +38,9 @@ void evaluate(const Model& model, const fs::path& model_dir, shell::TrainContext
   if (lists.empty())
     return log.warn(
         "evaluation: there are no word pairs to score the vectors on, so eval.json and #mean_rho are left out. Give a "
-        "channel '{}' with lists such as EN-WS-353-ALL.txt (lines `word word score`), or name their folder in {}.",
+        "channel '{}' with lists such as EN-WS-353-ALL.txt (lines `word word score`), or name their folder as {} under "
+        "'files' in the "
+        "server's configuration.",
         kPairChannel, kEnvPairFolder);
   log.info("Evaluating word embeddings....");
   log.info("Vectors read from: {} ", (model_dir / "vectors.txt").string());

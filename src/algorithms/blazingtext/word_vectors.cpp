@@ -99,7 +99,8 @@ Vocabulary read_vocabulary(const TrainingJob& job, numeric::Team& team) {
   Vocabulary out = build_vocabulary(*job.train.open({}), team, options);
   job.report.words_read(out.dictionary.ntokens);
   job.report.vocabulary(out.dictionary.nwords, 0);
-  if (out.dictionary.nwords == 0)
+  // A text of empty lines has one word: </s>.
+  if (out.dictionary.nwords == 0 || (out.dictionary.nwords == 1 && out.end_of_line == 0))
     throw Error(Kind::kInvalid, job.train.name + ": no word occurs min_count=" + std::to_string(options.min_count) +
                                     " times or more (" + std::to_string(out.dictionary.ntokens) +
                                     " words read); lower min_count or give more text");

@@ -29,7 +29,7 @@ std::string_view last_component(std::string_view repository) {
 
 }  // namespace
 
-void AlgorithmCatalog::add_builtins(const fs::path& folder) {
+void AlgorithmCatalog::add_builtins(const fs::path& folder, const std::map<std::string, fs::path>& files) {
   std::error_code ec;
   for (const auto& file : fs::directory_iterator(folder, ec)) {
     if (file.path().extension() != ".json") continue;
@@ -42,6 +42,8 @@ void AlgorithmCatalog::add_builtins(const fs::path& folder) {
       entry->name = entry->descriptor.at("Name").get<std::string>();
       entry->argv = {program.string()};
       entry->read_only = {folder};
+      for (const auto& [variable, path] : files) entry->read_only.push_back(path);
+      entry->files = files;
       entry->builtin = true;
       for (const std::string& image : strings(entry->descriptor.at("Images"), "Images"))
         by_image_.emplace(image, entry);

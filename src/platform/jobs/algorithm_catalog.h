@@ -18,9 +18,10 @@ namespace clary::jobs {
 
 struct AlgorithmEntry {
   std::string name;
-  std::vector<std::string> argv;                 // program and leading arguments; `train` or `serve` follows
-  std::vector<std::filesystem::path> read_only;  // files and folders the sandbox must show it, read-only
-  Json descriptor = Json::object();              // what `<program> describe` prints; {} for a user's own
+  std::vector<std::string> argv;                       // program and leading arguments; `train` or `serve` follows
+  std::vector<std::filesystem::path> read_only;        // files and folders the sandbox must show it, read-only
+  std::map<std::string, std::filesystem::path> files;  // variables of its environment that name some of them
+  Json descriptor = Json::object();                    // what `<program> describe` prints; {} for a user's own
   bool builtin = false;
 };
 
@@ -32,8 +33,10 @@ class AlgorithmCatalog {
   using Entry = std::shared_ptr<const AlgorithmEntry>;
 
   /// Adds every <name>.json of the folder whose program <name> lies beside it.
+  /// @param files  what all of them may read beside a job's own data, such as CLARY_WORDSIM: variable -> path
   /// @throws Error{kMalformed} naming the file when a descriptor is not one
-  void add_builtins(const std::filesystem::path& folder);
+  void add_builtins(const std::filesystem::path& folder,
+                    const std::map<std::string, std::filesystem::path>& files = {});
 
   /// A user's own algorithm. `image` is "repository" (any tag) or "repository:tag".
   void add_user_image(std::string_view image, std::vector<std::string> argv,

@@ -17,11 +17,13 @@ TEST(AlgorithmCatalog, FindsBuiltinsByRepositoryAndUserImagesByTag) {
   write_file_atomically(folder.path() / "knn.json", R"({"Name": "knn", "Images": ["knn"]})");
   write_file_atomically(folder.path() / "lost.json", R"({"Name": "lost", "Images": ["lost"]})");
   AlgorithmCatalog catalog;
-  catalog.add_builtins(folder.path());
+  catalog.add_builtins(folder.path(), {{"CLARY_WORDSIM", "/srv/pairs"}});
   catalog.add_user_images(
       parse_json(R"({"mine:2": {"Program": ["/bin/sh", "/x"], "ReadOnly": ["/opt"]}, "own": ["/bin/cat"]})"));
   ASSERT_TRUE(catalog.find("1234.dkr.ecr.eu-west-1.amazonaws.com/knn:1"));
   EXPECT_TRUE(catalog.find("knn:latest")->builtin);
+  EXPECT_EQ(catalog.find("knn:latest")->files.at("CLARY_WORDSIM"), "/srv/pairs");
+  EXPECT_THAT(catalog.find("knn:latest")->read_only, testing::ElementsAre(folder.path(), "/srv/pairs"));
   EXPECT_FALSE(catalog.find("mine:1"));
   EXPECT_EQ(catalog.find("host.example/mine:2")->argv[1], "/x");
   EXPECT_FALSE(catalog.find("lost")) << "a descriptor without its program is not an algorithm";

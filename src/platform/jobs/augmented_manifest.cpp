@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "platform/jobs/gunzip.h"
 
 namespace clary::jobs {
 
@@ -24,12 +25,27 @@ std::string text_of(ondemand::value value) {
   return std::string(trimmed(std::string_view(simdjson::to_json_string(value))));
 }
 
+/// The content of a gzip file in one that is gone when it is closed.
+UniqueFd unpacked(const std::filesystem::path& file) {
+  const TemporaryFolder folder;
+  UniqueFd out = open_file(folder.path() / "manifest", O_RDWR | O_CREAT | O_CLOEXEC);
+  std::uint64_t total = 0;
+  inflate_file(file, [&](const void* bytes, std::size_t size) {
+    if ((total += size) > kMaxUnpackedManifestBytes)
+      throw Error(Kind::kLimit,
+                  "the manifest unpacks to more than " + std::to_string(kMaxUnpackedManifestBytes) + " bytes");
+    write_all(out.get(), {static_cast<const std::byte*>(bytes), size}, "the unpacked manifest");
+    return true;
+  });
+  return out;
+}
+
 }  // namespace
 
 bool is_reference(std::string_view attribute_name) { return attribute_name.ends_with("-ref"); }
 
-ManifestLines::ManifestLines(const std::filesystem::path& file) {
-  const UniqueFd fd = open_file(file, O_RDONLY | O_CLOEXEC);
+ManifestLines::ManifestLines(const std::filesystem::path& file, bool gzip) {
+  const UniqueFd fd = gzip ? unpacked(file) : open_file(file, O_RDONLY | O_CLOEXEC);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) throw_errno(file.string());
   bytes_ = static_cast<std::size_t>(status.st_size);

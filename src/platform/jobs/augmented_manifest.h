@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -14,13 +15,17 @@ namespace clary::jobs {
 
 inline constexpr std::size_t kMaxManifestLineBytes = std::size_t{64} << 20;  // ours
 
+inline constexpr std::uint64_t kMaxUnpackedManifestBytes = std::uint64_t{8} << 30;
+
 bool is_reference(std::string_view attribute_name);
 
 /// The lines of a file, mapped; blank ones are left out. Lines live as long as this does.
 class ManifestLines {
  public:
-  /// @throws Error when the file cannot be read, Error{kMalformed} when it holds no line or one that is too long
-  explicit ManifestLines(const std::filesystem::path& file);
+  /// @param gzip  the file is compressed; its lines lie in a temporary file without a name
+  /// @throws Error when the file cannot be read, Error{kMalformed} when it holds no line or one that is too long, or is
+  /// not gzip, Error{kLimit} when it unpacks to more than kMaxUnpackedManifestBytes
+  explicit ManifestLines(const std::filesystem::path& file, bool gzip = false);
   ManifestLines(const ManifestLines&) = delete;
   ManifestLines& operator=(const ManifestLines&) = delete;
   ~ManifestLines();

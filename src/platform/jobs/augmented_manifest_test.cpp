@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -55,6 +56,23 @@ TEST(AugmentedManifest, LinesKeepTheirNumbers) {
   EXPECT_THROW(ManifestLines(folder.path() / "empty"), Error);
   write_file_atomically(folder.path() / "nothing", "");
   EXPECT_THROW(ManifestLines(folder.path() / "nothing"), Error);
+}
+
+TEST(AugmentedManifest, GzippedLinesAreRead) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "m.gz";
+  gzFile zipped = ::gzopen(file.c_str(), "wb");
+  ::gzputs(zipped, "{\"a\": 1}\n\n{\"a\": 2}\n");
+  ::gzclose(zipped);
+  const ManifestLines lines(file, true);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1], "{\"a\": 2}");
+  EXPECT_EQ(lines.number(1), 3U);
+  const std::string bytes = read_file(file);
+  write_file_atomically(folder.path() / "cut", bytes.substr(0, bytes.size() - 6));
+  EXPECT_THROW(ManifestLines(folder.path() / "cut", true), Error);
+  write_file_atomically(folder.path() / "plain", "{\"a\": 1}\n");
+  EXPECT_THROW(ManifestLines(folder.path() / "plain", true), Error);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -130,9 +131,18 @@ std::vector<PlannedObject> plan_source(const Json& s3_data_source, objects::Obje
 namespace {
 
 /// Adds what the "-ref" attributes of every line name.
-void add_references(const std::string& uri, const std::vector<std::string>& names, objects::ObjectStore& store,
-                    std::vector<PlannedObject>& plan) {
-  const ManifestLines lines(plan[0].blob);
+void add_references(const std::string& uri, const std::vector<std::string>& names, bool gzip,
+                    objects::ObjectStore& store, std::vector<PlannedObject>& plan) {
+  const auto told = [&](const Error& error, const std::string& where) {
+    return Error(error.kind(), "manifest " + uri + ": " + where + error.what());
+  };
+  std::optional<ManifestLines> manifest;
+  try {
+    manifest.emplace(plan[0].blob, gzip);
+  } catch (const Error& error) {
+    throw told(error, "");
+  }
+  const ManifestLines& lines = *manifest;
   std::set<std::string> known;
   for (std::size_t i = 0; i < lines.size(); ++i) try {
       for (const std::string& address : attribute_values(lines[i], names)) {
@@ -145,7 +155,7 @@ void add_references(const std::string& uri, const std::vector<std::string>& name
         if (plan.size() > kMaxObjects) throw Error(Kind::kLimit, "more than 10000000 objects are named");
       }
     } catch (const Error& error) {
-      throw Error(error.kind(), "manifest " + uri + ": line " + std::to_string(lines.number(i)) + ": " + error.what());
+      throw told(error, "line " + std::to_string(lines.number(i)) + ": ");
     }
 }
 
@@ -161,10 +171,7 @@ std::vector<PlannedObject> plan_augmented_manifest(const std::string& uri, const
   std::vector<std::string> references;
   std::copy_if(attributes.begin(), attributes.end(), std::back_inserter(references), is_reference);
   if (references.empty()) return plan;
-  if (gzip)
-    throw Error(Kind::kInvalid, "manifest " + uri + ": attribute \"" + references[0] +
-                                    "\" names objects, which a gzipped manifest cannot do on this server");
-  add_references(uri, references, store, plan);
+  add_references(uri, references, gzip, store, plan);
   return plan;
 }
 

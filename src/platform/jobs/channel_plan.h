@@ -32,8 +32,8 @@ std::vector<PlannedObject> plan_source(const Json& s3_data_source, objects::Obje
 
 /// The manifest object of an augmented manifest channel and, after it, every object that its "-ref" attributes name,
 /// once, with the address as `relative`.
-/// @throws as plan_source(), and Error{kMalformed} for a manifest with "-ref" attributes that is gzipped or has a bad
-/// line; other manifests are read when they are passed on
+/// @throws as plan_source(), and Error{kMalformed} for a manifest with "-ref" attributes that has a bad line; other
+/// manifests are read when they are passed on
 std::vector<PlannedObject> plan_augmented_manifest(const std::string& uri, const std::vector<std::string>& attributes,
                                                    bool gzip, objects::ObjectStore& store);
 

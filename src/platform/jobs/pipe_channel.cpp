@@ -5,7 +5,6 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <cerrno>
 #include <cstring>
@@ -14,6 +13,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "platform/jobs/channel_plan.h"
+#include "platform/jobs/gunzip.h"
 
 namespace clary::jobs {
 
@@ -54,26 +54,6 @@ bool copy_file_to(int in, int out) {
     if (n < 0 && errno == EPIPE) return false;
     if (n < 0 && errno != EINTR) throw_errno("send to a channel's pipe");
   }
-}
-
-/// Calls sink(bytes, size) until it says false. Several gzip members in a row are one stream, as gzip reads them.
-bool inflate_file(const fs::path& file, const std::function<bool(const void*, std::size_t)>& sink) {
-  gzFile in = ::gzopen(file.c_str(), "rb");
-  if (in == nullptr) throw_errno(file.string());
-  std::vector<char> buffer(1U << 18U);
-  ::gzbuffer(in, 1U << 17U);
-  bool more = true;
-  int n = 0;
-  const bool plain = ::gzdirect(in) == 1;
-  while (!plain && more && (n = ::gzread(in, buffer.data(), static_cast<unsigned>(buffer.size()))) > 0)
-    more = sink(buffer.data(), static_cast<std::size_t>(n));
-  int code = Z_OK;
-  const std::string reason = ::gzerror(in, &code);
-  ::gzclose(in);
-  if (plain) throw Error(Kind::kMalformed, "CompressionType Gzip: the object is not a gzip file");
-  if (more && (n < 0 || code == Z_BUF_ERROR))
-    throw Error(Kind::kMalformed, "CompressionType Gzip: the gzip file is damaged or cut (" + reason + ")");
-  return more;
 }
 
 }  // namespace
@@ -161,14 +141,7 @@ void PipeChannel::serve_objects() const {
 
 void PipeChannel::serve_manifest() {
   for (std::size_t i = 1; i < channel_.objects.size(); ++i) references_.emplace(channel_.objects[i].relative, i);
-  fs::path file = staged(0);
-  if (channel_.gzip) {
-    const fs::path plain = staged_ / "manifest";
-    const UniqueFd out = open_file(plain, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
-    inflate_file(file, [&](const void* bytes, std::size_t size) { return write_bytes(out.get(), bytes, size); });
-    file = plain;
-  }
-  const ManifestLines lines(file);
+  const ManifestLines lines(staged(0), channel_.gzip);
   serve_epochs(lines.size(), [&](std::size_t index, int out) { return write_line(lines, index, out); });
 }
 

@@ -30,6 +30,21 @@ bool flag(const Json& value) {
   return value;
 }
 
+/// {"CLARY_WORDSIM": "/srv/pairs", ...}
+std::map<std::string, std::filesystem::path> files(const Json& value) {
+  if (!value.is_object()) throw Error(Kind::kInvalid, dump_json(value) + " is not an object of variables and paths");
+  std::map<std::string, std::filesystem::path> out;
+  for (const auto& [variable, path] : value.items()) {
+    out[variable] = text(path);
+    if (variable.empty() || variable.find('=') != std::string::npos)
+      throw Error(Kind::kInvalid, "\"" + variable + "\" cannot be the name of a variable");
+    if (!out[variable].is_absolute() || !std::filesystem::exists(out[variable]))
+      throw Error(Kind::kInvalid,
+                  variable + ": " + out[variable].string() + " is not an absolute path of this machine");
+  }
+  return out;
+}
+
 using Setter = std::function<void(const Json&, Config&)>;
 
 const std::map<std::string, Setter>& setters() {
@@ -42,6 +57,7 @@ const std::map<std::string, Setter>& setters() {
       {"region", [](const Json& v, Config& c) { c.region = text(v); }},
       {"threads", [](const Json& v, Config& c) { c.threads = static_cast<int>(integer_between(v, 0, 64)); }},
       {"images", [](const Json& v, Config& c) { c.images = v; }},
+      {"files", [](const Json& v, Config& c) { c.files = files(v); }},
       {"run_unsandboxed", [](const Json& v, Config& c) { c.run_unsandboxed = flag(v); }},
   };
   return table;

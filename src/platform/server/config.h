@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include "base/json.h"
@@ -19,7 +20,8 @@ struct Config {
   std::string region = "us-west-2";  // for requests that name none
   int threads = 0;                   // I/O threads; 0: one per core, at most 4
   Json images = Json::object();  // a user's own algorithms: image name -> program (AlgorithmCatalog::add_user_images)
-  bool run_unsandboxed = false;  // let user programs run where the sandbox does not work
+  std::map<std::string, std::filesystem::path> files;  // what built-in algorithms may read: variable -> path
+  bool run_unsandboxed = false;                        // let user programs run where the sandbox does not work
 };
 
 /// Lays the file's values over `config`. @throws Error{kInvalid} naming file, key, value and rule; unknown keys are

@@ -54,7 +54,7 @@ UniqueFd lock_folder(const fs::path& folder) {
 
 jobs::AlgorithmCatalog load_catalog(const Config& config) {
   jobs::AlgorithmCatalog catalog;
-  catalog.add_builtins(algorithms_folder());
+  catalog.add_builtins(algorithms_folder(), config.files);
   catalog.add_user_images(config.images);
   return catalog;
 }
