@@ -1,172 +1,116 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BlazingText's training beside fastText and gensim, words per second and quality, in one run.
+"""BlazingText's training beside fastText, gensim, word2vec and pWord2Vec: words per second and quality, in one run.
 
-usage: /usr/bin/python3 benchmarks/blazingtext_training.py [--build build/release] [--bytes 100000000] [--threads 1,2]
-       [--only skipgram,cbow,batch_skipgram,subwords,supervised,hosts] [--epochs 1]
+usage: /usr/bin/python3 benchmarks/blazingtext_training.py [--build build/bench] [--bytes 100000000] [--threads 1,2] [--epochs 1]
+       [--only skipgram,cbow,batch_skipgram,subwords,supervised,hosts] [--word2vec PROGRAM] [--pword2vec PROGRAM [--core SkylakeX]]
 
-Text: ../shared/data/wiki8; labelled text: AG News there. All train with dimension 100, window 5, 5 negatives, threshold 1e-4, minimum
-count 5, rate 0.05. Words per second are of the training alone, as each program reports or Python measures it: fastText counts words of
-the vocabulary, gensim all words before thinning, ours words of the vocabulary (99 % of wiki8's). Quality: mean Spearman of the three
-WS-353 sets, and the share of the analogy questions among the 30,000 most frequent words that is solved. batch_skipgram has no peer in
-Debian (pWord2Vec is not packaged, nor is the original word2vec): blazingtext_kernels says how near it is to the machine's limits.
+Word vectors, of ../shared/data/wiki8: dimension 100, window 5, 5 negatives, threshold 1e-4, minimum count 5, rate 0.05, batches of 11.
+Words per second are of the learning alone, as each program reports or Python measures it: fastText, word2vec and pWord2Vec count words of
+the vocabulary, gensim all words before thinning, ours words of the vocabulary (99 % of wiki8's). Quality: mean Spearman of the three WS-353
+lists, and the share of the analogy questions among the 30,000 most frequent words that is solved. (Over several seeds: blazingtext_quality.py.)
+
+Classifiers, of AG News there: seconds from the text file to the model in memory, inside the process, for both: ours from the call of the
+trainer, fastText's from the call of train_supervised() in Python. Starting a program and writing model.bin is in neither.
+
+Debian has neither of these two; build them where you like and give their paths. --word2vec (github.com/tmikolov/word2vec):
+    gcc word2vec.c -o word2vec -lm -pthread -O3 -march=native -funroll-loops
+--pword2vec (github.com/IntelLabs/pWord2Vec) asks for Intel's MKL; Debian's libopenblas-dev does with a file inc/mkl.h of these lines:
+    #include <cblas.h>
+    #include <mm_malloc.h>
+    typedef int MKL_INT;
+    inline void mkl_set_num_threads(int) {}
+    g++ -std=c++11 -fopenmp -O3 -march=native -DUSE_MKL -Iinc pWord2Vec.cpp -o pWord2Vec -lopenblas
+It runs with OPENBLAS_NUM_THREADS=1 and OPENBLAS_CORETYPE=<--core>: OpenBLAS does not know every new or virtual core and then is several
+times slower. blazingtext_kernels says how near batch_skipgram is to the limits of this machine.
 """
 import argparse
-import csv
-import lzma
 import pathlib
 import re
-import subprocess
+import sys
 import tempfile
 import time
 
-import numpy as np
-from scipy.stats import spearmanr
-
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared/data"
-DIM, WINDOW, NEGATIVES, RATE, THRESHOLD = 100, 5, 5, 0.05, 1e-4
+sys.path.insert(0, str(ROOT / "tests/support"))
+import text_peers as peers  # noqa: E402
 
 
-def load_vectors(path):
-    with open(path, encoding="utf8", errors="replace") as file:
-        count, dim = map(int, file.readline().split())
-        index, matrix = {}, np.zeros((count, dim), np.float32)
-        for row, line in enumerate(file):
-            word, *numbers = line.rstrip().split(" ")
-            index[word] = row
-            matrix[row] = numbers
-    return index, matrix / (np.linalg.norm(matrix, axis=1, keepdims=True) + 1e-9)
-
-
-def similarity(index, matrix, name):
-    human, ours = [], []
-    for line in open(DATA / "wordsim" / name):
-        a, b, score = line.lower().split()
-        if a in index and b in index:
-            human.append(float(score))
-            ours.append(float(matrix[index[a]] @ matrix[index[b]]))
-    return spearmanr(human, ours)[0]
-
-
-def analogies(index, matrix, words=30000):
-    questions = []
-    for line in open(DATA / "wordsim/questions-words.txt"):
-        question = [index.get(word, words) for word in line.lower().split()]
-        if line[0] != ":" and max(question) < words:
-            questions.append(question)
-    questions, table, solved = np.array(questions), matrix[:words], 0
-    for start in range(0, len(questions), 1000):
-        q = questions[start:start + 1000]
-        scores = (matrix[q[:, 1]] - matrix[q[:, 0]] + matrix[q[:, 2]]) @ table.T
-        for column in range(3):
-            scores[np.arange(len(q)), q[:, column]] = -9
-        solved += (scores.argmax(1) == q[:, 3]).sum()
-    return solved / len(questions)
-
-
-def quality(path):
-    index, matrix = load_vectors(path)
-    rho = np.mean([similarity(index, matrix, f"EN-WS-353-{part}.txt") for part in ("ALL", "REL", "SIM")])
-    return f"WS-353 {rho:.3f}, analogies {analogies(index, matrix):.3f}"
+def told(scores):
+    return ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
 
 
 class Bench:
     def __init__(self, args, folder):
         self.args, self.folder = args, folder
         self.program = ROOT / args.build / "benchmarks/blazingtext_training"
-        self.text = folder / "wiki8"
-        with lzma.open(DATA / "wiki8/wiki8.xz") as file:
-            text = file.read(args.bytes)
-        self.text.write_bytes(text)
-        words = text.split()  # gensim drops what is behind the first 10,000 words of a line
-        self.lines = folder / "lines"
-        self.lines.write_bytes(b"\n".join(b" ".join(words[at:at + 1000]) for at in range(0, len(words), 1000)))
+        self.text = peers.write_wiki(folder / "wiki8", args.bytes)
+        self.lines = peers.write_lines(self.text, folder / "lines")
+        self.settings = {**peers.WORD_VECTORS, "epochs": args.epochs}
 
-    def run(self, *command):
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{command}: {done.stdout}{done.stderr}")
-        return done.stdout + done.stderr
-
-    def ours(self, threads, out="vectors", **settings):
-        given = dict(vector_dim=DIM, epochs=self.args.epochs, threads=threads, **settings)
-        path = self.folder / out
-        log = self.run(self.program, self.text, path, *[f"{name}={value}" for name, value in given.items()])
+    def ours(self, threads, **settings):
+        path = self.folder / "vectors"
+        given = {**self.settings, "threads": threads, **settings}
+        log = peers.run(self.program, self.text, path, *[f"{name}={value}" for name, value in given.items()])
         return float(re.search(r"Average throughput in Million words/sec: (\S+)", log)[1]), path
 
-    def fasttext(self, mode, threads, *more):
-        out = self.folder / "fasttext"
-        log = self.run("fasttext", mode, "-input", self.text, "-output", out, "-dim", DIM, "-ws", WINDOW, "-neg", NEGATIVES, "-lr", RATE,
-                       "-t", THRESHOLD, "-epoch", self.args.epochs, "-thread", threads, *more)
-        return float(re.findall(r"words/sec/thread:\s*(\d+)", log)[-1]) * threads / 1e6, f"{out}.vec"
-
-    def gensim(self, sg, threads):
-        import gensim.models
-        model = gensim.models.Word2Vec(vector_size=DIM, window=WINDOW, negative=NEGATIVES, alpha=RATE, sample=THRESHOLD, sg=sg,
-                                       workers=threads, epochs=self.args.epochs, min_count=5)
-        model.build_vocab(corpus_file=str(self.lines))
-        start = time.perf_counter()
-        model.train(corpus_file=str(self.lines), total_examples=model.corpus_count, total_words=model.corpus_total_words,
-                    epochs=self.args.epochs)
-        seconds = time.perf_counter() - start
-        path = self.folder / "gensim"
-        model.wv.save_word2vec_format(path)
-        return model.corpus_total_words * self.args.epochs / seconds / 1e6, path
+    def peers_of(self, mode, subwords, threads):
+        """Name -> (words per second, vectors) of a run."""
+        out = self.folder / "peer"
+        settings = {**self.settings, **(dict(subwords=True) if subwords else {})}
+        if mode != "batch_skipgram":
+            yield "fastText", lambda: (peers.fasttext(mode, self.text, out, settings, threads), f"{out}.vec")
+        if mode != "batch_skipgram" and not subwords:
+            yield "gensim", lambda: (peers.gensim(mode, self.lines, out, settings, threads), out)
+            if self.args.word2vec:
+                yield "word2vec", lambda: (peers.word2vec(self.args.word2vec, mode, self.text, out, settings, threads), out)
+        if mode == "batch_skipgram" and self.args.pword2vec:
+            yield "pWord2Vec", lambda: (peers.pword2vec(self.args.pword2vec, self.text, out, settings, threads, self.args.core), out)
 
     def word_vectors(self, mode, subwords=False):
-        plain = () if subwords else ("-minn", 0, "-maxn", 0, "-bucket", 0)
         for threads in self.args.threads:
             title = f"{mode}{' with subwords' if subwords else ''}, {threads} thread{'s'[:threads > 1]}"
             rate, path = self.ours(threads, mode=mode, subwords=subwords)
-            print(f"{title}: ours {rate:.2f} M words/s, {quality(path)}", flush=True)
-            peers = {}
-            if mode != "batch_skipgram":
-                peers["fastText"] = lambda: self.fasttext(mode, threads, *plain)
-            if mode != "batch_skipgram" and not subwords:
-                peers["gensim"] = lambda: self.gensim(int(mode == "skipgram"), threads)
-            for name, peer in peers.items():
+            print(f"{title}: ours {rate:.2f} M words/s, {told(peers.score_vectors(path))}", flush=True)
+            for name, peer in self.peers_of(mode, subwords, threads):
                 theirs, path = peer()
-                print(f"{title}: {name} {theirs:.2f} M words/s, {quality(path)}; ours is {rate / theirs:.1f}x", flush=True)
+                print(f"{title}: {name} {theirs:.2f} M words/s, {told(peers.score_vectors(path))}; ours is {rate / theirs:.1f}x", flush=True)
 
     def hosts(self):
         alone, path = self.ours(1, mode="batch_skipgram")
-        print(f"batch_skipgram, 1 host of 1 thread: {alone:.2f} M words/s, {quality(path)}")
+        print(f"batch_skipgram, 1 host of 1 thread: {alone:.2f} M words/s, {told(peers.score_vectors(path))}")
         two, path = self.ours(1, mode="batch_skipgram", hosts=2)
-        print(f"batch_skipgram, 2 hosts of 1 thread: {two:.2f} M words/s, {quality(path)}; {two / alone:.2f}x", flush=True)
-
-    def labelled(self, name):
-        path = self.folder / name
-        with lzma.open(DATA / "agnews" / f"{name}.csv.xz", "rt", encoding="utf8") as file, open(path, "w") as out:
-            for label, *texts in csv.reader(file):
-                words = re.sub(r"([.!?,'/()\\;:\"])", r" \1 ", " ".join(texts).lower()).split()
-                out.write(f"__label__{label} {' '.join(words)}\n")
-        return path
+        print(f"batch_skipgram, 2 hosts of 1 thread: {two:.2f} M words/s, {told(peers.score_vectors(path))}; {two / alone:.2f}x", flush=True)
 
     def supervised(self):
         import fasttext
-        train, test = self.labelled("train-sample"), self.labelled("test")
+        train, test = (peers.write_labelled(f"agnews/{name}", self.folder / name) for name in ("train-sample", "test"))
         for dim in (10, 100):
+            settings = {**peers.CLASSIFIER, "vector_dim": dim}
             for threads in self.args.threads:
-                log = self.run(self.program, train, "-", "mode=supervised", f"vector_dim={dim}", "learning_rate=0.5", "min_count=1", "epochs=5",
-                               "word_ngrams=2", f"threads={threads}", f"validation={test}")
+                log = peers.run(self.program, train, "-", "mode=supervised", f"threads={threads}", f"validation={test}",
+                                *[f"{name}={value}" for name, value in settings.items()])
                 ours = float(re.search(r"learned after: (\S+) s", log)[1])
                 accuracy = re.search(r"#validation_accuracy: (\S+)", log)[1]
                 start = time.perf_counter()
-                model = fasttext.train_supervised(str(train), dim=dim, lr=0.5, minCount=1, epoch=5, wordNgrams=2, bucket=2000000,
+                model = fasttext.train_supervised(str(train), dim=dim, lr=settings["learning_rate"], minCount=settings["min_count"],
+                                                  epoch=settings["epochs"], wordNgrams=settings["word_ngrams"], bucket=settings["buckets"],
                                                   thread=threads, verbose=0)
                 theirs = time.perf_counter() - start
-                print(f"supervised, dim {dim}, {threads} threads: ours {ours:.2f} s, accuracy {accuracy}; fastText {theirs:.2f} s, "
+                print(f"supervised, dim {dim}, {threads} thread{'s'[:threads > 1]}: ours {ours:.2f} s, accuracy {accuracy}; fastText {theirs:.2f} s, "
                       f"accuracy {model.test(str(test))[1]:.4f}; {theirs / ours:.1f}x", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build/release")
+    parser.add_argument("--build", default="build/bench")
     parser.add_argument("--bytes", type=int, default=100_000_000)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--threads", type=lambda text: [int(part) for part in text.split(",")], default=[1, 2])
     parser.add_argument("--only", type=lambda text: text.split(","),
                         default=["skipgram", "cbow", "batch_skipgram", "subwords", "supervised", "hosts"])
+    parser.add_argument("--word2vec", type=pathlib.Path)
+    parser.add_argument("--pword2vec", type=pathlib.Path)
+    parser.add_argument("--core", default="SkylakeX")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(args, pathlib.Path(folder))
