@@ -6,6 +6,8 @@
 2  word vectors: train, follow the log     5  classifier: train with early stopping, endpoint
 3  ask the endpoint; gensim; a picture     6  batch transform of the test part; who is taken for what
 
+The vectors.txt that gensim reads here is for spaCy too (not in Debian 12): python3 -m spacy init vectors en vectors.txt FOLDER
+
 It runs against AWS or Clary alike: give --endpoint-url, or set HTTPS_PROXY and AWS_CA_BUNDLE (`clary env` prints them).
 """
 import argparse

@@ -497,3 +497,12 @@ def test_bad_input_fails_with_its_reason(platform, hyperparameters, train, more,
     job = platform.job(hyperparameters, [jobs.channel("train", key)], **more)
     assert job["TrainingJobStatus"] == "Failed", job
     assert job["FailureReason"].startswith("ClientError: ") and message in job["FailureReason"], job["FailureReason"]
+
+
+def test_the_example_runs(platform, tmp_path):
+    text = subprocess.run(["/usr/bin/python3", "-W", "ignore", str(ROOT / "examples/blazingtext.py"), "--endpoint-url", platform.server.url,
+                           "--epochs", "1", "--output", str(tmp_path)], capture_output=True, text=True, timeout=280)
+    assert text.returncode == 0, text.stdout + text.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["blazingtext-news.png", "blazingtext-words.png"]
+    assert float(re.search(r"words of one group: (\S+)", text.stdout)[1]) > 0.5
+    assert float(re.search(r"accuracy (\S+) \(chance", text.stdout)[1]) > 0.9
