@@ -11,6 +11,7 @@ p50, p99, and the ratios that benchmarks/RESULTS.md records. Both answers are co
 Where ../shared/data has no AG News, a made text takes its place.
 usage: invoke_endpoint.py [--algorithm NAME] [RELEASE_BUILD] [BENCH_BUILD] [SECONDS]"""
 import argparse
+import atexit
 import collections
 import csv
 import dataclasses
@@ -125,6 +126,7 @@ def load(port, connections, path, folder, case, key=None, secret=None):
 
 def start_clary(folder):
     process = subprocess.Popen([str(RELEASE / "bin/clary"), "serve", "--port", "0", "--data", str(folder)], stderr=subprocess.DEVNULL)
+    atexit.register(process.terminate)  # also when something fails
     state = folder / "server.json"
     wait(state.exists)
     return process, json.loads(state.read_text())
@@ -177,6 +179,7 @@ def start_flask(name, folder, workers):
     process = subprocess.Popen([sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", *workers, "invoke_endpoint_peer:app"],
                                cwd=ROOT / "benchmarks", stdout=log, stderr=log,
                                env=dict(os.environ, PEER=name, PEER_DATA=str(folder), OMP_NUM_THREADS="1"))
+    atexit.register(process.terminate)
 
     def up():
         try:

@@ -2,7 +2,6 @@
 """BlazingText with unmodified boto3: every mode trained, hosted and asked; the files read by Debian's fasttext and gensim, and
 models that Debian's fasttext made hosted here; batch transform, augmented manifests, bad input."""
 import gzip
-import io
 import json
 import lzma
 import pathlib
@@ -10,7 +9,6 @@ import random
 import re
 import struct
 import subprocess
-import tarfile
 
 import fasttext
 import numpy as np
@@ -21,13 +19,11 @@ from gensim.models.fasttext import load_facebook_model, load_facebook_vectors
 
 from conftest import ROOT, make_server, wait_until
 import job_helpers as jobs
-from serving_tools import archive
+from blazingtext_tools import JSON, LINES, Platform
 
 fasttext.FastText.eprint = lambda *_: None
 SHARED = ROOT / "../shared/data"
 WIKI, PAIRS = SHARED / "wiki8/wiki8.xz", SHARED / "wordsim"
-IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
-JSON, LINES = "application/json", "application/jsonlines"
 ANIMALS, TOOLS = ["cat", "dog", "horse", "cow", "sheep", "goat"], ["hammer", "saw", "drill", "file", "pliers", "chisel"]
 
 
@@ -49,67 +45,6 @@ def labelled_text(lines=1500, seed=2, both=False):
         label = "__label__tools" if tools else "__label__animals"
         out.append(f"{label} {'__label__all ' if both else ''}{sentence(TOOLS if tools else ANIMALS, rng)}\n")
     return "".join(out)
-
-
-class Platform:
-    def __init__(self, server, role):
-        self.server, self.role, self.count = server, role, 0
-        for name, service in dict(s3="s3", sm="sagemaker", rt="sagemaker-runtime").items():
-            setattr(self, name, jobs.client(server, service))
-        self.s3.create_bucket(Bucket=jobs.BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-
-    def put(self, key, body):
-        self.s3.put_object(Bucket=jobs.BUCKET, Key=key, Body=body)
-
-    def name(self, stem):
-        self.count += 1
-        return f"{stem.replace('_', '-')}-{self.count}"
-
-    def job(self, hyperparameters, channels, stem="job", **more):
-        name = self.name(stem)
-        self.sm.create_training_job(**jobs.request(
-            name, self.role, image=IMAGE, channels=channels, **more) | {"HyperParameters": {k: str(v) for k, v in hyperparameters.items()}})
-        return jobs.end_of(self.server, name)
-
-    def train(self, hyperparameters, channels, **more):
-        job = self.job(hyperparameters, channels, **more)
-        assert job["TrainingJobStatus"] == "Completed", (job.get("FailureReason"), jobs.lines(self.server, job["TrainingJobName"]))
-        return job
-
-    def files(self, job, folder):
-        """Unpacks model.tar.gz; returns its names."""
-        bucket, key = re.match("s3://([^/]+)/(.*)", job["ModelArtifacts"]["S3ModelArtifacts"]).groups()
-        body = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        with tarfile.open(fileobj=io.BytesIO(body)) as tar:
-            tar.extractall(folder)
-            return sorted(tar.getnames())
-
-    def endpoint(self, model_url, stem="endpoint"):
-        """Its description once it is up, or has failed."""
-        name = self.name(stem)
-        self.sm.create_model(ModelName=name, PrimaryContainer={"Image": IMAGE, "ModelDataUrl": model_url}, ExecutionRoleArn=self.role)
-        self.sm.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[dict(
-            VariantName="AllTraffic", ModelName=name, InstanceType="ml.m4.xlarge", InitialInstanceCount=1)])
-        self.sm.create_endpoint(EndpointName=name, EndpointConfigName=name)
-        return wait_until(lambda: self.sm.describe_endpoint(EndpointName=name), lambda e: e["EndpointStatus"] != "Creating")
-
-    def deploy(self, model_url, stem="endpoint"):
-        endpoint = self.endpoint(model_url, stem)
-        assert endpoint["EndpointStatus"] == "InService", endpoint
-        return endpoint["EndpointName"]
-
-    def ask(self, endpoint, body, content_type=JSON, **more):
-        text = body if isinstance(body, (str, bytes)) else json.dumps(body)
-        arguments = dict(ContentType=content_type) if content_type else {}
-        return self.rt.invoke_endpoint(EndpointName=endpoint, Body=text, **arguments, **more)["Body"].read().decode()
-
-    def upload(self, files):
-        key = f"{self.name('foreign')}/model.tar.gz"
-        self.put(key, archive(files))
-        return f"s3://{jobs.BUCKET}/{key}"
-
-    def host(self, files, stem="endpoint"):
-        return self.deploy(self.upload(files), stem)
 
 
 @pytest.fixture(scope="module")
