@@ -422,6 +422,7 @@ def test_augmented_manifests_that_cannot_be_used_are_refused(platform, texts):
     (dict(mode="skipgram"), "x" * 200_000, {}, "words are separated by blanks"),
     (dict(mode="skipgram", vector_dim=2049), "a b c", {}, "vector_dim: '2049'"),
     (dict(mode="skipgram"), "just a few words", {}, "min_count"),
+    (dict(mode="skipgram", learning_rate=1e30, min_count=1), "a b c d " * 500, {}, "learning_rate: with 1e+30 the weights grew beyond all numbers"),
     (dict(mode="supervised", min_count=1), "no label here\nnone here", {}, "label"),
     (dict(mode="supervised", min_count=1), "__label__only\n__label__labels\n", {}, "word"),
     (dict(mode="skipgram"), "a b c", {"count": 2}, "Only batch_skipgram is available when training on multiple CPU instances"),
@@ -432,6 +433,18 @@ def test_bad_input_fails_with_its_reason(platform, hyperparameters, train, more,
     job = platform.job(hyperparameters, [jobs.channel("train", key)], **more)
     assert job["TrainingJobStatus"] == "Failed", job
     assert job["FailureReason"].startswith("ClientError: ") and message in job["FailureReason"], job["FailureReason"]
+
+
+@pytest.mark.parametrize("text, message", [("cat dog\n", "no line has a label that occurs in the training text"),
+                                           ("__label__plants oak\n", "no line has a label that occurs in the training text"),
+                                           ("", "holds no text; every file is empty")])
+def test_validation_text_that_validates_nothing_fails_before_training(platform, texts, text, message):
+    key = platform.name("validation") + "/text"
+    platform.put(key, text)
+    job = platform.job(dict(mode="supervised", early_stopping=True, buckets=1000, vector_dim=4),
+                       [jobs.channel("train", "labelled/"), jobs.channel("validation", key)])
+    assert job["TrainingJobStatus"] == "Failed" and message in job["FailureReason"], job
+    assert not any("Progress" in line for line in jobs.lines(platform.server, job["TrainingJobName"]))
 
 
 def test_the_example_runs(platform, tmp_path):

@@ -186,6 +186,16 @@ void train_epochs(const TrainingJob& job, Classifier& classifier, numeric::Team&
   best.restore();
 }
 
+/// Before anything is learned: an accuracy of no line would stop the training at its first look.
+void check_validation(const Corpus& validation, const LineRules& rules) {
+  Passes pass(validation, {.whole_lines = true}, 1);
+  LineReader reader(pass, rules);
+  Line line;
+  while (reader.next(line))
+    if (!line.labels.empty()) return;
+  throw Error(Kind::kInvalid, validation.name + ": no line has a label that occurs in the training text");
+}
+
 }  // namespace
 
 Model train_classifier(const TrainingJob& job) {
@@ -193,6 +203,7 @@ Model train_classifier(const TrainingJob& job) {
   Vocabulary vocabulary = read_vocabulary(job, team);
   if (job.validation) {
     job.report.validation_loading(job.validation->name);
+    check_validation(*job.validation, LineRules(job.hyperparameters, vocabulary));
     job.report.validation_loaded();
   }
   Classifier classifier(job, team, vocabulary);

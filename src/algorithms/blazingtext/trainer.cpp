@@ -1,9 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms/blazingtext/trainer.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.h"
 
 namespace clary::blazingtext {
+namespace {
+
+/// The output rows take part in every step: what overflowed anywhere is soon in them.
+void check_finite(const Hyperparameters& h, const Model& model) {
+  const auto& values = model.output.values;
+  if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
+    throw Error(Kind::kInvalid,
+                fmt::format("learning_rate: with {} the weights grew beyond all numbers; give less", h.learning_rate));
+}
+
+}  // namespace
 
 Model train(const Hyperparameters& h, shell::TrainContext& context) {
   JobShape shape;
@@ -20,6 +36,7 @@ Model train(const Hyperparameters& h, shell::TrainContext& context) {
   job.stopped = [&context] { return context.stop_requested(); };
   if (shape.instances > 1) job.hosts = &context.collective();
   Model model = h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
+  check_finite(h, model);
   if (!context.hosts().is_first())
     context.log().info("Training is finished on this host; the model is written by {}.", context.hosts().names.front());
   return model;
