@@ -249,6 +249,9 @@ def test_the_servers_configuration_names_the_word_pairs(role, tmp_path):
         assert "eval.json" in platform.files(job, tmp_path / "model")
         report = json.loads((tmp_path / "model/eval.json").read_text())
         assert report["animals.txt"]["total_pairs"] == 4 and report["mean_rho"] > 0.5, report
+        pairs.rename(tmp_path / "moved")
+        job = platform.train(dict(mode="skipgram", vector_dim=4, epochs=1), [jobs.channel("train", "words")])  # a lost folder stops nobody
+        assert any("there are no word pairs" in line for line in jobs.lines(server, job["TrainingJobName"]))
     finally:
         server.stop()
 

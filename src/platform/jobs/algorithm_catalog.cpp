@@ -42,7 +42,6 @@ void AlgorithmCatalog::add_builtins(const fs::path& folder, const std::map<std::
       entry->name = entry->descriptor.at("Name").get<std::string>();
       entry->argv = {program.string()};
       entry->read_only = {folder};
-      for (const auto& [variable, path] : files) entry->read_only.push_back(path);
       entry->files = files;
       entry->builtin = true;
       for (const std::string& image : strings(entry->descriptor.at("Images"), "Images"))

@@ -20,7 +20,7 @@ struct AlgorithmEntry {
   std::string name;
   std::vector<std::string> argv;                       // program and leading arguments; `train` or `serve` follows
   std::vector<std::filesystem::path> read_only;        // files and folders the sandbox must show it, read-only
-  std::map<std::string, std::filesystem::path> files;  // variables of its environment that name some of them
+  std::map<std::string, std::filesystem::path> files;  // shown to its training jobs, too: variable -> path
   Json descriptor = Json::object();                    // what `<program> describe` prints; {} for a user's own
   bool builtin = false;
 };

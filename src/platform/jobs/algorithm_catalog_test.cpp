@@ -23,7 +23,6 @@ TEST(AlgorithmCatalog, FindsBuiltinsByRepositoryAndUserImagesByTag) {
   ASSERT_TRUE(catalog.find("1234.dkr.ecr.eu-west-1.amazonaws.com/knn:1"));
   EXPECT_TRUE(catalog.find("knn:latest")->builtin);
   EXPECT_EQ(catalog.find("knn:latest")->files.at("CLARY_WORDSIM"), "/srv/pairs");
-  EXPECT_THAT(catalog.find("knn:latest")->read_only, testing::ElementsAre(folder.path(), "/srv/pairs"));
   EXPECT_FALSE(catalog.find("mine:1"));
   EXPECT_EQ(catalog.find("host.example/mine:2")->argv[1], "/x");
   EXPECT_FALSE(catalog.find("lost")) << "a descriptor without its program is not an algorithm";

@@ -139,7 +139,10 @@ std::vector<AgentSpec> agent_specs(const TrainingJob& job, const LaunchContext& 
   const Json environment = job.request.value("Environment", Json::object());
   const Json hyperparameters = job.request.value("HyperParameters", Json::object());
   common.environment[contract::kEnvImage] = algorithm.at("TrainingImage").get<std::string>();
-  for (const auto& [name, path] : entry->files) common.environment[name] = path.string();
+  for (const auto& [name, path] : entry->files) {
+    common.environment[name] = path.string();
+    if (std::filesystem::exists(path)) common.read_only.push_back(path);  // else the program says what it misses
+  }
   for (const auto& [name, value] : environment.items()) common.environment[name] = value;
   for (const auto& [name, value] : hyperparameters.items()) common.hyperparameters[name] = value;
   common.metrics = metric_definitions(entry->descriptor, algorithm);
