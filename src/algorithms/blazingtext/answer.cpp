@@ -6,6 +6,7 @@
 
 #include "algorithms/blazingtext/classify.h"
 #include "algorithms/blazingtext/request.h"
+#include "algorithms/blazingtext/simple_text.h"
 #include "learning/shell/encode.h"
 
 namespace clary::blazingtext {
@@ -37,14 +38,17 @@ class Writer {
 
   void add(const Query& query) {
     if (format_ == Format::kJson) out_ += out_.empty() ? "[" : ", ";
+    std::string simple;
+    if (model_.tokenizer == TextRules::kSimple) simple = simple_words(query.text);
+    const std::string_view text = model_.tokenizer == TextRules::kSimple ? simple : query.text;
     if (query.kind == Query::Kind::kNeighbours)
-      add_neighbours(query.text, query.k);
+      add_neighbours(query.text, text, query.k);
     else if (query.kind == Query::Kind::kSentence)
-      add_vector(query.text, text_vector(model_, query.text), "sentence");
+      add_vector(query.text, text_vector(model_, text), "sentence");
     else if (model_.is_supervised())
-      add_labels(classify(model_, query.text, query.k));
+      add_labels(classify(model_, text, query.k, query.threshold));
     else
-      add_vector(query.text, word_vector(model_, query.text), "word");
+      add_vector(query.text, word_vector(model_, text), "word");
     if (format_ != Format::kJson) out_ += '\n';
   }
 
@@ -74,7 +78,8 @@ class Writer {
   }
 
   /// {"nn": [{"word": "queen", "similarity": 0.9}, ...], "word": "king"}
-  void add_neighbours(const std::string& word, std::int64_t k) {
+  /// @param asked  as in the request; @param word  by the model's rules of text
+  void add_neighbours(const std::string& asked, std::string_view word, std::int64_t k) {
     const auto near = model_.neighbours->of(model_).nearest(word_vector(model_, word), k, model_.dictionary.find(word));
     out_ += R"({"nn": )";
     append_list(out_, near, [&](const Neighbour& neighbour) {
@@ -85,7 +90,7 @@ class Writer {
       out_ += '}';
     });
     out_ += R"(, "word": )";
-    append_json_text(out_, word);
+    append_json_text(out_, asked);
     out_ += '}';
   }
 

@@ -48,6 +48,32 @@ TEST(BlazingTextAnswer, LabelsComeWithTheirProbabilities) {
             R"([{"label": [], "prob": []}])");
 }
 
+TEST(BlazingTextAnswer, ThresholdLeavesOutImprobableLabelsInEveryForm) {
+  Model model = small_classifier();
+  const auto both =
+      parse_json(ask(model, R"({"instances": ["good movie"], "configuration": {"k": 2}})", "application/json").body)[0];
+  ASSERT_EQ(both["label"].size(), 2U);
+  const double high = both["prob"][0], low = both["prob"][1];
+  ASSERT_LT(low, high);
+  const std::string between = std::to_string((low + high) / 2), best = both["label"][0];
+  const auto labels = [&](const std::string& type, const std::string& body) { return ask(model, body, type).body; };
+  EXPECT_EQ(parse_json(labels("application/json", R"({"instances": ["good movie", {"source": "good movie",
+      "threshold": 0}], "configuration": {"k": 2, "threshold": )" +
+                                                      between + "}}"))[0]["label"],
+            Json::array({best}));
+  EXPECT_EQ(parse_json(labels("application/json", R"({"instances": [{"source": "good movie", "threshold": 0}],
+      "configuration": {"k": 2, "threshold": )" + between +
+                                                      "}}"))[0]["label"]
+                .size(),
+            2U);
+  EXPECT_EQ(parse_json(labels("application/jsonlines",
+                              R"({"source": "good movie", "k": 2, "threshold": )" + between + "}"))["label"],
+            Json::array({best}));
+  EXPECT_EQ(parse_json(labels("text/plain; k=2; threshold=" + between, "good movie"))["label"], Json::array({best}));
+  EXPECT_TRUE(labels("text/csv; k=2; threshold=" + between, "good movie").starts_with(best + ","));
+  EXPECT_EQ(labels("text/csv; k=2; threshold=1", "good movie"), "\n");
+}
+
 TEST(BlazingTextAnswer, JsonLinesHaveAnAnswerALine) {
   const char* body = "{\"source\": \"good\"}\n\n{\"id\": 7, \"k\": 2, \"source\": \"bad movie\"}\r\n";
   for (const char* type : {"application/jsonlines", "application/JSONLINES; data=text"}) {
@@ -127,6 +153,9 @@ TEST(BlazingTextAnswer, MalformedBodiesAreNamed) {
            {"text/plain", "ok\n\xff\xfe", "line 2: is not UTF-8"},
            {"text/csv", "\"open", "line 1: a quote is not closed"},
            {"text/csv; k=x", "a", "k must be"},
+           {"text/csv; threshold=2", "a", "content type: threshold must be a number from 0 to 1"},
+           {"application/json", R"({"instances": ["a"], "configuration": {"threshold": -0.1}})", "threshold must be"},
+           {"application/jsonlines", R"({"source": "a", "threshold": "0.5"})", "line 1: threshold must be a number"},
            {"text/csv", "\"a\",\"b\"", "must hold one field"}}) {
     const auto answer = ask(small_classifier(), c.body, c.type);
     EXPECT_EQ(answer.status, 400) << c.body;

@@ -21,7 +21,7 @@ constexpr std::size_t kPlanFeatures = 1024;  // about 16 lines: enough to fetch 
 
 /// A few lines for one call of a kernel.
 struct Lines {
-  std::vector<std::int32_t> features;
+  std::vector<std::int32_t> features, truths;
   std::vector<kernels::Example> examples;
 
   void add(const Line& line, std::int32_t label) {
@@ -29,7 +29,15 @@ struct Lines {
         {static_cast<std::int32_t>(features.size()), static_cast<std::int32_t>(line.features.size()), label});
     features.insert(features.end(), line.features.begin(), line.features.end());
   }
-  void clear() { features.clear(), examples.clear(); }
+  /// The labels of the line added last, for one-vs-all; one that it has twice counts once.
+  void add_truths(std::vector<std::int32_t>& labels) {
+    std::sort(labels.begin(), labels.end());
+    labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
+    examples.back().first_truth = static_cast<std::int32_t>(truths.size());
+    examples.back().truths = static_cast<std::int32_t>(labels.size());
+    truths.insert(truths.end(), labels.begin(), labels.end());
+  }
+  void clear() { features.clear(), truths.clear(), examples.clear(); }
   bool is_full() const { return features.size() >= kPlanFeatures; }
 };
 
@@ -50,6 +58,7 @@ class Classifier {
         output_(labels_, h_.vector_dim),
         schedule_(h_.learning_rate, 0, vocabulary.dictionary.ntokens * h_.epochs) {
     input_.fill_uniform(1.0f / static_cast<float>(h_.vector_dim), job.seed, team);
+    if (job.pretrained) job.report.pretrained_vectors(job.pretrained->put_vectors(vocabulary, input_));
     for (int t = 0; t < team.size(); ++t) randoms_.emplace_back(job.seed, 1 + static_cast<std::uint64_t>(t));
   }
 
@@ -82,10 +91,12 @@ class Classifier {
     Random& random = randoms_[static_cast<std::size_t>(thread)];
     Line line;
     Lines lines;
+    const bool one_vs_all = h_.loss == Loss::kOneVsAll;
     std::int64_t tokens = 0, count = 0;
     const auto flush = [&] {
-      kernels::train_examples({lines.features, lines.examples, labels_}, weights(),
-                              static_cast<float>(schedule_.rate()), memory.data());
+      const auto learn = one_vs_all ? kernels::train_all_labels : kernels::train_examples;
+      learn({lines.features, lines.examples, labels_, lines.truths}, weights(), static_cast<float>(schedule_.rate()),
+            memory.data());
       count += static_cast<std::int64_t>(lines.examples.size());
       schedule_.add(std::exchange(tokens, 0));
       lines.clear();
@@ -98,6 +109,7 @@ class Classifier {
       const std::size_t one =
           line.labels.size() == 1 ? 0 : random.below(static_cast<std::uint32_t>(line.labels.size()));
       lines.add(line, line.labels[one]);
+      if (one_vs_all) lines.add_truths(line.labels);
       if (lines.is_full()) flush();
     }
     flush();
@@ -164,7 +176,12 @@ Vocabulary read_vocabulary(const TrainingJob& job, numeric::Team& team) {
   options.stopped = job.stopped;
   Vocabulary out = build_vocabulary(*job.train.open({.whole_lines = true}), team, options);
   job.report.words_read(out.dictionary.ntokens);
-  job.report.vocabulary(out.dictionary.nwords, out.dictionary.nlabels);
+  if (job.pretrained)
+    job.report.pretrained_words(job.pretrained->name(), job.pretrained->add_words(out, job.hyperparameters.vector_dim));
+  // Labels come behind the words by descending count.
+  const auto largest = static_cast<std::size_t>(out.dictionary.nwords);
+  job.report.vocabulary(out.dictionary.nwords, out.dictionary.nlabels,
+                        out.dictionary.nlabels > 0 ? out.dictionary.counts[largest] : 0);
   check(job, out);
   return out;
 }

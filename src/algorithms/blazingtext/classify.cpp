@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace clary::blazingtext {
 namespace {
@@ -46,16 +47,18 @@ bool better(const RankedLabel& a, const RankedLabel& b) {
   return a.probability != b.probability ? a.probability > b.probability : a.label < b.label;
 }
 
-std::vector<RankedLabel> best_of_all(const Model& model, std::span<const float> hidden, std::int64_t k) {
+std::vector<RankedLabel> best_of_all(const Model& model, std::span<const float> hidden, std::int64_t k,
+                                     float threshold) {
   std::vector<float> scores(static_cast<std::size_t>(model.dictionary.nlabels));
   for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = output_score(model, static_cast<std::int64_t>(i), hidden);
   if (model.settings.loss == Loss::kSoftmax)
     softmax(scores);
   else
     for (float& score : scores) score = table_sigmoid(score);
-  std::vector<RankedLabel> out(scores.size());
+  std::vector<RankedLabel> out;
+  out.reserve(scores.size());
   for (std::size_t i = 0; i < scores.size(); ++i)
-    out[i] = {static_cast<std::int64_t>(i), std::exp(guarded_log(scores[i]))};
+    if (!(scores[i] < threshold)) out.push_back({static_cast<std::int64_t>(i), std::exp(guarded_log(scores[i]))});
   const auto end = out.begin() + std::min(k, static_cast<std::int64_t>(out.size()));
   std::partial_sort(out.begin(), end, out.end(), better);
   out.erase(end, out.end());
@@ -63,8 +66,10 @@ std::vector<RankedLabel> best_of_all(const Model& model, std::span<const float> 
 }
 
 /// Walks down the tree, the likelier paths cut nothing short of the k-th best found so far.
-std::vector<RankedLabel> best_of_tree(const Model& model, std::span<const float> hidden, std::int64_t k) {
+std::vector<RankedLabel> best_of_tree(const Model& model, std::span<const float> hidden, std::int64_t k,
+                                      float threshold) {
   const HuffmanTree& tree = *model.tree;
+  const float least = threshold > 0 ? guarded_log(threshold) : -std::numeric_limits<float>::infinity();
   std::vector<RankedLabel> heap;  // probability holds the logarithm here; its worst entry first
   struct Visit {
     std::int32_t node;
@@ -74,7 +79,7 @@ std::vector<RankedLabel> best_of_tree(const Model& model, std::span<const float>
   while (!open.empty()) {
     const auto [number, score] = open.back();
     open.pop_back();
-    if (std::ssize(heap) == k && score < heap.front().probability) continue;
+    if (score < least || (std::ssize(heap) == k && score < heap.front().probability)) continue;
     const auto& node = tree.nodes[static_cast<std::size_t>(number)];
     if (node.left < 0) {
       heap.push_back({number, score});
@@ -94,17 +99,18 @@ std::vector<RankedLabel> best_of_tree(const Model& model, std::span<const float>
 
 }  // namespace
 
-std::vector<RankedLabel> best_labels(const Model& model, std::span<const float> hidden, std::int64_t k) {
-  return model.tree ? best_of_tree(model, hidden, k) : best_of_all(model, hidden, k);
+std::vector<RankedLabel> best_labels(const Model& model, std::span<const float> hidden, std::int64_t k,
+                                     float threshold) {
+  return model.tree ? best_of_tree(model, hidden, k, threshold) : best_of_all(model, hidden, k, threshold);
 }
 
-std::vector<RankedLabel> classify(const Model& model, std::string_view text, std::int64_t k) {
+std::vector<RankedLabel> classify(const Model& model, std::string_view text, std::int64_t k, float threshold) {
   std::vector<std::int32_t> rows;
   append_line_rows(model, text, rows);
   if (rows.empty()) return {};
   std::vector<float> hidden(static_cast<std::size_t>(model.dim()));
   mean_of_rows(model, rows, hidden);
-  return best_labels(model, hidden, k);
+  return best_labels(model, hidden, k, threshold);
 }
 
 }  // namespace clary::blazingtext

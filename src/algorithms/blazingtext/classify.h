@@ -18,11 +18,13 @@ struct RankedLabel {
   float probability = 0;   // fastText's: exp(log(p + 1e-5)), so up to 1e-5 above p
 };
 
-/// The k best labels (all, when there are fewer), best first; equal ones by number.
+/// The k best labels (all, when there are fewer) whose probability is at least `threshold`, best first; equal ones by
+/// number.
 /// @param hidden  mean of the text's rows, [D]
-std::vector<RankedLabel> best_labels(const Model& model, std::span<const float> hidden, std::int64_t k);
+std::vector<RankedLabel> best_labels(const Model& model, std::span<const float> hidden, std::int64_t k,
+                                     float threshold = 0);
 
 /// The same for a line of text; nothing for a text without a known feature.
-std::vector<RankedLabel> classify(const Model& model, std::string_view text, std::int64_t k);
+std::vector<RankedLabel> classify(const Model& model, std::string_view text, std::int64_t k, float threshold = 0);
 
 }  // namespace clary::blazingtext

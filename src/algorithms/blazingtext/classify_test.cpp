@@ -98,6 +98,9 @@ TEST(HuffmanTree, ProbabilitiesOfAllLabelsSumToOne) {
   EXPECT_NEAR(sum, 1, 1e-3);
   const auto best = classify(model, "good movie", 3);  // the cut search finds the same three
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(best[i].label, all[i].label);
+  const auto likely = classify(model, "good movie", kLabels, all[3].probability - 2e-5F);
+  ASSERT_EQ(likely.size(), 4U);
+  EXPECT_EQ(likely[3].label, all[3].label);
 }
 
 }  // namespace

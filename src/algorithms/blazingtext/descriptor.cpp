@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms/blazingtext/blazingtext.h"
 #include "algorithms/blazingtext/evaluation.h"
+#include "algorithms/blazingtext/pretrained.h"
 
 namespace clary::blazingtext {
 namespace {
@@ -28,7 +29,10 @@ const shell::Descriptor& descriptor() {
     auto validation = text_channel("validation", "The same, for `supervised`; decides early stopping.");
     auto pairs = text_channel(kPairChannel, "Word pairs with human scores for `evaluation` (ours; AWS brings WS-353).");
     pairs.content_types = {}, pairs.input_modes = {"File", "FastFile"};
-    out.channels = {train, validation, pairs};
+    auto vectors = text_channel(kPretrainedChannel,
+                                "Vectors that words begin at (ours): one vectors.txt (*.vec), or a fastText *.bin.");
+    vectors.input_modes = {"File", "FastFile"};
+    out.channels = {train, validation, pairs, vectors};
     out.metrics = {{"train:mean_rho", R"(#mean_rho: (\S+))", "Maximize"},
                    {"validation:accuracy", R"(#validation_accuracy: (\S+))", "Maximize"},
                    {"train:accuracy", R"(#train_accuracy: (\S+))", ""}};

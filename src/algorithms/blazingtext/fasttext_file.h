@@ -21,7 +21,8 @@ Model read_fasttext(std::span<const std::byte> bytes, const std::string& name);
 /// The same from a file, through a mapping. @throws Error also when it cannot be opened
 Model read_fasttext_file(const std::filesystem::path& path);
 
-/// Appears whole or not at all. @throws Error{kInternal} for a quantised model, which is never written
+/// Appears whole or not at all. The input matrix may be a quantised one.
+/// @throws Error{kInternal} for a quantised output matrix, which only fastText writes
 void write_fasttext_file(const Model& model, const std::filesystem::path& path);
 
 }  // namespace clary::blazingtext

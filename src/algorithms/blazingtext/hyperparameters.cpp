@@ -31,6 +31,10 @@ std::vector<Field<H>> common_fields() {
           .about("First step size; it falls to 0 in a straight line."),
       integer("min_count", &H::min_count, 0, kMaxRows).tunable(0, 100).about("Rarer words are left out."),
       integer("vector_dim", &H::vector_dim, 1, kMaxDimension).tunable(32, 300).about("Numbers in a vector (d)."),
+      categorical("tokenizer", &H::tokenizer, {{"none", TextRules::kNone}, {"simple", TextRules::kSimple}})
+          .about(
+              "none: words are what stands between blanks. simple: ASCII letters become small and punctuation words of "
+              "its own, in training and at the endpoint alike."),
       integer("buckets", &H::buckets, 1, 2'000'000'000)
           .tunable(1'000'000, 10'000'000)
           .about("Rows for hashed n-grams: of characters with subwords, of words with word_ngrams above 1."),
@@ -59,6 +63,9 @@ std::vector<Field<H>> word_vector_fields() {
           .about("cbow and skipgram: learn character n-grams too, which give unknown words a vector."),
       integer("min_char", &H::min_char, 1, 1000).about("subwords: characters of the shortest n-gram."),
       integer("max_char", &H::max_char, 1, 1000).about("subwords: characters of the longest n-gram."),
+      boolean("write_word2vec_binary", &H::write_word2vec_binary)
+          .about(
+              "Word vectors: write vectors.word2vec.bin too, the original word2vec's binary form, which gensim reads."),
   };
 }
 
@@ -68,11 +75,20 @@ std::vector<Field<H>> classifier_fields() {
       integer("word_ngrams", &H::word_ngrams, 1, 1000)
           .tunable(1, 3)
           .about("supervised: runs of up to this many words are features."),
+      categorical("loss", &H::loss, {{"softmax", Loss::kSoftmax}, {"ova", Loss::kOneVsAll}})
+          .about("supervised: softmax, where labels compete and a line learns one of its labels at a time, or ova "
+                 "(one-vs-all), where every label has a probability of its own and a line learns all of its labels."),
       boolean("early_stopping", &H::early_stopping)
           .about(
               "supervised: stop when the accuracy on the validation channel no longer grows; keep the best weights."),
       integer("patience", &H::patience, 1, 1'000'000).about("early_stopping: epochs without improvement to wait for."),
       integer("min_epochs", &H::min_epochs, 1, 1'000'000).about("early_stopping: epochs before the first check."),
+      boolean("quantize", &H::quantize)
+          .about("supervised: write model.ftz too, many times smaller, as fastText's quantize does."),
+      boolean("quantize_norms", &H::quantize_norms)
+          .about("quantize: keep the lengths of rows apart from their directions, each to a byte (fastText's qnorm)."),
+      integer("quantize_cutoff", &H::quantize_cutoff, 0, kMaxRows)
+          .about("quantize: keep this many words and n-grams, those with the longest rows; 0 keeps all."),
       free_text("_tuning_objective_metric", &H::tuning_objective_metric).hidden(),
   };
 }

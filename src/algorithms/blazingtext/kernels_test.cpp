@@ -192,7 +192,7 @@ TEST(BlockKernel, AgreesWithPlainLoops) {
 
 /// Lines of one to twenty features.
 struct RandomExamples {
-  std::vector<std::int32_t> features;
+  std::vector<std::int32_t> features, truths;
   std::vector<kernels::Example> examples;
   std::int32_t labels;
 
@@ -203,10 +203,14 @@ struct RandomExamples {
                                1 + static_cast<std::int32_t>(random.below(20)),
                                static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(k)))};
       for (int f = 0; f < example.features; ++f) features.push_back(static_cast<std::int32_t>(random.below(rows)));
+      example.first_truth = static_cast<std::int32_t>(truths.size());
+      for (std::int32_t label = 0; label < k; ++label)
+        if (random.below(3) == 0) truths.push_back(label);
+      example.truths = static_cast<std::int32_t>(truths.size()) - example.first_truth;
       examples.push_back(example);
     }
   }
-  kernels::ExamplePlan view() const { return {features, examples, labels}; }
+  kernels::ExamplePlan view() const { return {features, examples, labels, truths}; }
 };
 
 TEST(ExampleKernel, AgreesWithPlainLoops) {
@@ -218,7 +222,9 @@ TEST(ExampleKernel, AgreesWithPlainLoops) {
       numeric::Floats scratch(kernels::example_scratch(input.fast.stride, labels));
       const kernels::Weights weights{input.fast.values.data(), output.fast.values.data(), input.fast.stride};
       kernels::train_examples(plan.view(), weights, 0.2f, scratch.data());
+      kernels::train_all_labels(plan.view(), weights, 0.2f, scratch.data());
       reference::train_examples(plan.view(), input.plain, output.plain, 0.2f);
+      reference::train_all_labels(plan.view(), input.plain, output.plain, 0.2f);
       EXPECT_LT(input.worst_difference(), 1e-4);
       EXPECT_LT(output.worst_difference(), 1e-4);
       std::vector<std::int32_t> best(plan.examples.size());
@@ -235,28 +241,30 @@ TEST(ExampleKernel, AgreesWithPlainLoops) {
   }
 }
 
-TEST(ExampleKernel, UpdateIsTheNegativeGradientByCentralDifferences) {
-  const std::vector<std::int32_t> features{2, 5, 1, 6};
-  const std::vector<kernels::Example> examples{{0, 4, 1}};
+/// One line of four features and two labels, learned with `train`: the change of every weight must be a step down the
+/// gradient of `loss(h, O)`.
+template <class Train, class LossOf>
+void expect_a_step_down_the_gradient(Train&& train, LossOf&& loss_of) {
+  const std::vector<std::int32_t> features{2, 5, 1, 6}, truths{1, 4};
+  const std::vector<kernels::Example> examples{{0, 4, 1, 0, 2}};
   Twin input(8, 10, 1, 3), output(5, 10, 1, 4);
   const Twin input_before = input, output_before = output;
   const float rate = 0.01f;
   numeric::Floats scratch(kernels::example_scratch(input.fast.stride, 5));
-  kernels::train_examples({features, examples, 5},
-                          {input.fast.values.data(), output.fast.values.data(), input.fast.stride}, rate,
-                          scratch.data());
+  train(kernels::ExamplePlan{features, examples, 5, truths},
+        kernels::Weights{input.fast.values.data(), output.fast.values.data(), input.fast.stride}, rate, scratch.data());
   const auto loss = [&](const reference::Matrix& in, const reference::Matrix& out) {
-    return -std::log(reference::softmax_scores(out, reference::mean_of(in, features))[1]);
+    return loss_of(out, reference::mean_of(in, features));
   };
-  const auto check = [&](const reference::Matrix& before, const TrainingMatrix& after, auto&& loss_of) {
+  const auto check = [&](const reference::Matrix& before, const TrainingMatrix& after, auto&& loss_at) {
     reference::Matrix at = before;
     for (std::int64_t r = 0; r < at.rows; ++r) {
       for (std::int64_t n = 0; n < at.columns; ++n) {
         const double x = at.row(r)[n], e = 1e-5;
         at.row(r)[n] = x + e;
-        const double above = loss_of(at);
+        const double above = loss_at(at);
         at.row(r)[n] = x - e;
-        const double below = loss_of(at);
+        const double below = loss_at(at);
         at.row(r)[n] = x;
         EXPECT_NEAR(static_cast<double>(after.row(r)[n]) - x, -static_cast<double>(rate) * (above - below) / (2 * e),
                     2e-6);
@@ -265,6 +273,19 @@ TEST(ExampleKernel, UpdateIsTheNegativeGradientByCentralDifferences) {
   };
   check(output_before.plain, output.fast, [&](const auto& at) { return loss(input_before.plain, at); });
   check(input_before.plain, input.fast, [&](const auto& at) { return loss(at, output_before.plain); });
+}
+
+TEST(ExampleKernel, UpdateIsTheNegativeGradientByCentralDifferences) {
+  expect_a_step_down_the_gradient(kernels::train_examples, [](const auto& out, const auto& h) {
+    return -std::log(reference::softmax_scores(out, h)[1]);
+  });
+}
+
+TEST(ExampleKernel, OneVsAllUpdateIsTheNegativeGradientByCentralDifferences) {
+  expect_a_step_down_the_gradient(kernels::train_all_labels, [](const auto& out, const auto& h) {
+    const auto p = reference::sigmoid_scores(out, h);
+    return -std::log(p[1]) - std::log(p[4]) - std::log(1 - p[0]) - std::log(1 - p[2]) - std::log(1 - p[3]);
+  });
 }
 
 TEST(TokenBorders, AgreeWithAByteLoopAtEveryOffset) {

@@ -37,7 +37,8 @@ struct Model {
   /// Buckets that pruning kept: bucket -> row after the words. Not engaged: all, each at its own row.
   std::optional<std::unordered_map<std::int32_t, std::int32_t>> kept_buckets;
 
-  std::optional<HuffmanTree> tree;  // of a foreign classifier with hierarchical softmax
+  TextRules tokenizer = TextRules::kNone;  // what requests' text goes through first, as the training text did
+  std::optional<HuffmanTree> tree;         // of a foreign classifier with hierarchical softmax
 
   /// For questions after the nearest words of the finished model.
   std::shared_ptr<LazyNeighbours> neighbours = std::make_shared<LazyNeighbours>();
@@ -47,8 +48,9 @@ struct Model {
 
   // The shell's side: the files of model.tar.gz (model_files.cpp) and the answers of an endpoint (answer.cpp).
 
-  /// A classifier: model.bin. Word vectors: vectors.txt, vectors.bin, and eval.json when the job asks for `evaluation`
-  /// and the word pairs are at hand. Host 1 writes; the others only say so.
+  /// A classifier: model.bin, and model.ftz when the job asks for `quantize`. Word vectors: vectors.txt, vectors.bin,
+  /// vectors.word2vec.bin with `write_word2vec_binary`, and eval.json when the job asks for `evaluation` and the word
+  /// pairs are at hand. tokenizer.json when there is one. Host 1 writes; the others only say so.
   void save(const std::filesystem::path& dir, shell::TrainContext& context) const;
   /// A folder that save() wrote, or any folder with one fastText file (*.bin, *.ftz) or one vectors.txt (*.vec).
   /// @throws Error{kMalformed}, Error{kInvalid}

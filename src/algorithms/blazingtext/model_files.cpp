@@ -7,6 +7,8 @@
 #include "algorithms/blazingtext/evaluation.h"
 #include "algorithms/blazingtext/fasttext_file.h"
 #include "algorithms/blazingtext/model.h"
+#include "algorithms/blazingtext/quantize.h"
+#include "algorithms/blazingtext/simple_text.h"
 #include "algorithms/blazingtext/vectors_text.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -54,10 +56,21 @@ fs::path model_file(const fs::path& dir) {
       "the model archive holds no model.bin, vectors.bin, *.ftz or vectors.txt at its top, but " + names_of(files));
 }
 
-void save_word_vectors(const Model& model, const fs::path& dir, shell::TrainContext& context) {
+void save_word_vectors(const Model& model, const Hyperparameters& h, const fs::path& dir,
+                       shell::TrainContext& context) {
   write_vectors_text(model, dir / "vectors.txt");
   write_fasttext_file(model, dir / "vectors.bin");
-  if (schema().parse(context.hyperparameters()).evaluates()) evaluate(model, dir, context);
+  if (h.write_word2vec_binary) write_vectors_binary(model, dir / "vectors.word2vec.bin");
+  if (h.evaluates()) evaluate(model, dir, context);
+}
+
+void save_classifier(const Model& model, const Hyperparameters& h, const fs::path& dir, shell::TrainContext& context) {
+  write_fasttext_file(model, dir / "model.bin");
+  if (!h.quantize) return;
+  numeric::Team team(context.threads());
+  write_fasttext_file(quantized(model, {h.quantize_norms, h.quantize_cutoff, context.seed()}, team), dir / "model.ftz");
+  context.log().info("Quantised: model.bin {} bytes, model.ftz {} bytes", fs::file_size(dir / "model.bin"),
+                     fs::file_size(dir / "model.ftz"));
 }
 
 }  // namespace
@@ -65,16 +78,20 @@ void save_word_vectors(const Model& model, const fs::path& dir, shell::TrainCont
 void Model::save(const fs::path& dir, shell::TrainContext& context) const {
   if (!context.hosts().is_first())
     return context.log().info("Training is over on this machine; host 1 writes the model.");
+  const Hyperparameters h = schema().parse(context.hyperparameters());
   if (is_supervised())
-    write_fasttext_file(*this, dir / "model.bin");
+    save_classifier(*this, h, dir, context);
   else
-    save_word_vectors(*this, dir, context);
+    save_word_vectors(*this, h, dir, context);
+  write_tokenizer(tokenizer, dir);
 }
 
 Model Model::load(const fs::path& dir) {
   const fs::path file = model_file(dir);
-  return is_binary(file) ? read_fasttext_file(file)
-                         : read_vectors_text(read_file(file, kMaxTextFile), file.filename().string());
+  Model out = is_binary(file) ? read_fasttext_file(file)
+                              : read_vectors_text(read_file(file, kMaxTextFile), file.filename().string());
+  out.tokenizer = read_tokenizer(dir);
+  return out;
 }
 
 }  // namespace clary::blazingtext

@@ -8,8 +8,11 @@
 namespace clary::blazingtext {
 namespace {
 
+// Ours:
+constexpr double kHardlyLearned = 0.1;  // this share of the way from always guessing the same to perfect
+constexpr double kThinned = 0.1;        // share of the text
+constexpr double kRarelySeen = 10;      // times a word
 /// As printed in the logs that users have: a new best is worth storing.
-constexpr double kHardlyLearned = 0.1;  // ours: this share of the way from chance to perfect
 constexpr const char* kImproved = "Validation accuracy improved! Storing best weights...";
 
 }  // namespace
@@ -27,11 +30,17 @@ void Report::processing(const std::string& path, std::uint64_t bytes) {
 
 void Report::words_read(std::int64_t tokens) { log_.plain(fmt::format("Read {}M words", tokens / 1'000'000)); }
 
-void Report::vocabulary(std::int64_t words, std::int64_t labels) {
-  labels_ = labels;
+void Report::vocabulary(std::int64_t words, std::int64_t labels, std::int64_t largest_label) {
+  labels_ = labels, largest_label_ = largest_label;
   log_.plain(fmt::format("Number of words:  {}", words));
   if (hyperparameters_.is_supervised()) log_.plain(fmt::format("Number of labels:  {}", labels));
 }
+
+void Report::pretrained_words(const std::string& file, std::int64_t added) {
+  log_.info("Pretrained vectors from {}: {} of its words are not in the text and join the vocabulary.", file, added);
+}
+
+void Report::pretrained_vectors(std::int64_t found) { log_.info("{} words begin at pretrained vectors.", found); }
 
 void Report::validation_loading(const std::string& path) {
   log_.plain(fmt::format("Loading validation data from {}", path));
@@ -65,12 +74,34 @@ void Report::accuracy(const std::string& set, double accuracy, std::int64_t exam
   log_.plain(fmt::format("#{}_accuracy: {:.4g}", set, accuracy));
   log_.plain(fmt::format("Number of {} examples: {}", set, examples));
   if (set != "train" || labels_ < 2) return;
-  const double chance = 1.0 / static_cast<double>(labels_);
-  if (accuracy < chance + kHardlyLearned * (1 - chance))
+  const double guess =
+      std::clamp(static_cast<double>(largest_label_) / static_cast<double>(std::max(examples, labels_)),
+                 1.0 / static_cast<double>(labels_), 1.0);
+  if (accuracy < guess + kHardlyLearned * (1 - guess))
     log_.warn(
-        "The classifier is hardly better than chance on its own training data. On few lines the defaults "
-        "(learning_rate={}, epochs={}) are too small: try learning_rate 0.1 to 1, more epochs, or a lower min_count.",
-        hyperparameters_.learning_rate, hyperparameters_.epochs);
+        "The classifier is hardly better on its own training data than always answering the most frequent label "
+        "({:.4g}). "
+        "On few lines the defaults are too small: try learning_rate 0.1 to 1 (now {}), more epochs (now {}), or a "
+        "lower "
+        "min_count (now {}).",
+        guess, hyperparameters_.learning_rate, hyperparameters_.epochs, hyperparameters_.min_count);
+}
+
+void Report::thinning(double known, double kept, std::int64_t words) {
+  const double seen =
+      kept * static_cast<double>(hyperparameters_.epochs) / static_cast<double>(std::max<std::int64_t>(words, 1));
+  if (kept < kThinned * known)
+    log_.warn(
+        "Thinning of frequent words leaves {:.2g}% of the text, so the vectors hardly learn. In a text of few "
+        "different "
+        "words each is frequent: raise sampling_threshold (now {}), to 0.01 for example.",
+        100 * kept / known, hyperparameters_.sampling_threshold);
+  else if (seen < kRarelySeen)
+    log_.warn(
+        "The text is small for its {} words: in {} epochs a word is learned {:.2g} times on average, too few to move "
+        "its "
+        "vector far. Give more text, more epochs or a higher min_count (now {}).",
+        words, hyperparameters_.epochs, seen, hyperparameters_.min_count);
 }
 
 }  // namespace clary::blazingtext

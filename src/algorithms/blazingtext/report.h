@@ -23,7 +23,15 @@ class Report {
   /// "Read 17M words"
   void words_read(std::int64_t tokens);
   /// "Number of words:  71290", and of labels in supervised mode
-  void vocabulary(std::int64_t words, std::int64_t labels);
+  /// @param largest_label  lines with the most frequent label
+  void vocabulary(std::int64_t words, std::int64_t labels, std::int64_t largest_label = 0);
+  /// Ours, silent unless something is amiss: warns when thinning leaves under a tenth of the text, or when all epochs
+  /// together show a word fewer than ten times on average; such vectors stay near where they began.
+  /// @param known  words of the text that are in the vocabulary of `words`; @param kept  of them, after thinning
+  void thinning(double known, double kept, std::int64_t words);
+  /// Ours: words of the channel `pretrained` that the text lacks, and words that begin at its vectors.
+  void pretrained_words(const std::string& file, std::int64_t added);
+  void pretrained_vectors(std::int64_t found);
   void validation_loading(const std::string& path);
   void validation_loaded();
   /// "Alpha: 0.0490  Progress: 2.07%  Million Words/sec: 3.95"; framed by ##### in supervised mode.
@@ -34,14 +42,15 @@ class Report {
   void validation_accuracy(double accuracy, std::int64_t bad_epochs, int threads);
   /// "Training finished!", throughput and time.
   void finished(double words_per_second, double seconds);
-  /// "#train_accuracy: 0.9866" and "Number of train examples: 112000"; a warning when the training hardly learned.
+  /// "#train_accuracy: 0.9866" and "Number of train examples: 112000"; a warning when the training hardly learned: less
+  /// than a tenth of the way from the share of the most frequent label to 1.
   /// @param set  "train" or "validation"
   void accuracy(const std::string& set, double accuracy, std::int64_t examples);
 
  private:
   shell::TrainLog& log_;
   const Hyperparameters& hyperparameters_;
-  std::int64_t labels_ = 0;
+  std::int64_t labels_ = 0, largest_label_ = 0;
 };
 
 }  // namespace clary::blazingtext

@@ -70,15 +70,33 @@ TEST_F(BlazingTextReport, ClassifiersPrintTheLinesOfThePublishedLog) {
 TEST_F(BlazingTextReport, WarnsWhenTheClassifierHardlyLearned) {
   const Hyperparameters h = schema().parse({{"mode", "supervised"}});
   Report report(log_, h);
-  report.vocabulary(1000, 20);
+  report.vocabulary(1000, 20, 600);
   take();
   report.accuracy("train", 0.064, 11314);
   auto out = take();
   ASSERT_EQ(out.size(), 4U);
-  EXPECT_THAT(out[3], HasSubstr("hardly better than chance"));
+  EXPECT_THAT(out[3], HasSubstr("always answering the most frequent label (0.05303)"));
+  EXPECT_THAT(out[3], HasSubstr("learning_rate 0.1 to 1 (now 0.05), more epochs (now 5)"));
   report.accuracy("validation", 0.05, 7532);
   report.accuracy("train", 0.7, 11314);
   EXPECT_EQ(take().size(), 6U);
+  report.vocabulary(1000, 2, 9000);  // nine lines in ten have one label: 0.9 is nothing learned
+  take();
+  report.accuracy("train", 0.9, 10'000);
+  EXPECT_EQ(take().size(), 4U);
+  report.accuracy("train", 0.92, 10'000);
+  EXPECT_EQ(take().size(), 3U);
+}
+
+TEST_F(BlazingTextReport, WarnsWhenThinningOrATinyTextLeavesWordsUnlearned) {
+  const Hyperparameters h = schema().parse({{"mode", "skipgram"}});
+  Report report(log_, h);
+  report.thinning(17e6, 8e6, 70'000);
+  EXPECT_TRUE(take().empty());
+  report.thinning(30'000, 1000, 16);
+  EXPECT_THAT(take(), ElementsAre(HasSubstr("leaves 3.3% of the text")));
+  report.thinning(3000, 1500, 1500);
+  EXPECT_THAT(take(), ElementsAre(HasSubstr("a word is learned 5 times on average")));
 }
 
 }  // namespace

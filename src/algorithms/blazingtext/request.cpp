@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include <charconv>
+#include <optional>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -42,6 +43,27 @@ void with_parser(std::size_t bytes, Use&& use) {
   use(own);
 }
 
+constexpr const char* kThresholdRule = "threshold must be a number from 0 to 1";
+
+/// How many labels a request wants, and how probable they must be.
+struct Limits {
+  std::int64_t k = 1;
+  float threshold = 0;
+};
+
+float threshold_of(double value, const std::string& where) {
+  if (!(value >= 0 && value <= 1)) bad(where, kThresholdRule);
+  return static_cast<float>(value);
+}
+
+float threshold_of(const dom::object& object, const std::string& where, float otherwise) {
+  dom::element value;
+  if (object["threshold"].get(value) != simdjson::SUCCESS) return otherwise;
+  double threshold = 0;
+  if (value.get(threshold) != simdjson::SUCCESS) bad(where, kThresholdRule);
+  return threshold_of(threshold, where);
+}
+
 std::int64_t k_of(const dom::object& object, const std::string& where, std::int64_t otherwise = 1) {
   dom::element value;
   if (object["k"].get(value) != simdjson::SUCCESS) return otherwise;
@@ -56,8 +78,12 @@ std::string text_of(const dom::element& value, const std::string& where) {
   return std::string(text);
 }
 
-/// {"source": text}, {"nn": word} or {"sentence": text}, with an optional k.
-Query query_of(const dom::object& object, const std::string& where, std::int64_t k) {
+Query text_query(std::string text, const Limits& limits) {
+  return {std::move(text), limits.k, Query::Kind::kText, limits.threshold};
+}
+
+/// {"source": text}, {"nn": word} or {"sentence": text}, with an optional k and threshold.
+Query query_of(const dom::object& object, const std::string& where, const Limits& limits) {
   struct Form {
     const char* key;
     Query::Kind kind;
@@ -66,8 +92,10 @@ Query query_of(const dom::object& object, const std::string& where, std::int64_t
                            Form{"sentence", Query::Kind::kSentence}}) {
     dom::element value;
     if (object[form.key].get(value) != simdjson::SUCCESS) continue;
-    const std::int64_t usual = form.kind == Query::Kind::kNeighbours && k == 1 ? kUsualNeighbours : k;
-    return {text_of(value, where + ": " + form.key), k_of(object, where, usual), form.kind};
+    const bool neighbours = form.kind == Query::Kind::kNeighbours;
+    return {text_of(value, where + ": " + form.key),
+            k_of(object, where, neighbours && limits.k == 1 ? kUsualNeighbours : limits.k), form.kind,
+            threshold_of(object, where, limits.threshold)};
   }
   bad(where, R"(must be {"source": "text"}, and optionally "k": 2)");
 }
@@ -80,18 +108,18 @@ std::vector<Query> json_queries(std::string_view body) {
     dom::array instances;
     if (root.get(object) != simdjson::SUCCESS || object["instances"].get(instances) != simdjson::SUCCESS)
       bad("body", R"(must be {"instances": ["text", ...]}, and optionally "configuration": {"k": 2})");
-    std::int64_t k = 1;
+    Limits limits;
     if (dom::element given; object["configuration"].get(given) == simdjson::SUCCESS && !given.is_null()) {
       if (given.get(configuration) != simdjson::SUCCESS) bad("configuration", "must be an object");
-      k = k_of(configuration, "configuration");
+      limits = {k_of(configuration, "configuration"), threshold_of(configuration, "configuration", 0)};
     }
     for (const dom::element instance : instances) {
       const std::string where = fmt::format("instances[{}]", out.size());
       dom::object form;
       if (instance.get(form) == simdjson::SUCCESS)
-        out.push_back(query_of(form, where, k));
+        out.push_back(query_of(form, where, limits));
       else
-        out.push_back({text_of(instance, where), k});
+        out.push_back(text_query(text_of(instance, where), limits));
     }
   });
   return out;
@@ -118,20 +146,30 @@ std::vector<Query> json_line_queries(std::string_view body) {
       const auto root = parsed(parser, line, where);
       dom::object object;
       if (root.get(object) != simdjson::SUCCESS) bad(where, R"(must be {"source": "text"}, and optionally "k": 2)");
-      out.push_back(query_of(object, where, 1));
+      out.push_back(query_of(object, where, {}));
     });
   });
   return out;
 }
 
-std::int64_t k_parameter(const formats::ContentType& type) {
-  const auto text = type.parameter("k");
-  if (!text) return 1;
-  std::int64_t k = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), k);
-  if (error != std::errc() || end != text->data() + text->size() || k < 1)
-    bad("content type", "k must be an integer of at least 1");
-  return k;
+/// The whole of a content type's parameter as a number; nothing when it is none.
+template <class T>
+std::optional<T> number_of(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
+
+/// `; k=2; threshold=0.5`
+Limits limits_of(const formats::ContentType& type) {
+  Limits out;
+  if (const auto text = type.parameter("k")) {
+    out.k = number_of<std::int64_t>(*text).value_or(0);
+    if (out.k < 1) bad("content type", "k must be an integer of at least 1");
+  }
+  if (const auto text = type.parameter("threshold"))
+    out.threshold = threshold_of(number_of<double>(*text).value_or(-1), "content type");
+  return out;
 }
 
 void require_utf8(std::string_view line, std::size_t number) {
@@ -139,18 +177,18 @@ void require_utf8(std::string_view line, std::size_t number) {
 }
 
 std::vector<Query> text_queries(const formats::ContentType& type, std::string_view body) {
-  const std::int64_t k = k_parameter(type);
+  const Limits limits = limits_of(type);
   std::vector<Query> out;
   for_each_line(body, [&](std::string_view line, std::size_t number) {
     require_utf8(line, number);
-    out.push_back({std::string(line), k});
+    out.push_back(text_query(std::string(line), limits));
   });
   return out;
 }
 
 /// One field a line: quoted, with "" for a quote and line ends inside, or the line as it is, commas included.
 std::vector<Query> csv_queries(const formats::ContentType& type, std::string_view body) {
-  const std::int64_t k = k_parameter(type);
+  const Limits limits = limits_of(type);
   std::vector<Query> out;
   std::size_t number = 1;
   while (!body.empty()) {
@@ -174,7 +212,7 @@ std::vector<Query> csv_queries(const formats::ContentType& type, std::string_vie
     body.remove_prefix(std::min(std::min(body.find('\n', at), body.size()) + 1, body.size()));
     require_utf8(text, first_line);
     ++number;
-    if (!text.empty()) out.push_back({std::move(text), k});
+    if (!text.empty()) out.push_back(text_query(std::move(text), limits));
   }
   return out;
 }

@@ -24,6 +24,13 @@ SubSampler::SubSampler(std::span<const std::int64_t> counts, std::int64_t tokens
   }
 }
 
+double SubSampler::kept(std::span<const std::int64_t> counts) const {
+  double out = 0;
+  for (std::size_t w = 0; w < counts.size(); ++w)
+    out += static_cast<double>(counts[w]) * (limits_[w] == kAlways ? 1 : static_cast<double>(limits_[w]) * 0x1p-32);
+  return out;
+}
+
 NegativeSampler::NegativeSampler(std::span<const std::int64_t> counts, double power) : cells_(counts.size()) {
   std::vector<double> share(counts.size());
   double sum = 0;

@@ -19,6 +19,8 @@ class SubSampler {
     const std::uint32_t limit = limits_[static_cast<std::size_t>(word)];
     return limit == kAlways || static_cast<std::uint32_t>(random.next() >> 32) < limit;
   }
+  /// Tokens of the text that are kept, on average.
+  double kept(std::span<const std::int64_t> counts) const;
 
  private:
   static constexpr std::uint32_t kAlways = ~std::uint32_t{0};

@@ -16,7 +16,7 @@ void add_word_vector_settings(Settings& out, const Hyperparameters& h) {
 
 void add_classifier_settings(Settings& out, const Hyperparameters& h) {
   out.architecture = Architecture::kSupervised;
-  out.loss = Loss::kSoftmax;
+  out.loss = h.loss;
   out.word_ngrams = narrow(h.word_ngrams);
   if (h.word_ngrams > 1) out.buckets = narrow(h.buckets);
 }

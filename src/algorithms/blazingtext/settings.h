@@ -10,7 +10,6 @@ namespace clary::blazingtext {
 
 /// Values as in the file.
 enum class Architecture : std::int32_t { kCbow = 1, kSkipgram = 2, kSupervised = 3 };
-enum class Loss : std::int32_t { kHierarchicalSoftmax = 1, kNegativeSampling = 2, kSoftmax = 3, kOneVsAll = 4 };
 
 struct Settings {
   std::int32_t dim = 100, window_size = 5, epochs = 5, min_count = 5, negative_samples = 5, word_ngrams = 1;

@@ -2,6 +2,7 @@
 // The kernels' sums again as plain loops in double precision, for tests.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -97,15 +98,19 @@ inline std::vector<double> softmax_scores(const Matrix& output, const std::vecto
   return p;
 }
 
-inline void train_examples(const kernels::ExamplePlan& plan, Matrix& input, Matrix& output, double rate) {
+/// Both losses share all but the errors of the labels.
+/// @param probabilities  of all labels given h; @param wanted  (example, k): 1 or 0
+template <class Probabilities, class Wanted>
+void train_lines(const kernels::ExamplePlan& plan, Matrix& input, Matrix& output, double rate,
+                 Probabilities&& probabilities, Wanted&& wanted) {
   for (const kernels::Example& example : plan.examples) {
     const auto rows = plan.features.subspan(static_cast<std::size_t>(example.first_feature),
                                             static_cast<std::size_t>(example.features));
     const auto h = mean_of(input, rows);
-    const auto p = softmax_scores(output, h);
+    const std::vector<double> p = probabilities(h);
     std::vector<double> g(h.size());
-    for (std::int64_t k = 0; k < output.rows; ++k) {
-      const double a = rate * ((k == example.label ? 1 : 0) - p[static_cast<std::size_t>(k)]);
+    for (std::int32_t k = 0; k < plan.labels; ++k) {
+      const double a = rate * (wanted(example, k) - p[static_cast<std::size_t>(k)]);
       for (std::size_t n = 0; n < h.size(); ++n) {
         g[n] += a * output.row(k)[n];
         output.row(k)[n] += a * h[n];
@@ -114,6 +119,31 @@ inline void train_examples(const kernels::ExamplePlan& plan, Matrix& input, Matr
     for (const std::int32_t row : rows)
       for (std::size_t n = 0; n < h.size(); ++n) input.row(row)[n] += g[n] / static_cast<double>(rows.size());
   }
+}
+
+inline std::vector<double> sigmoid_scores(const Matrix& output, const std::vector<double>& h) {
+  std::vector<double> p;
+  for (std::int64_t k = 0; k < output.rows; ++k) p.push_back(sigmoid(dot(output.row(k), h.data(), output.columns)));
+  return p;
+}
+
+inline std::span<const std::int32_t> truths_of(const kernels::ExamplePlan& plan, const kernels::Example& example) {
+  return plan.truths.subspan(static_cast<std::size_t>(example.first_truth), static_cast<std::size_t>(example.truths));
+}
+
+inline void train_all_labels(const kernels::ExamplePlan& plan, Matrix& input, Matrix& output, double rate) {
+  train_lines(
+      plan, input, output, rate, [&](const auto& h) { return sigmoid_scores(output, h); },
+      [&](const auto& example, std::int32_t k) {
+        const auto truths = truths_of(plan, example);
+        return std::find(truths.begin(), truths.end(), k) != truths.end() ? 1.0 : 0.0;
+      });
+}
+
+inline void train_examples(const kernels::ExamplePlan& plan, Matrix& input, Matrix& output, double rate) {
+  train_lines(
+      plan, input, output, rate, [&](const auto& h) { return softmax_scores(output, h); },
+      [](const auto& example, std::int32_t k) { return k == example.label ? 1.0 : 0.0; });
 }
 
 }  // namespace clary::blazingtext::reference

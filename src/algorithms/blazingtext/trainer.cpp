@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "algorithms/blazingtext/simple_text.h"
 #include "base/error.h"
 
 namespace clary::blazingtext {
@@ -19,6 +20,14 @@ void check_finite(const Hyperparameters& h, const Model& model) {
                 fmt::format("learning_rate: with {} the weights grew beyond all numbers; give less", h.learning_rate));
 }
 
+/// The channel's text by the tokenizer that the job asks for.
+Corpus text_of(shell::Channel& channel, TextRules rules) {
+  Corpus out = corpus_of(channel);
+  if (rules == TextRules::kSimple)
+    out.open = [open = std::move(out.open)](const TextOptions& options) { return simple_text(open(options)); };
+  return out;
+}
+
 }  // namespace
 
 Model train(const Hyperparameters& h, shell::TrainContext& context) {
@@ -29,14 +38,16 @@ Model train(const Hyperparameters& h, shell::TrainContext& context) {
   check_job(h, shape);
   Report report(context.log(), h);
   report.running(context.hosts());
-  TrainingJob job{h, corpus_of(context.channel("train")), std::nullopt, report};
-  if (h.is_supervised() && shape.has_validation) job.validation = corpus_of(context.channel("validation"));
+  TrainingJob job{h, text_of(context.channel("train"), h.tokenizer), std::nullopt, report};
+  if (h.is_supervised() && shape.has_validation) job.validation = text_of(context.channel("validation"), h.tokenizer);
   job.threads = context.threads();
   job.seed = context.seed();
   job.stopped = [&context] { return context.stop_requested(); };
   if (shape.instances > 1) job.hosts = &context.collective();
+  if (context.has_channel(kPretrainedChannel)) job.pretrained.emplace(context.channel(kPretrainedChannel));
   Model model = h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
   check_finite(h, model);
+  model.tokenizer = h.tokenizer;
   if (!context.hosts().is_first())
     context.log().info("Training is finished on this host; the model is written by {}.", context.hosts().names.front());
   return model;

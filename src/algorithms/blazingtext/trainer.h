@@ -8,6 +8,7 @@
 #include "algorithms/blazingtext/corpus.h"
 #include "algorithms/blazingtext/hyperparameters.h"
 #include "algorithms/blazingtext/model.h"
+#include "algorithms/blazingtext/pretrained.h"
 #include "algorithms/blazingtext/report.h"
 #include "learning/collective/collective.h"
 #include "learning/shell/train_context.h"
@@ -24,6 +25,7 @@ struct TrainingJob {
   std::uint64_t seed = 1;
   std::function<bool()> stopped = [] { return false; };
   collective::Collective* hosts = nullptr;  // null: one host
+  std::optional<PretrainedVectors> pretrained{};
 };
 
 /// skipgram, cbow, batch_skipgram. When stopped, the vectors as they are.

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "algorithms/blazingtext/classify.h"
 #include "algorithms/blazingtext/early_stopping.h"
 #include "algorithms/blazingtext/random.h"
 #include "algorithms/blazingtext/synchronisation.h"
@@ -283,6 +284,25 @@ TEST(Classifier, LearnsEveryLabelOfALine) {
   EXPECT_GT(score("both", "__label__a"), score("both", "__label__c") + 1);
   EXPECT_GT(score("both", "__label__b"), score("both", "__label__c") + 1);
   EXPECT_GT(score("only", "__label__a"), score("only", "__label__b") + 1);
+}
+
+TEST(Classifier, OneVsAllGivesEveryLabelAProbabilityOfItsOwn) {
+  Training t(Mode::kSupervised);
+  t.h.word_ngrams = 1, t.h.epochs = 100, t.h.learning_rate = 0.5, t.h.min_count = 1, t.h.loss = Loss::kOneVsAll;
+  std::string text;
+  for (int i = 0; i < 50; ++i)
+    text += "__label__a both __label__b __label__a\nonly __label__a\n__label__c neither nor\n";
+  const Model model = t.run(text);
+  EXPECT_EQ(model.settings.loss, Loss::kOneVsAll);
+  const auto labels = [&](const std::string& words) {
+    std::string out;
+    for (const auto& ranked : classify(model, words, 9, 0.5)) out += model.dictionary.label(ranked.label).substr(9);
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  EXPECT_EQ(labels("both"), "ab");
+  EXPECT_EQ(labels("only"), "a");
+  EXPECT_EQ(labels("neither"), "c");
 }
 
 TEST(Classifier, NamesWhatIsMissing) {

@@ -66,7 +66,11 @@ std::string_view take_line(std::string_view& text) {
 
 }  // namespace
 
-void write_vectors_text(const Model& model, const std::filesystem::path& path) {
+namespace {
+
+/// @param append  (text, vector) writes the numbers of one word
+template <class Append>
+void write_vectors(const Model& model, const std::filesystem::path& path, Append&& append) {
   const std::filesystem::path unfinished = path.string() + ".tmp";
   {
     const UniqueFd fd = open_file(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
@@ -79,7 +83,7 @@ void write_vectors_text(const Model& model, const std::filesystem::path& path) {
       append_word_rows(model, word, id, rows);
       mean_of_rows(model, rows, vector);
       out += word;
-      for (const float value : vector) out += ' ', append_float(out, value);
+      append(out, vector);
       out += '\n';
       if (out.size() >= kWriteBytes) write_all(fd.get(), out, unfinished.string()), out.clear();
     }
@@ -88,28 +92,54 @@ void write_vectors_text(const Model& model, const std::filesystem::path& path) {
   std::filesystem::rename(unfinished, path);
 }
 
-Model read_vectors_text(std::string_view text, const std::string& name) {
-  Line head(take_line(text), name, 1);
-  const auto words = head.number<std::int64_t>("number of words");
-  const auto dim = head.number<std::int64_t>("dimension");
+}  // namespace
+
+void write_vectors_text(const Model& model, const std::filesystem::path& path) {
+  write_vectors(model, path, [](std::string& out, std::span<const float> vector) {
+    for (const float value : vector) out += ' ', append_float(out, value);
+  });
+}
+
+void write_vectors_binary(const Model& model, const std::filesystem::path& path) {
+  write_vectors(model, path, [](std::string& out, std::span<const float> vector) {
+    out.append(" ").append(reinterpret_cast<const char*>(vector.data()), vector.size_bytes());
+  });
+}
+
+VectorsHead read_vectors_head(std::string_view line, const std::string& name) {
+  Line head(line, name, 1);
+  VectorsHead out;
+  out.words = head.number<std::int64_t>("number of words");
+  out.dim = head.number<std::int64_t>("dimension");
   if (!head.field().empty()) head.fail("must be `<number of words> <dimension>`");
-  if (dim < 1 || dim > kMaxTextDimension)
-    head.fail(fmt::format("dimension is {}, must be 1 to {}", dim, kMaxTextDimension));
+  if (out.words < 0) head.fail(fmt::format("{} words", out.words));
+  if (out.dim < 1 || out.dim > kMaxTextDimension)
+    head.fail(fmt::format("dimension is {}, must be 1 to {}", out.dim, kMaxTextDimension));
+  return out;
+}
+
+std::string_view read_vector_line(std::string_view text, const std::string& name, std::int64_t number,
+                                  std::span<float> vector) {
+  Line line(text, name, number);
+  const auto word = line.field();
+  if (word.empty()) line.fail("holds no word, but line 1 tells of more words");
+  for (float& value : vector) value = line.number<float>("a vector's number");
+  if (!vector.empty() && !line.field().empty()) line.fail(fmt::format("has more than {} numbers", vector.size()));
+  return word;
+}
+
+Model read_vectors_text(std::string_view text, const std::string& name) {
+  const auto [words, dim] = read_vectors_head(take_line(text), name);
   // A line is at least a letter and, for every number, a blank and a digit; the last one may lack its newline.
-  if (words < 0 || words > kMaxRows || words > static_cast<std::int64_t>(text.size() + 1) / (2 * dim + 2))
-    head.fail(fmt::format("{} words of {} numbers cannot stand in {} bytes", words, dim, text.size()));
+  if (words > kMaxRows || words > static_cast<std::int64_t>(text.size() + 1) / (2 * dim + 2))
+    throw Error(Kind::kMalformed, fmt::format("{}: line 1: {} words of {} numbers cannot stand in {} bytes", name,
+                                              words, dim, text.size()));
   Model out;
   out.settings.dim = static_cast<std::int32_t>(dim);
   out.input = Matrix(words, dim);
   out.dictionary.nwords = words;
-  for (std::int64_t row = 0; row < words; ++row) {
-    Line line(take_line(text), name, row + 2);
-    const auto word = line.field();
-    if (word.empty()) line.fail(fmt::format("holds no word; line 1 says there are {} lines", words));
-    out.dictionary.words.emplace_back(word);
-    for (float& value : out.input.row(row)) value = line.number<float>("a vector's number");
-    if (!line.field().empty()) line.fail(fmt::format("has more than {} numbers", dim));
-  }
+  for (std::int64_t row = 0; row < words; ++row)
+    out.dictionary.words.emplace_back(read_vector_line(take_line(text), name, row + 2, out.input.row(row)));
   out.dictionary.counts.assign(out.dictionary.words.size(), 1);
   out.dictionary.build_index();
   return out;

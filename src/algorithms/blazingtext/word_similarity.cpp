@@ -11,14 +11,12 @@
 #include <unordered_map>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "base/text.h"
 
 namespace clary::blazingtext {
 namespace {
 
-constexpr std::uint64_t kMaxPairFile = 64ULL << 20;  // ours
-constexpr double kCosineGuard = 1e-6;                // the published script adds it to every number of both vectors
+constexpr double kCosineGuard = 1e-6;  // the published script adds it to every number of both vectors
 
 std::vector<std::string_view> fields_of(std::string_view line) {
   std::vector<std::string_view> out;
@@ -142,20 +140,6 @@ Json evaluation_json(const std::vector<PairListResult>& results) {
     out[result.name] = {
         {"not_found", result.not_found}, {"spearmans_rho", result.rho}, {"total_pairs", result.total_pairs}};
   out["mean_rho"] = mean_rho(results);
-  return out;
-}
-
-std::vector<PairList> read_pair_lists(const std::filesystem::path& folder) {
-  std::vector<PairList> out;
-  std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, missing)) {
-    const auto& path = entry.path();
-    const std::string name = path.filename().string();
-    if (!entry.is_regular_file() || name.starts_with('.') || path.extension() != ".txt") continue;
-    if (name == "questions-words.txt") continue;  // analogies, which often lie beside the pairs
-    out.push_back({name, read_word_pairs(read_file(path, kMaxPairFile), name)});
-  }
-  std::sort(out.begin(), out.end(), [](const PairList& a, const PairList& b) { return a.name < b.name; });
   return out;
 }
 

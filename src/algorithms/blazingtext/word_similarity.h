@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,8 +46,5 @@ PairListResult score_pairs(const Model& model, const PairList& list);
 /// eval.json: the lists by name, and `mean_rho`, the plain mean of their rhos.
 Json evaluation_json(const std::vector<PairListResult>& results);
 double mean_rho(const std::vector<PairListResult>& results);
-
-/// Every *.txt of a folder, by name. @throws Error{kMalformed}
-std::vector<PairList> read_pair_lists(const std::filesystem::path& folder);
 
 }  // namespace clary::blazingtext

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "algorithms/blazingtext/evaluation.h"
 #include "algorithms/blazingtext/test_model.h"
 #include "algorithms/blazingtext/vectors_text.h"
 #include "base/error.h"
@@ -81,7 +82,7 @@ TEST(WordSimilarity, BadLinesAreNamed) {
 TEST(WordSimilarity, PublishedListsRead) {
   const auto folder = std::filesystem::path(CLARY_SHARED_DATA) / "wordsim";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no " << folder;
-  const auto lists = read_pair_lists(folder);
+  const auto [lists, analogies] = read_lists(folder);
   ASSERT_EQ(lists.size(), 3U);
   EXPECT_EQ(lists[0].name, "EN-WS-353-ALL.txt");
   EXPECT_EQ(lists[0].pairs.size(), 353U);

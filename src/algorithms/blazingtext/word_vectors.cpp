@@ -98,6 +98,8 @@ Vocabulary read_vocabulary(const TrainingJob& job, numeric::Team& team) {
   options.stopped = job.stopped;
   Vocabulary out = build_vocabulary(*job.train.open({}), team, options);
   job.report.words_read(out.dictionary.ntokens);
+  if (job.pretrained)
+    job.report.pretrained_words(job.pretrained->name(), job.pretrained->add_words(out, job.hyperparameters.vector_dim));
   job.report.vocabulary(out.dictionary.nwords, 0);
   // A text of empty lines has one word: </s>.
   if (out.dictionary.nwords == 0 || (out.dictionary.nwords == 1 && out.end_of_line == 0))
@@ -180,7 +182,9 @@ Model train_word_vectors(const TrainingJob& job) {
   TrainingMatrix input(words + (h.uses_subwords() ? h.buckets : 0), h.vector_dim, team);
   TrainingMatrix output(words, h.vector_dim, team);
   input.fill_uniform(first_bound(h), job.seed, team);
+  if (job.pretrained) job.report.pretrained_vectors(job.pretrained->put_vectors(vocabulary, input));
   const SubSampler sampler(vocabulary.dictionary.counts, vocabulary.dictionary.ntokens, h.sampling_threshold);
+  job.report.thinning(static_cast<double>(vocabulary.known_tokens), sampler.kept(vocabulary.dictionary.counts), words);
   const NegativeSampler negatives(vocabulary.dictionary.counts);
   Schedule schedule(h.learning_rate, rate_floor(h), vocabulary.known_tokens * h.epochs, hosts_of(job));
   Passes passes(job.train, text_options(job), h.epochs);

@@ -49,6 +49,16 @@ HWY_INLINE void softmax_errors(std::int32_t labels, std::int32_t label, float ra
   scores[label] += rate;
 }
 
+/// scores = rate * ([k in truths] - sigmoid(scores)_k)
+HWY_INLINE void sigmoid_errors(std::int32_t labels, std::span<const std::int32_t> truths, float rate,
+                               float* HWY_RESTRICT scores) {
+  const D d;
+  const I lanes = static_cast<I>(hn::Lanes(d));
+  const V factor = hn::Set(d, -rate);
+  for (I k = 0; k < labels; k += lanes) hn::Store(hn::Mul(factor, sigmoid(d, hn::Load(d, scores + k))), d, scores + k);
+  for (const std::int32_t k : truths) scores[k] += rate;
+}
+
 HWY_INLINE void score(const ExamplePlan& plan, const Weights& w, const ExampleScratch& s) {
   in_blocks(plan.labels, [&]<int kRows>(std::int32_t at) { dots<kRows>(w.stride, s.h, s.rows + at, s.scores + at); });
   const std::int32_t padded = (plan.labels + 15) / 16 * 16;
@@ -72,7 +82,9 @@ class Fetcher {
   const Weights& w_;
 };
 
-void TrainExamples(const ExamplePlan& plan, const Weights& w, float rate, float* scratch) {
+/// @param errors  (example, scores): scores become steps along h
+template <class Errors>
+HWY_INLINE void train(const ExamplePlan& plan, const Weights& w, float* scratch, Errors&& errors) {
   const ExampleScratch s(scratch, w, plan.labels);
   Fetcher ahead(plan, w);
   for (const Example& example : plan.examples) {
@@ -81,12 +93,26 @@ void TrainExamples(const ExamplePlan& plan, const Weights& w, float rate, float*
     ahead.advance(example.features);
     gather(ids, w, s.h);
     score(plan, w, s);
-    softmax_errors(plan.labels, example.label, rate, s.scores);
+    errors(example, s.scores);
     in_blocks(plan.labels, [&]<int kRows>(std::int32_t at) {
       learn<kRows>(w.stride, s.h, s.rows + at, s.scores + at, s.g, at > 0);
     });
     scatter(ids, 1.0f / static_cast<float>(example.features), w, s.g);
   }
+}
+
+void TrainExamples(const ExamplePlan& plan, const Weights& w, float rate, float* scratch) {
+  train(plan, w, scratch,
+        [&](const Example& example, float* scores) { softmax_errors(plan.labels, example.label, rate, scores); });
+}
+
+void TrainAllLabels(const ExamplePlan& plan, const Weights& w, float rate, float* scratch) {
+  train(plan, w, scratch, [&](const Example& example, float* scores) {
+    sigmoid_errors(
+        plan.labels,
+        plan.truths.subspan(static_cast<std::size_t>(example.first_truth), static_cast<std::size_t>(example.truths)),
+        rate, scores);
+  });
 }
 
 void BestLabels(const ExamplePlan& plan, const Weights& w, std::int32_t* best, float* scratch) {
@@ -109,10 +135,15 @@ HWY_AFTER_NAMESPACE();
 namespace clary::blazingtext::kernels {
 
 HWY_EXPORT(TrainExamples);
+HWY_EXPORT(TrainAllLabels);
 HWY_EXPORT(BestLabels);
 
 void train_examples(const ExamplePlan& plan, const Weights& weights, float rate, float* scratch) {
   HWY_DYNAMIC_DISPATCH(TrainExamples)(plan, weights, rate, scratch);
+}
+
+void train_all_labels(const ExamplePlan& plan, const Weights& weights, float rate, float* scratch) {
+  HWY_DYNAMIC_DISPATCH(TrainAllLabels)(plan, weights, rate, scratch);
 }
 
 void best_labels(const ExamplePlan& plan, const Weights& weights, std::int32_t* best, float* scratch) {

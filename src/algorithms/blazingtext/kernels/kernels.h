@@ -84,12 +84,14 @@ std::size_t block_scratch(std::int64_t stride, std::int32_t max_inputs, std::int
 struct Example {
   std::int32_t first_feature = 0, features = 0;  // in ExamplePlan::features; at least one
   std::int32_t label = 0;                        // the one to learn
+  std::int32_t first_truth = 0, truths = 0;      // all of the line's labels, in ExamplePlan::truths; one-vs-all only
 };
 
 struct ExamplePlan {
   std::span<const std::int32_t> features;  // rows of E
   std::span<const Example> examples;
-  std::int32_t labels = 0;  // K, rows of O
+  std::int32_t labels = 0;                 // K, rows of O
+  std::span<const std::int32_t> truths{};  // labels of the examples; one-vs-all only
 };
 
 /// For every example in turn: h = mean of its rows of E, p = softmax(O h),
@@ -99,9 +101,28 @@ struct ExamplePlan {
 /// @param scratch  example_scratch() floats, aligned to 64 bytes
 void train_examples(const ExamplePlan& plan, const Weights& weights, float rate, float* scratch);
 
+/// One-vs-all: every label is a question of its own, and a line answers all of them at once. As train_examples, but
+///   a_k = rate * ([k in truths] - sigmoid(O_k . h))
+/// which is a step of size `rate` against the gradient of -sum_k log(p_k if k in truths else 1 - p_k). The truths of
+/// an example are different labels.
+void train_all_labels(const ExamplePlan& plan, const Weights& weights, float rate, float* scratch);
+
 /// best[i] = the label with the highest score of example i.
 void best_labels(const ExamplePlan& plan, const Weights& weights, std::int32_t* best, float* scratch);
 
 std::size_t example_scratch(std::int64_t stride, std::int32_t labels);
+
+inline constexpr std::int64_t kCentroids = 256;  // of a product quantiser: a byte names one
+
+/// Columns [0, width) of `count` rows.
+struct PointSet {
+  const float* first = nullptr;
+  std::int64_t count = 0, width = 0, stride = 0;
+};
+
+/// nearest[i * step] = number of the centroid with the least squared distance to point i; of equals the lowest. A point
+/// that is not finite gets 0.
+/// @param centroids  [width, kCentroids], column by column, aligned to 64 bytes
+void nearest_centroids(const PointSet& points, const float* centroids, std::uint8_t* nearest, std::int64_t step);
 
 }  // namespace clary::blazingtext::kernels
