@@ -325,7 +325,7 @@ def test_a_damaged_model_fails_the_endpoint_with_its_reason(platform, foreign, w
     good = (foreign / "cut.bin").read_bytes()
     assert change(good) != good
     endpoint = platform.endpoint(platform.upload({"model.bin": change(good)}), "damaged")
-    assert endpoint["EndpointStatus"] == "Failed", (what, endpoint)
+    assert endpoint["EndpointStatus"] == "Failed" and reason in endpoint["FailureReason"], (what, endpoint)
     pages = jobs.client(platform.server, "logs").filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{endpoint['EndpointName']}")
     log = "\n".join(event["message"] for event in pages["events"])
     assert "model.bin: byte " in log and reason in log, log

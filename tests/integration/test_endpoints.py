@@ -125,7 +125,7 @@ def test_errors_of_the_model_are_model_errors(hosting):
     ("gone", 'Failed to download model data for container "container_1" from URL: "s3://serving/models/gone/model.tar.gz". Please ensure that there '
              "is an object located at the URL and that the role passed to CreateModel has permissions to download the object."),
     ("exits", "The primary container for production variant AllTraffic did not pass the ping health check. Please check CloudWatch logs for this "
-              "endpoint.")])
+              "endpoint. Its last line: no model, no service")])
 def test_deployment_that_fails_says_why(hosting, name, reason):
     hosting.model(name, environment={"MODE": "exit"} if name == "exits" else {})
     if name == "text":

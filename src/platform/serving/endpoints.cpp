@@ -42,9 +42,11 @@ void move_to(Row& row, std::string_view next, const std::string& reason) {
     row.body["FailureReason"] = reason.substr(0, 1024);  // AWS limit
 }
 
-std::string ping_failed(const std::string& variant) {
+/// AWS's words, and what the program printed last, which usually is why.
+std::string ping_failed(const std::string& variant, const std::string& last_line) {
   return "The primary container for production variant " + variant +
-         " did not pass the ping health check. Please check CloudWatch logs for this endpoint.";
+         " did not pass the ping health check. Please check CloudWatch logs for this endpoint." +
+         (last_line.empty() ? "" : " Its last line: " + last_line);
 }
 
 }  // namespace
@@ -219,7 +221,7 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Row& row) {
   std::string reason;
   for (const Variant& v : fleet) {
     const bool ready = co_await v.replicas->ready();
-    if (!ready && reason.empty()) reason = ping_failed(v.spec.name);
+    if (!ready && reason.empty()) reason = ping_failed(v.spec.name, v.replicas->last_line());
     if (!ready) break;
   }
   if (stopping_ || !reason.empty()) {
@@ -258,7 +260,7 @@ asio::awaitable<std::string> Endpoints::change_capacity(const Row& row) {
     VariantSpec& want = desired[i];
     if (reason.empty()) {
       const bool ready = co_await fleet[i].replicas->resize(sensible_count(want.desired_count));
-      if (!ready) reason = ping_failed(want.name);
+      if (!ready) reason = ping_failed(want.name, fleet[i].replicas->last_line());
     }
     if (!reason.empty()) {
       want.desired_count = want.current_count;

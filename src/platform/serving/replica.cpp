@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "contract/layout.h"
 
 namespace clary::serving {
@@ -23,8 +24,9 @@ constexpr auto kPingPeriod = 1000ms;
 constexpr auto kPingLimit = 2000ms;  // AWS: /ping must answer within 2 s
 constexpr auto kSilenceLimit = 30s;  // ours: no /ping for so long means that it hangs
 constexpr std::chrono::milliseconds kFirstPause = 100ms, kLongestPause = 10s;
-constexpr auto kSettled = 30s;            // a process that lived this long starts again without a pause
-constexpr int kStartsBeforeGivingUp = 3;  // ours: ended this often before its first /ping
+constexpr auto kSettled = 30s;             // a process that lived this long starts again without a pause
+constexpr int kStartsBeforeGivingUp = 3;   // ours: ended this often before its first /ping
+constexpr std::size_t kMaxLastLine = 600;  // ours: AWS ends a FailureReason at 1,024
 constexpr const char* kSocketName = "s";
 constexpr const char* kRunInside = "/run/clary";
 
@@ -90,6 +92,10 @@ void Replica::log_line(std::string_view text) {
   }
 }
 
+void Replica::remember(std::string_view line) {
+  if (!trimmed(line).empty()) last_line_ = trimmed(line).substr(0, kMaxLastLine);
+}
+
 void Replica::give_up() {
   failed_ = true;
   changed_();
@@ -104,7 +110,8 @@ asio::awaitable<void> Replica::live() {
     try {
       co_await run_once();
     } catch (const std::exception& e) {
-      log_line(std::string("cannot serve: ") + e.what());
+      remember(std::string("cannot serve: ") + e.what());
+      log_line(last_line_);
     }
     co_await end_process();
     if (stopping_) break;
@@ -269,12 +276,14 @@ asio::awaitable<void> Replica::copy_output(UniqueFd output) {
       events.push_back({now, text.substr(begin, end - begin)});
     text.erase(0, begin);
     if (text.size() > jobs::LogWriter::kMaxEventBytes) events.push_back({now, std::exchange(text, {})});
+    for (const auto& event : events) remember(event.message);
     try {
       if (!events.empty()) log_.append(events);
     } catch (const std::exception& e) {
       log::warn("serving: {}/{}: {}", spec_.log_group, spec_.log_stream, e.what());
     }
   }
+  remember(text);
   if (!text.empty()) log_line(text);
   output_open_ = false;
 }

@@ -45,6 +45,8 @@ class Replica : public std::enable_shared_from_this<Replica> {
   void start(std::function<void()> changed);
   /// On the serving loop: SIGTERM, grace, SIGKILL; returns when the process is gone.
   asio::awaitable<void> stop();
+  /// On the serving loop: the last line that the program printed, or why it could not be started.
+  const std::string& last_line() const noexcept { return last_line_; }
 
   // Any thread:
   bool ready() const noexcept { return ready_.load(std::memory_order_acquire); }
@@ -69,6 +71,7 @@ class Replica : public std::enable_shared_from_this<Replica> {
   asio::awaitable<void> sleep(std::chrono::milliseconds time);
   jobs::ChildProcess launch();
   void log_line(std::string_view text);
+  void remember(std::string_view line);
   void give_up();
 
   ServingLoop& loop_;
@@ -79,6 +82,7 @@ class Replica : public std::enable_shared_from_this<Replica> {
   asio::steady_timer stopped_;  // expires when live() has ended
   jobs::ChildProcess child_;
   std::uint16_t port_ = 0;
+  std::string last_line_;
   bool exited_ = true, output_open_ = false, stopping_ = false, running_ = false, was_ready_ = false;
 
   std::atomic<std::shared_ptr<http::Client>> client_;

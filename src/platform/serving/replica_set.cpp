@@ -60,6 +60,13 @@ asio::awaitable<bool> ReplicaSet::ready() {
   co_return co_await wait_ready(*replicas_.load());
 }
 
+std::string ReplicaSet::last_line() const {
+  const auto replicas = replicas_.load();
+  for (const auto& replica : *replicas)
+    if (replica->failed()) return replica->last_line();
+  return {};
+}
+
 asio::awaitable<bool> ReplicaSet::resize(int count) {
   const auto self = shared_from_this();
   Replicas now = *replicas_.load();

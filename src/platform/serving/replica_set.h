@@ -36,6 +36,8 @@ class ReplicaSet : public std::enable_shared_from_this<ReplicaSet> {
   void start_in_background();
   /// True when all answered /ping, false as soon as one cannot start.
   asio::awaitable<bool> ready();
+  /// On the serving loop: what the first process that cannot start printed last; may be empty.
+  std::string last_line() const;
   /// More or fewer processes; returns when the new ones answer (false: they cannot start, nothing changed).
   asio::awaitable<bool> resize(int count);
   /// Waits until nobody is inside (at most `patience`), then stops the processes.

@@ -329,7 +329,7 @@ TEST_F(HostingTest, FailuresOfADeploymentHaveTheServicesReasons) {
        "ensure that there is an object located at the URL"},
       {"exits",
        "The primary container for production variant A did not pass the ping health check. Please check CloudWatch "
-       "logs for this endpoint."},
+       "logs for this endpoint. Its last line: no model, no service"},
   };
   for (const auto& [name, reason] : cases) {
     create_config(name, name);
