@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "formats/archive.h"
+#include "formats/gzip_writer.h"
 
 namespace clary::formats {
 namespace {
@@ -49,11 +51,13 @@ std::vector<std::string> sorted_names(int folder, const std::string& shown) {
 
 class Packer {
  public:
-  explicit Packer(const std::filesystem::path& path) : path_(path), archive_(archive_write_new()) {
+  explicit Packer(const std::filesystem::path& path)
+      : path_(path),
+        gzip_(open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC), path.string()),
+        archive_(archive_write_new()) {
     check(archive_write_set_format_gnutar(archive_.get()));
-    check(archive_write_add_filter_gzip(archive_.get()));
-    check(archive_write_set_options(archive_.get(), "gzip:!timestamp,gzip:compression-level=6"));
-    check(archive_write_open_filename(archive_.get(), path.c_str()));
+    check(archive_write_set_bytes_per_block(archive_.get(), 0));
+    check(archive_write_open(archive_.get(), this, nullptr, write_bytes, nullptr));
   }
 
   void pack_folder(int folder, const std::string& prefix, int depth) {
@@ -65,10 +69,23 @@ class Packer {
 
   PackReport finish() {
     check(archive_write_close(archive_.get()));
+    gzip_.finish();
     return std::move(report_);
   }
 
  private:
+  /// libarchive is C: what is thrown waits for check().
+  static la_ssize_t write_bytes(::archive*, void* self, const void* bytes, std::size_t size) noexcept {
+    auto& packer = *static_cast<Packer*>(self);
+    try {
+      packer.gzip_.write({static_cast<const std::byte*>(bytes), size});
+      return static_cast<la_ssize_t>(size);
+    } catch (...) {
+      packer.error_ = std::current_exception();
+      return -1;
+    }
+  }
+
   void pack_entry(int folder, const std::string& name, const std::string& shown, int depth) {
     struct stat before {};
     if (::fstatat(folder, name.c_str(), &before, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("pack " + shown);
@@ -123,12 +140,14 @@ class Packer {
   }
 
   [[noreturn]] void fail() {
-    const Kind kind = archive_errno(archive_.get()) == ENOSPC ? Kind::kLimit : Kind::kInternal;
+    if (error_) std::rethrow_exception(error_);
     const char* text = archive_error_string(archive_.get());
-    throw Error(kind, "write " + path_.string() + ": " + (text != nullptr ? text : "unknown error"));
+    throw Error(Kind::kInternal, "write " + path_.string() + ": " + (text != nullptr ? text : "unknown error"));
   }
 
   std::filesystem::path path_;
+  GzipWriter gzip_;
+  std::exception_ptr error_;  // of gzip_, on its way through libarchive
   std::unique_ptr<::archive, ArchiveWriterFree> archive_;
   std::vector<char> buffer_ = std::vector<char>(1 << 18);
   PackReport report_;

@@ -6,6 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <zlib.h>
+
+#include <random>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -92,6 +95,50 @@ TEST_F(ArchiveTest, SameFolderGivesTheSameBytes) {
   fs::last_write_time(at("two/a"), fs::file_time_type::clock::now() - std::chrono::hours(1000));
   pack_tar_gz(at("two"), at("2.tar.gz"));
   EXPECT_EQ(read_file(at("1.tar.gz")), read_file(at("2.tar.gz")));
+}
+
+/// Floats, text, zeros and mixtures, longer than a piece of GzipWriter, and not its multiples.
+std::string mixed_bytes() {
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  std::string out;
+  for (int i = 0; i < 700'000; ++i) {
+    const float value = normal(random);
+    out.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+  for (int i = 0; i < 300'000; ++i) out += "label " + std::to_string(i % 977) + ", ";
+  return out + std::string((5 << 20) + 12'345, '\0') + "end" + std::string(100'000, '\0');
+}
+
+TEST_F(ArchiveTest, EveryByteComesBackThroughZlib) {
+  const std::string bytes = mixed_bytes();
+  put("from/model.bin", bytes);
+  pack_tar_gz(at("from"), at("m.tar.gz"));
+  EXPECT_LT(fs::file_size(at("m.tar.gz")), 4'500'000U);  // 2.8 MB of floats, 4 MB of text
+  fs::create_directories(at("to"));
+  unpack_tar_gz(at("m.tar.gz"), at("to"));
+  EXPECT_EQ(read_file(at("to/model.bin")), bytes);
+  struct stat status {};
+  ASSERT_EQ(::stat(at("to/model.bin").c_str(), &status), 0);
+  EXPECT_LT(status.st_blocks * 512, static_cast<blkcnt_t>(bytes.size()) - (4 << 20)) << "zeros became a hole";
+
+  const gzFile file = gzopen(at("m.tar.gz").c_str(), "rb");  // checks CRC and size as well
+  std::string tar(bytes.size() + 20'000, '\0');
+  const int got = gzread(file, tar.data(), static_cast<unsigned>(tar.size()));
+  EXPECT_EQ(gzclose(file), Z_OK);
+  ASSERT_GT(got, static_cast<int>(bytes.size()));
+  EXPECT_EQ(tar.compare(512, bytes.size(), bytes), 0);
+}
+
+TEST_F(ArchiveTest, FullDiskIsALimit) {
+  put("from/a", std::string(100, 'x'));
+  try {
+    pack_tar_gz(at("from"), "/dev/full");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::kLimit);
+    EXPECT_THAT(error.what(), HasSubstr("/dev/full: No space left on device"));
+  }
 }
 
 TEST_F(ArchiveTest, LinksAreNotPacked) {
