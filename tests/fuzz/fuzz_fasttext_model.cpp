@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// A fastText model file, vectors.txt and word pairs from a stranger: only Error may escape, also when they answer.
+// A fastText model file, vectors.txt, word pairs, analogies and raw text from a stranger: only Error may escape, also
+// when they answer.
+#include "algorithms/blazingtext/analogies.h"
 #include "algorithms/blazingtext/classify.h"
 #include "algorithms/blazingtext/fasttext_file.h"
+#include "algorithms/blazingtext/simple_text.h"
 #include "algorithms/blazingtext/vectors_text.h"
 #include "algorithms/blazingtext/word_similarity.h"
 #include "base/error.h"
 
 namespace bt = clary::blazingtext;
+
+namespace {
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> out;
+  bt::for_each_token(text, [&](std::string_view token) { out.emplace_back(token); });
+  return out;
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
@@ -21,8 +34,14 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   } catch (const clary::Error&) {  // NOLINT
   }
   try {
-    bt::read_word_pairs(text, "pairs.txt");
+    if (bt::are_analogies(text))
+      bt::read_analogies(text, "questions.txt");
+    else
+      bt::read_word_pairs(text, "pairs.txt");
   } catch (const clary::Error&) {  // NOLINT
   }
+  // What the tokenizer has cut it does not cut again.
+  const auto words = words_of(bt::simple_text(text));
+  if (words != words_of(bt::simple_text(bt::simple_text(text)))) __builtin_trap();
   return 0;
 }
