@@ -27,7 +27,8 @@ const shell::Descriptor& descriptor() {
         text_channel("train", "A sentence a line, words separated by blanks; `supervised`: with __label__X in it.");
     train.required = true;
     auto validation = text_channel("validation", "The same, for `supervised`; decides early stopping.");
-    auto pairs = text_channel(kPairChannel, "Word pairs with human scores for `evaluation` (ours; AWS brings WS-353).");
+    auto pairs = text_channel(
+        kPairChannel, "Word pairs with human scores, and analogies, for `evaluation` (ours; AWS brings WS-353).");
     pairs.content_types = {}, pairs.input_modes = {"File", "FastFile"};
     auto vectors = text_channel(kPretrainedChannel,
                                 "Vectors that words begin at (ours): one vectors.txt (*.vec), or a fastText *.bin.");

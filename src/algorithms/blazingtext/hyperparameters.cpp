@@ -58,7 +58,8 @@ std::vector<Field<H>> word_vector_fields() {
       integer("batch_size", &H::batch_size, 1, 32)
           .tunable(8, 32)
           .about("batch_skipgram: context words per matrix product; 2 * window_size + 1 is advised."),
-      boolean("evaluation", &H::evaluation).about("Word vectors: score them on the WS-353 word pairs."),
+      boolean("evaluation", &H::evaluation)
+          .about("Word vectors: score them on the WS-353 word pairs, or on the lists of the channel wordsim."),
       boolean("subwords", &H::subwords)
           .about("cbow and skipgram: learn character n-grams too, which give unknown words a vector."),
       integer("min_char", &H::min_char, 1, 1000).about("subwords: characters of the shortest n-gram."),

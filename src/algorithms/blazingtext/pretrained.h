@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The channel `pretrained`: vectors that words start from, as fastText's -pretrainedVectors. A vectors.txt (*.vec,
-// gzip or not) is read line by line, twice, so its size does not matter; a fastText *.bin is mapped.
+// gzip or not) is read line by line, twice, so its size does not matter; a fastText *.bin is loaded.
 #pragma once
 
 #include <cstdint>

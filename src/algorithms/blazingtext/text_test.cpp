@@ -216,11 +216,14 @@ TEST(Sampling, KeepsAndDrawsByTheFormulas) {
     drawn[static_cast<std::size_t>(negatives.draw(random))] += 1.0 / n;
     ASSERT_NE(negatives.draw_other(1, random), 1);
   }
+  double tokens = 0;
   for (std::size_t w = 0; w < 4; ++w) {
+    tokens += kept[w] * static_cast<double>(counts[w]);
     const double share = static_cast<double>(counts[w]) / 1000;
     EXPECT_NEAR(kept[w], std::min(1.0, std::sqrt(0.01 / share) + 0.01 / share), 0.004);
     EXPECT_NEAR(drawn[w], std::pow(static_cast<double>(counts[w]), 0.75) / sum, 0.004);
   }
+  EXPECT_NEAR(sampler.kept(counts), tokens, 4);
 }
 
 }  // namespace

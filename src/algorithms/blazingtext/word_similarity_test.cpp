@@ -88,6 +88,9 @@ TEST(WordSimilarity, PublishedListsRead) {
   EXPECT_EQ(lists[0].pairs.size(), 353U);
   EXPECT_EQ(lists[1].pairs.size(), 252U);
   EXPECT_EQ(lists[2].pairs.size(), 203U);
+  ASSERT_EQ(analogies.size(), 1U);
+  EXPECT_EQ(analogies[0].name, "questions-words.txt");
+  EXPECT_EQ(analogies[0].questions.size(), 19544U);
 }
 
 TEST(VectorsText, ReadBackEqualAndHaveTheHeader) {
@@ -102,6 +105,19 @@ TEST(VectorsText, ReadBackEqualAndHaveTheHeader) {
     for (const auto& word : model.dictionary.words) EXPECT_EQ(word_vector(back, word), word_vector(model, word));
   }
   EXPECT_EQ(read_vectors_text("1 2\nw 1 2 \r\n", "v").input.row(0)[1], 2);  // a blank before the line end
+}
+
+TEST(VectorsBinary, AreWord2vecsBytes) {
+  const TemporaryFolder folder;
+  const Model model = small_vectors();
+  write_vectors_binary(model, folder.path() / "v.bin");
+  std::string expected = "3 2\n";
+  for (std::int64_t w = 0; w < 3; ++w) {
+    const auto row = model.input.row(w);
+    expected += model.dictionary.words[static_cast<std::size_t>(w)] + " ";
+    expected.append(reinterpret_cast<const char*>(row.data()), row.size_bytes()).push_back('\n');
+  }
+  EXPECT_EQ(read_file(folder.path() / "v.bin"), expected);
 }
 
 TEST(VectorsText, EveryBrokenFileIsNamed) {
