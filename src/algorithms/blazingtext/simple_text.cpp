@@ -18,14 +18,14 @@ constexpr const char* kFile = "tokenizer.json";
 constexpr std::uint64_t kMaxFile = 1 << 16;
 constexpr std::size_t kGrowth = 3;  // a sign becomes blank, sign, blank
 
-/// What a byte becomes; 0: a word of its own.
+/// What a byte becomes; 0: a sign or `_`, to be looked at.
 constexpr std::array<char, 256> replacements() {
   std::array<char, 256> out{};
   for (int i = 0; i < 256; ++i) {
     const auto byte = static_cast<char>(static_cast<unsigned char>(i));
-    const bool sign = i > ' ' && i < 0x7f && !(i >= '0' && i <= '9') && !(i >= 'a' && i <= 'z') && i != '_' &&
-                      !(i >= 'A' && i <= 'Z');
-    out[static_cast<std::size_t>(i)] = sign ? '\0' : i >= 'A' && i <= 'Z' ? static_cast<char>(i - 'A' + 'a') : byte;
+    const bool capital = i >= 'A' && i <= 'Z', letter = capital || (i >= 'a' && i <= 'z');
+    const bool sign = i > ' ' && i < 0x7f && !letter && !(i >= '0' && i <= '9');
+    out[static_cast<std::size_t>(i)] = sign ? '\0' : capital ? static_cast<char>(i - 'A' + 'a') : byte;
   }
   out[0] = ' ';  // a separator to fastText, and no sign
   return out;
@@ -33,23 +33,27 @@ constexpr std::array<char, 256> replacements() {
 
 constexpr auto kReplacements = replacements();
 
+bool is_label_at(std::string_view text, std::size_t i) {
+  return (i == 0 || is_separator(text[i - 1])) && text.substr(i).starts_with(kLabelPrefix);
+}
+
 /// @param out  room for kGrowth * text.size() bytes. @return the end of what was written
 char* rewrite(std::string_view text, char* out) {
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '_' && (i == 0 || is_separator(text[i - 1])) && text.substr(i).starts_with(kLabelPrefix)) {
-      const auto end = std::find_if(text.begin() + static_cast<std::ptrdiff_t>(i), text.end(), is_separator);
-      out = std::copy(text.begin() + static_cast<std::ptrdiff_t>(i), end, out);
-      i = static_cast<std::size_t>(end - text.begin()) - 1;
-      continue;
-    }
-    const char to = kReplacements[static_cast<unsigned char>(c)];
+    const char c = text[i], to = kReplacements[static_cast<unsigned char>(c)];
     if (to != 0) {
       *out++ = to;
-      continue;
+    } else if (c != '_') {
+      out[0] = ' ', out[1] = c, out[2] = ' ';
+      out += kGrowth;
+    } else if (is_label_at(text, i)) {
+      const auto begin = text.begin() + static_cast<std::ptrdiff_t>(i);
+      const auto end = std::find_if(begin, text.end(), is_separator);
+      out = std::copy(begin, end, out);
+      i = static_cast<std::size_t>(end - text.begin()) - 1;
+    } else {
+      *out++ = c;
     }
-    out[0] = ' ', out[1] = c, out[2] = ' ';
-    out += kGrowth;
   }
   return out;
 }
