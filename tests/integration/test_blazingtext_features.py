@@ -2,6 +2,7 @@
 """What BlazingText has beside AWS's: one-vs-all and thresholds, quantised models, pretrained vectors, a tokenizer in the model, word2vec's binary
 form, analogies, warnings. Through unmodified boto3, beside Debian's fasttext and gensim."""
 import csv
+import gzip
 import io
 import json
 import lzma
@@ -174,7 +175,9 @@ def test_words_begin_at_pretrained_vectors(platform, tmp_path):
     log = log_of(platform, job)
     assert "4 of its words are not in the text" in log and "7 words begin at pretrained vectors" in log
 
-    # Words that only the file knew are understood.
+    # Words that only the file knew are understood; the file may be gzipped.
+    platform.put("pretrained-gzip/vectors.vec.gz", gzip.compress(text.encode()))
+    channels[1] = jobs.channel("pretrained", "pretrained-gzip/")
     job = platform.train(dict(mode="supervised", vector_dim=8, epochs=5, learning_rate=0.2, min_count=1, word_ngrams=1), channels)
     endpoint = platform.deploy(job["ModelArtifacts"]["S3ModelArtifacts"])
     answer = json.loads(platform.ask(endpoint, {"instances": ["zebra tapir", "spanner wrench"]}))
