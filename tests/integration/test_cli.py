@@ -74,6 +74,8 @@ def test_configuration_errors_name_file_and_key(tmp_path):
     assert "prot: unknown key" in text and "port" in text
     config.write_text('{"port": 70000}')
     assert "port: 70000 is not an integer from 0 to 65535" in clary("serve", "--config", config, "--data", tmp_path, code=1)
+    config.write_text('{"files": {"CLARY_WORDSIM": "pairs"}}')
+    assert "files: CLARY_WORDSIM: pairs is not an absolute path of this machine" in clary("serve", "--config", config, "--data", tmp_path, code=1)
 
 
 def test_train_and_predict_on_local_files(tmp_path):
