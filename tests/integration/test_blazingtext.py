@@ -450,6 +450,13 @@ def test_validation_text_that_validates_nothing_fails_before_training(platform, 
     assert not any("Progress" in line for line in jobs.lines(platform.server, job["TrainingJobName"]))
 
 
+def test_a_list_of_pairs_that_is_none_fails_before_training(platform, texts):
+    platform.put("no-pairs/list.txt", "cat dog\n")
+    job = platform.job(dict(mode="cbow", vector_dim=4), [jobs.channel("train", "text/words.txt"), jobs.channel("wordsim", "no-pairs/")])
+    assert job["TrainingJobStatus"] == "Failed" and "line 1: has 2 fields, must be `word word score`" in job["FailureReason"], job
+    assert not any("Progress" in line for line in jobs.lines(platform.server, job["TrainingJobName"]))
+
+
 def test_the_example_runs(platform, tmp_path):
     text = subprocess.run(["/usr/bin/python3", "-W", "ignore", str(ROOT / "examples/blazingtext.py"), "--endpoint-url", platform.server.url,
                            "--epochs", "1", "--output", str(tmp_path)], capture_output=True, text=True, timeout=280)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """BlazingText's quality on real text beside Debian's fastText with the same settings in the same run: the bar is what fastText reaches,
-less the noise of seeds that benchmarks/blazingtext_quality.py measured (standard deviations over five seeds, at two threads as at one)."""
+less the noise of seeds (standard deviations over thirteen seeds of ours and of gensim's at this size, and over five of
+benchmarks/blazingtext_quality.py for the classifiers)."""
 import os
 import pathlib
 import sys
@@ -13,7 +14,7 @@ import text_peers as peers  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not (peers.DATA / "wiki8").is_dir(), reason=f"{peers.DATA} is not here")
 THREADS = 2
-SIGMA = {"WS-353": 0.015, "analogies": 0.003, "accuracy": 0.003}
+SIGMA = {"WS-353": 0.017, "analogies": 0.003, "accuracy": 0.003}
 
 
 def noise(name):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms/blazingtext/blazingtext.h"
 
+#include "algorithms/blazingtext/evaluation.h"
 #include "base/error.h"
 
 namespace clary::blazingtext {
@@ -13,6 +14,7 @@ Model BlazingText::train(const Hyperparameters& hyperparameters, shell::TrainCon
     if (!hyperparameters.is_supervised() && context.has_channel(name) && context.channel(name).wraps_records())
       throw Error(Kind::kInvalid, std::string("channel ") + name +
                                       ": RecordWrapperType RecordIO (an augmented manifest) is for mode supervised");
+  if (hyperparameters.evaluates()) check_lists(context);
   return blazingtext::train(hyperparameters, context);
 }
 

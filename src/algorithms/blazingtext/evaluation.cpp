@@ -60,6 +60,8 @@ EvaluationLists read_lists(const fs::path& folder) {
   return out;
 }
 
+void check_lists(shell::TrainContext& context) { lists_for(context); }
+
 void evaluate(const Model& model, const fs::path& model_dir, shell::TrainContext& context) {
   auto& log = context.log();
   const EvaluationLists lists = lists_for(context);

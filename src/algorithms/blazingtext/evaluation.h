@@ -30,6 +30,9 @@ struct EvaluationLists {
 /// @throws Error{kMalformed} naming file and line
 EvaluationLists read_lists(const std::filesystem::path& folder);
 
+/// Before training: nothing is learned for a list that is not one. @throws Error{kMalformed} as evaluate() would
+void check_lists(shell::TrainContext& context);
+
 /// Pairs and analogies come from the channel `wordsim`, else the folder that CLARY_WORDSIM names, else the folder
 /// `wordsim` beside this program. Without any the log says so, and nothing is written.
 /// @throws Error{kMalformed} for a list that is not one
