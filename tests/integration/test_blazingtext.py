@@ -115,6 +115,29 @@ def test_word_vectors_are_trained_hosted_and_read_by_others(platform, texts, tmp
     np.testing.assert_allclose(sentence_vector["vector"], np.mean(unit, axis=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["skipgram", "supervised"])
+def test_gpu_instances_train_wherever_they_are(platform, texts, tmp_path, mode):
+    """On a GPU where one answers; else on the CPUs, and one line of the log says why."""
+    key = "labelled/train.txt" if mode == "supervised" else "text/words.txt"
+    job = platform.train(dict(mode=mode, vector_dim=16, min_count=2, buckets=1000, evaluation=False, learning_rate=0.1, epochs=10,
+                              sampling_threshold=0.01), [jobs.channel("train", key)], stem=f"gpu-{mode}",
+                         ResourceConfig={"InstanceType": "ml.p3.2xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1})
+    log = jobs.lines(platform.server, job["TrainingJobName"])
+    refusals = [line for line in log if "Instance type ml.p3.2xlarge has GPUs, but here none can be used: " in line]
+    if pathlib.Path("/dev/nvidiactl").exists() and not refusals:
+        assert any(f"Running single machine GPU BlazingText training using {mode}" in line for line in log), log
+    else:
+        assert len(refusals) == 1 and refusals[0].endswith("Training runs on the CPUs."), log
+        assert re.search("no CUDA module|no NVIDIA driver answers|finds no", refusals[0]), refusals
+        assert any(f"Running single machine CPU BlazingText training using {mode}" in line for line in log), log
+    if mode == "skipgram":
+        platform.files(job, tmp_path)
+        vectors = KeyedVectors.load_word2vec_format(str(tmp_path / "vectors.txt"))
+        assert_sets_are_apart(lambda word: vectors[word])
+    else:
+        assert float(re.search(r"#train_accuracy: (\S+)", "\n".join(log)).group(1)) > 0.98, log
+
+
 def test_batch_skipgram_trains_on_two_instances(platform, texts, tmp_path):
     job = platform.train(dict(mode="batch_skipgram", vector_dim=16, epochs=20, min_count=2, sampling_threshold=0.01, evaluation=False),
                          [jobs.channel("train", "text/words.txt")], count=2)

@@ -7,9 +7,6 @@
 namespace clary::blazingtext {
 
 Model BlazingText::train(const Hyperparameters& hyperparameters, shell::TrainContext& context) {
-  if (is_gpu_instance(context.instance_type()))
-    context.log().warn("Instance type {} has GPUs; this version trains on the CPUs of the instance.",
-                       context.instance_type());
   for (const char* name : {"train", "validation"})
     if (!hyperparameters.is_supervised() && context.has_channel(name) && context.channel(name).wraps_records())
       throw Error(Kind::kInvalid, std::string("channel ") + name +

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "algorithms/blazingtext/cuda/api.h"
 #include "algorithms/blazingtext/hyperparameters.h"
 #include "algorithms/blazingtext/kernels/kernels.h"
 #include "algorithms/blazingtext/sampling.h"
@@ -29,6 +30,11 @@ class WordRows {
     const auto w = static_cast<std::size_t>(word);
     const std::int64_t begin = w == 0 ? 0 : ends_[w - 1];
     return {rows_.data() + begin, static_cast<std::size_t>(ends_[w] - begin)};
+  }
+  /// The same for device code.
+  cuda::WordRowTable table() const {
+    if (!has_ngrams()) return {};
+    return {rows_.data(), ends_.data(), feedback_.data(), static_cast<std::int64_t>(ends_.size())};
   }
   /// kernels::Step::feedback of a word's rows.
   float feedback(std::int32_t word) const { return ends_.empty() ? 1.0f : feedback_[static_cast<std::size_t>(word)]; }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random numbers of one thread: SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
 // OOPSLA 2014). Eight bytes of state, any seed is good, and streams of different seeds are independent enough for
-// sampling.
+// sampling. C++17, and constexpr so that device code may call it (cuda/bodies.h).
 #pragma once
 
 #include <cstdint>
@@ -10,17 +10,17 @@ namespace clary::blazingtext {
 
 class Random {
  public:
-  explicit Random(std::uint64_t seed) noexcept : state_(seed) {}
+  explicit constexpr Random(std::uint64_t seed) noexcept : state_(seed) {}
   /// Stream number `stream` of `seed`.
-  Random(std::uint64_t seed, std::uint64_t stream) noexcept : state_(mixed(seed) + mixed(~stream)) {}
+  constexpr Random(std::uint64_t seed, std::uint64_t stream) noexcept : state_(mixed(seed) + mixed(~stream)) {}
 
-  std::uint64_t next() noexcept { return mixed(state_ += kGolden); }
+  constexpr std::uint64_t next() noexcept { return mixed(state_ += kGolden); }
 
   /// 0 .. n-1 from the 32 bits given, n > 0. Lemire's multiplication; the bias is below n / 2^32.
-  static std::uint32_t below(std::uint32_t bits, std::uint32_t n) noexcept {
+  static constexpr std::uint32_t below(std::uint32_t bits, std::uint32_t n) noexcept {
     return static_cast<std::uint32_t>(static_cast<std::uint64_t>(bits) * n >> 32);
   }
-  std::uint32_t below(std::uint32_t n) noexcept { return below(static_cast<std::uint32_t>(next() >> 32), n); }
+  constexpr std::uint32_t below(std::uint32_t n) noexcept { return below(static_cast<std::uint32_t>(next() >> 32), n); }
 
  private:
   static constexpr std::uint64_t kGolden = 0x9e37'79b9'7f4a'7c15ULL;

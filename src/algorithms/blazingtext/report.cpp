@@ -17,11 +17,25 @@ constexpr const char* kImproved = "Validation accuracy improved! Storing best we
 
 }  // namespace
 
-void Report::running(const collective::Hosts& hosts) {
+void Report::running(const collective::Hosts& hosts, bool on_gpu) {
   const auto mode = name_of(hyperparameters_.mode);
-  if (hosts.size() == 1) return log_.info("Running single machine CPU BlazingText training using {} mode.", mode);
+  if (hosts.size() == 1)
+    return log_.info("Running single machine {} BlazingText training using {} mode.", on_gpu ? "GPU" : "CPU", mode);
   log_.info("Running distributed CPU BlazingText training using {} on {} hosts.", mode, hosts.size());
   log_.info("Number of hosts: {}, host: {}.", hosts.size(), hosts.current);
+}
+
+void Report::gpu_found(const cuda::Facts& facts) {
+  log_.info("Using GPU 0 of {}: {}, {} MB free", facts.devices, facts.name, facts.free_bytes >> 20);
+}
+
+void Report::no_gpu(const std::string& instance_type, const std::string& why) {
+  log_.warn("Instance type {} has GPUs, but here none can be used: {}. Training runs on the CPUs.", instance_type, why);
+}
+
+void Report::gpu_too_small(std::size_t bytes, const cuda::Facts& facts) {
+  log_.warn("The matrices take {} MB, the GPU has {} MB free. Training runs on the CPUs.", bytes >> 20,
+            facts.free_bytes >> 20);
 }
 
 void Report::processing(const std::string& path, std::uint64_t bytes) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "algorithms/blazingtext/cuda/api.h"
 #include "algorithms/blazingtext/hyperparameters.h"
 #include "learning/collective/collective.h"
 #include "learning/shell/train_log.h"
@@ -17,7 +18,12 @@ class Report {
   Report(shell::TrainLog& log, const Hyperparameters& hyperparameters) : log_(log), hyperparameters_(hyperparameters) {}
 
   /// "Running single machine CPU BlazingText training using skipgram mode."
-  void running(const collective::Hosts& hosts);
+  void running(const collective::Hosts& hosts, bool on_gpu = false);
+  /// "Using GPU 0 of 4: NVIDIA A10G, 22731 MB free"
+  void gpu_found(const cuda::Facts& facts);
+  /// A GPU instance on a machine without a GPU that can be used.
+  void no_gpu(const std::string& instance_type, const std::string& why);
+  void gpu_too_small(std::size_t bytes, const cuda::Facts& facts);
   /// "Processing /opt/ml/input/data/train/text8 . File size: 95 MB"
   void processing(const std::string& path, std::uint64_t bytes);
   /// "Read 17M words"

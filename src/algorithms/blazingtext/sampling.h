@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "algorithms/blazingtext/alias_table.h"
 #include "algorithms/blazingtext/random.h"
 
 namespace clary::blazingtext {
@@ -27,35 +28,21 @@ class SubSampler {
   std::vector<std::uint32_t> limits_;
 };
 
-/// Word w with probability count_w^power / sum: Walker's alias method (A. J. Walker, 1977), exact to 2^-32 and small
-/// enough for the second-level cache where word2vec's table of 10^8 entries is not.
+/// Word w with probability count_w^power / sum.
 class NegativeSampler {
  public:
   /// Mikolov et al.'s power. fastText has 0.5, gensim and the original word2vec 0.75.
   static constexpr double kPower = 0.75;
 
   explicit NegativeSampler(std::span<const std::int64_t> counts, double power = kPower);
-  std::int32_t draw(Random& random) const noexcept {
-    const std::uint64_t bits = random.next();
-    const auto at = Random::below(static_cast<std::uint32_t>(bits >> 32), static_cast<std::uint32_t>(cells_.size()));
-    const Cell& cell = cells_[at];
-    // No branch: it would be taken at random.
-    const std::uint32_t own = 0U - static_cast<std::uint32_t>(static_cast<std::uint32_t>(bits) < cell.limit);
-    return static_cast<std::int32_t>((at & own) | (static_cast<std::uint32_t>(cell.other) & ~own));
-  }
-  /// Any word but `not_this` (which may come when there is no other).
+  std::int32_t draw(Random& random) const noexcept { return table().draw(random); }
   std::int32_t draw_other(std::int32_t not_this, Random& random) const noexcept {
-    std::int32_t word = draw(random);
-    for (int tries = 0; word == not_this && tries < 100; ++tries) word = draw(random);
-    return word;
+    return table().draw_other(not_this, random);
   }
+  AliasTable table() const noexcept { return {cells_.data(), static_cast<std::uint32_t>(cells_.size())}; }
 
  private:
-  struct Cell {
-    std::uint32_t limit = 0;
-    std::int32_t other = 0;
-  };
-  std::vector<Cell> cells_;
+  std::vector<AliasTable::Cell> cells_;
 };
 
 }  // namespace clary::blazingtext

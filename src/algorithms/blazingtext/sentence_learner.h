@@ -14,6 +14,8 @@ class SentenceLearner {
   virtual ~SentenceLearner() = default;
   /// @param sentence  numbers of words; @param rate  the learning rate
   virtual void learn(std::span<const std::int32_t> sentence, float rate, Random& random) = 0;
+  /// Learns what was put off; no sentence follows.
+  virtual void finish() {}
 };
 
 }  // namespace clary::blazingtext

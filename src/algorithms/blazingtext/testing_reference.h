@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -30,7 +31,9 @@ inline double dot(const double* a, const double* b, std::int64_t n) {
 }
 
 /// fastText's order: the feature rows are read and written anew for every pair.
-inline void train_pairs(const kernels::Plan& plan, Matrix& input, Matrix& output, double rate) {
+/// @param group  so many targets are scored before they are moved
+inline void train_pairs(const kernels::Plan& plan, Matrix& input, Matrix& output, double rate,
+                        std::int32_t group = std::numeric_limits<std::int32_t>::max()) {
   const std::int64_t d = input.columns;
   std::vector<double> h(static_cast<std::size_t>(d)), g(h.size());
   for (const kernels::Step& step : plan.steps) {
@@ -42,11 +45,13 @@ inline void train_pairs(const kernels::Plan& plan, Matrix& input, Matrix& output
       for (const std::int32_t row : rows)
         for (std::int64_t n = 0; n < d; ++n)
           h[static_cast<std::size_t>(n)] += input.row(row)[n] / static_cast<double>(rows.size());
-      std::vector<double> a;
+      std::vector<double> a(static_cast<std::size_t>(plan.targets_per_pair));
       const std::int32_t* targets = plan.targets.data() + step.first_pair + p * plan.targets_per_pair;
-      for (std::int32_t t = 0; t < plan.targets_per_pair; ++t)
-        a.push_back(rate * ((t == 0 ? 1 : 0) - sigmoid(dot(output.row(targets[t]), h.data(), d))));
+      const auto score = [&](std::int32_t t) {
+        a[static_cast<std::size_t>(t)] = rate * ((t == 0 ? 1 : 0) - sigmoid(dot(output.row(targets[t]), h.data(), d)));
+      };
       for (std::int32_t t = 0; t < plan.targets_per_pair; ++t) {
+        for (std::int32_t s = t; t % group == 0 && s < plan.targets_per_pair && s - t < group; ++s) score(s);
         double* row = output.row(targets[t]);
         for (std::int64_t n = 0; n < d; ++n) {
           g[static_cast<std::size_t>(n)] += a[static_cast<std::size_t>(t)] * row[n];

@@ -28,7 +28,28 @@ Corpus text_of(shell::Channel& channel, TextRules rules) {
   return out;
 }
 
+/// The GPU of a GPU instance, or nothing and a line that says why.
+std::unique_ptr<cuda::Gpu> choose_gpu(const std::string& instance_type, Report& report) {
+  if (!is_gpu_instance(instance_type)) return nullptr;
+  try {
+    auto gpu = cuda::Gpu::open();
+    report.gpu_found(gpu->facts());
+    return gpu;
+  } catch (const Error& error) {
+    if (error.kind() != Kind::kUnavailable) throw;
+    report.no_gpu(instance_type, error.what());
+    return nullptr;
+  }
+}
+
 }  // namespace
+
+bool fits_gpu(const TrainingJob& job, std::size_t bytes) {
+  if (job.gpu == nullptr) return false;
+  const bool fits = job.gpu->holds(bytes);
+  if (!fits) job.report.gpu_too_small(bytes, job.gpu->facts());
+  return fits;
+}
 
 Model train(const Hyperparameters& h, shell::TrainContext& context) {
   JobShape shape;
@@ -37,12 +58,14 @@ Model train(const Hyperparameters& h, shell::TrainContext& context) {
   shape.has_validation = context.has_channel("validation");
   check_job(h, shape);
   Report report(context.log(), h);
-  report.running(context.hosts());
+  const auto gpu = choose_gpu(shape.instance_type, report);
+  report.running(context.hosts(), gpu != nullptr);
   TrainingJob job{h, text_of(context.channel("train"), h.tokenizer), std::nullopt, report};
   if (h.is_supervised() && shape.has_validation) job.validation = text_of(context.channel("validation"), h.tokenizer);
   job.threads = context.threads();
   job.seed = context.seed();
   job.stopped = [&context] { return context.stop_requested(); };
+  job.gpu = gpu.get();
   if (shape.instances > 1) job.hosts = &context.collective();
   if (context.has_channel(kPretrainedChannel)) job.pretrained.emplace(context.channel(kPretrainedChannel));
   Model model = h.is_supervised() ? train_classifier(job) : train_word_vectors(job);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "algorithms/blazingtext/corpus.h"
+#include "algorithms/blazingtext/cuda/gpu.h"
 #include "algorithms/blazingtext/hyperparameters.h"
 #include "algorithms/blazingtext/model.h"
 #include "algorithms/blazingtext/pretrained.h"
@@ -25,6 +26,7 @@ struct TrainingJob {
   std::uint64_t seed = 1;
   std::function<bool()> stopped = [] { return false; };
   collective::Collective* hosts = nullptr;  // null: one host
+  cuda::Gpu* gpu = nullptr;                 // null: on the CPUs
   std::optional<PretrainedVectors> pretrained{};
 };
 
@@ -35,6 +37,9 @@ Model train_word_vectors(const TrainingJob& job);
 /// supervised. When stopped, the classifier as it is.
 /// @throws Error{kInvalid} without labels or without words
 Model train_classifier(const TrainingJob& job);
+
+/// Whether there is a GPU and it has room; a GPU too small for the matrices is told of in the log.
+bool fits_gpu(const TrainingJob& job, std::size_t bytes);
 
 Model train(const Hyperparameters& hyperparameters, shell::TrainContext& context);
 

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "algorithms/blazingtext/classify.h"
+#include "algorithms/blazingtext/cuda/emulation.h"
 #include "algorithms/blazingtext/early_stopping.h"
 #include "algorithms/blazingtext/random.h"
 #include "algorithms/blazingtext/synchronisation.h"
@@ -36,6 +37,7 @@ class Training {
   std::uint64_t seed = 1;
   std::function<bool()> stopped = [] { return false; };
   collective::Collective* hosts = nullptr;
+  std::unique_ptr<cuda::Gpu> gpu;
 
   explicit Training(Mode mode) {
     h.mode = mode;
@@ -48,7 +50,7 @@ class Training {
   Model run(const std::string& text, const std::string& validation = "") {
     shell::TrainLog lines("algo-1", "AWS/BlazingText", [this](std::string_view line) { log += line; });
     Report report(lines, h);
-    TrainingJob job{h, file("train", text), std::nullopt, report, threads, seed, stopped, hosts};
+    TrainingJob job{h, file("train", text), std::nullopt, report, threads, seed, stopped, hosts, gpu.get()};
     if (!validation.empty()) job.validation = file("validation", validation);
     return h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
   }
@@ -104,6 +106,7 @@ struct WordMode {
   Mode mode;
   bool subwords;
   int threads;
+  bool gpu = false;  // the emulated one
 };
 
 class WordVectors : public testing::TestWithParam<WordMode> {
@@ -114,6 +117,7 @@ class WordVectors : public testing::TestWithParam<WordMode> {
     out.h.sampling_threshold = 0.05;
     out.h.epochs = 10;
     out.threads = GetParam().threads;
+    if (GetParam().gpu) out.gpu = std::make_unique<cuda::Gpu>(cuda::emulated_api(true));
   }
 };
 
@@ -147,6 +151,9 @@ INSTANTIATE_TEST_SUITE_P(Modes, WordVectors,
                                          WordMode{"skipgram_threads", Mode::kSkipgram, false, kManyThreads},
                                          WordMode{"cbow", Mode::kCbow, false, 1},
                                          WordMode{"cbow_subwords", Mode::kCbow, true, 1},
+                                         WordMode{"skipgram_gpu", Mode::kSkipgram, false, 1, true},
+                                         WordMode{"skipgram_subwords_gpu", Mode::kSkipgram, true, kManyThreads, true},
+                                         WordMode{"cbow_gpu", Mode::kCbow, false, 1, true},
                                          WordMode{"batch_skipgram", Mode::kBatchSkipgram, false, 1},
                                          WordMode{"batch_skipgram_threads", Mode::kBatchSkipgram, false, kManyThreads}),
                          [](const auto& one) { return one.param.name; });

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "algorithms/blazingtext/block_learner.h"
+#include "algorithms/blazingtext/cuda/pair_training.h"
 #include "algorithms/blazingtext/ngrams.h"
 #include "algorithms/blazingtext/pair_learner.h"
 #include "algorithms/blazingtext/progress.h"
@@ -28,9 +29,11 @@ struct Shared {
   kernels::Weights weights;
   Passes& passes;
   Schedule& schedule;
+  cuda::PairTraining* gpu;  // null: on the CPUs
 };
 
 std::unique_ptr<SentenceLearner> make_learner(const Shared& s) {
+  if (s.gpu != nullptr) return s.gpu->learner();
   if (s.hyperparameters.mode != Mode::kBatchSkipgram)
     return std::make_unique<PairLearner>(s.hyperparameters, s.rows, s.negatives, s.weights);
   return std::make_unique<BlockLearner>(s.hyperparameters, s.vocabulary.end_of_line,
@@ -58,10 +61,11 @@ class Worker {
     std::int64_t tokens = 0;
     while (!finished_ && more()) {
       finished_ = !reader_.next(sentence_, tokens, random_);
-      if (finished_) return;
+      if (finished_) break;
       learner_->learn(sentence_, static_cast<float>(shared_.schedule.rate()), random_);
       shared_.schedule.add(tokens);
     }
+    learner_->finish();
   }
   bool finished() const { return finished_; }
 
@@ -186,11 +190,15 @@ Model train_word_vectors(const TrainingJob& job) {
   const SubSampler sampler(vocabulary.dictionary.counts, vocabulary.dictionary.ntokens, h.sampling_threshold);
   job.report.thinning(static_cast<double>(vocabulary.known_tokens), sampler.kept(vocabulary.dictionary.counts), words);
   const NegativeSampler negatives(vocabulary.dictionary.counts);
-  Schedule schedule(h.learning_rate, rate_floor(h), vocabulary.known_tokens * h.epochs, hosts_of(job));
+  const std::int64_t tokens = vocabulary.known_tokens * h.epochs;
+  Schedule schedule(h.learning_rate, rate_floor(h), tokens, hosts_of(job));
   Passes passes(job.train, text_options(job), h.epochs);
+  std::optional<cuda::PairTraining> gpu;
+  if (fits_gpu(job, cuda::PairTraining::bytes(input, output, rows)))
+    gpu.emplace(*job.gpu, h, rows, negatives, input, output, tokens, job.threads, job.seed);
   const Shared shared{h,         vocabulary, sampler,
                       negatives, rows,       {input.values.data(), output.values.data(), input.stride},
-                      passes,    schedule};
+                      passes,    schedule,   gpu ? &*gpu : nullptr};
   std::vector<Worker> workers;
   for (int t = 0; t < job.threads; ++t)
     workers.emplace_back(shared, Random(job.seed, static_cast<std::uint64_t>(1 + rank_of(job) * job.threads + t)));
@@ -202,6 +210,7 @@ Model train_word_vectors(const TrainingJob& job) {
     Synchronisation hosts(*job.hosts, input, output);
     learn_together(job, team, workers, progress, schedule, hosts);
   }
+  if (gpu) gpu->fetch();
   progress.finish(!job.stopped());
 
   Model model;

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The GPU of this machine, where there is one: the CUDA module beside the program, loaded at run time, so that the
+// program itself needs no CUDA. Calls may come from any thread.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+
+#include "algorithms/blazingtext/cuda/api.h"
+
+namespace clary::blazingtext::cuda {
+
+class Gpu {
+ public:
+  /// Opens the first device. @throws Error{kUnavailable} that says what is missing: the module, the driver, a device
+  static std::unique_ptr<Gpu> open(const std::filesystem::path& module = module_path());
+  /// Opens what `api` calls a device, for tests.
+  explicit Gpu(const Api& api);
+  ~Gpu();
+  Gpu(const Gpu&) = delete;
+  Gpu& operator=(const Gpu&) = delete;
+
+  /// libexec/.../blazingtext_cuda.so, beside the program.
+  static std::filesystem::path module_path();
+
+  const Facts& facts() const { return facts_; }
+  /// Whether matrices and tables of so many bytes and the chunks fit into the device's free memory.
+  bool holds(std::size_t bytes) const;
+
+  // The functions of the module; @throws Error{kInternal} with the device's message
+  void begin_pairs(const Matrices& matrices, const PairWork& work, std::int32_t at_once, std::int32_t chunk);
+  void begin_lines(const Matrices& matrices, std::int32_t at_once, std::int32_t features, std::int32_t lines);
+  void learn(const PairChunk& chunk);
+  void learn(const LineChunk& chunk);
+  void fetch(const Matrices& matrices);
+
+ private:
+  const Api& api_;
+  std::mutex mutex_;  // guards the device
+  Device* device_ = nullptr;
+  Facts facts_{};
+};
+
+}  // namespace clary::blazingtext::cuda
