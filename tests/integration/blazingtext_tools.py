@@ -27,11 +27,11 @@ class Platform:
         self.count += 1
         return f"{stem.replace('_', '-')}-{self.count}"
 
-    def job(self, hyperparameters, channels, stem="job", **more):
+    def job(self, hyperparameters, channels, stem="job", seconds=60, **more):
         name = self.name(stem)
         self.sm.create_training_job(**jobs.request(
             name, self.role, image=IMAGE, channels=channels, **more) | {"HyperParameters": {k: str(v) for k, v in hyperparameters.items()}})
-        return jobs.end_of(self.server, name)
+        return jobs.end_of(self.server, name, seconds)
 
     def train(self, hyperparameters, channels, **more):
         job = self.job(hyperparameters, channels, **more)
