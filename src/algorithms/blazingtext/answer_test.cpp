@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <stdexcept>
+
 #include "algorithms/blazingtext/blazingtext.h"
+#include "algorithms/blazingtext/parts.h"
 #include "algorithms/blazingtext/test_model.h"
 #include "base/json.h"
 #include "learning/shell/serve.h"
@@ -85,6 +89,31 @@ TEST(BlazingTextAnswer, JsonLinesHaveAnAnswerALine) {
   }
   EXPECT_EQ(ask(small_vectors(), "{\"source\": \"king\"}", "application/jsonlines").body,
             "{\"vector\": [0.03, -0.04], \"word\": \"king\"}\n");
+}
+
+TEST(BlazingTextAnswer, LongRequestsAreAnsweredInOrderByManyThreads) {
+  std::string json, lines, expected_json, expected_lines;
+  const Model model = small_classifier();
+  for (int i = 0; i < 1000; ++i) {
+    const std::string text = "good movie " + std::to_string(i);
+    const std::string one = ask(model, R"({"instances": [")" + text + R"("]})", "application/json").body;
+    json += (i > 0 ? R"(, ")" : R"({"instances": [")") + text + '"';
+    expected_json += (i > 0 ? ", " : "[") + one.substr(1, one.size() - 2);
+    lines += R"({"source": ")" + text + "\"}\n";
+    expected_lines += ask(model, R"({"source": ")" + text + "\"}", "application/jsonlines").body;
+  }
+  EXPECT_EQ(ask(model, json + "]}", "application/json").body, expected_json + "]");
+  EXPECT_EQ(ask(model, lines, "application/jsonlines").body, expected_lines);
+}
+
+TEST(InParts, TheFirstExceptionComesBackAfterAllHaveEnded) {
+  std::atomic<int> ended = 0;
+  const auto work = [&](int part) {
+    if (part % 2 == 1) throw std::runtime_error("odd");
+    ++ended;
+  };
+  EXPECT_THROW(in_parts(4, work), std::runtime_error);
+  EXPECT_EQ(ended, 2);
 }
 
 TEST(BlazingTextAnswer, NoContentTypeMeansJsonAndAcceptIsIgnored) {

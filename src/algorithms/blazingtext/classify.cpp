@@ -58,10 +58,11 @@ std::vector<RankedLabel> best_of_all(const Model& model, std::span<const float> 
   std::vector<RankedLabel> out;
   out.reserve(scores.size());
   for (std::size_t i = 0; i < scores.size(); ++i)
-    if (!(scores[i] < threshold)) out.push_back({static_cast<std::int64_t>(i), std::exp(guarded_log(scores[i]))});
+    if (!(scores[i] < threshold)) out.push_back({static_cast<std::int64_t>(i), scores[i]});
   const auto end = out.begin() + std::min(k, static_cast<std::int64_t>(out.size()));
   std::partial_sort(out.begin(), end, out.end(), better);
   out.erase(end, out.end());
+  for (auto& entry : out) entry.probability = std::exp(guarded_log(entry.probability));
   return out;
 }
 

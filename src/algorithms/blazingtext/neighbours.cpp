@@ -2,13 +2,16 @@
 #include "algorithms/blazingtext/neighbours.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "algorithms/blazingtext/model.h"
+#include "algorithms/blazingtext/parts.h"
+#include "learning/numeric/team.h"
 
 namespace clary::blazingtext {
 namespace {
+
+constexpr std::int64_t kLeastWords = 8'000;  // a thread's share of one question: a millisecond or so
 
 /// Scales to length 1; leaves zeros. False for zeros and what is not finite.
 bool normalise(std::span<float> vector) {
@@ -27,25 +30,45 @@ bool nearer(const Neighbour& a, const Neighbour& b) {
 }  // namespace
 
 Neighbours::Neighbours(const Model& model) : unit_(model.dictionary.nwords, model.dim()) {
-  std::vector<std::int32_t> rows;
-  for (std::int64_t id = 0; id < unit_.rows; ++id) {
-    rows.clear();
-    append_word_rows(model, model.dictionary.words[static_cast<std::size_t>(id)], id, rows);
-    mean_of_rows(model, rows, unit_.row(id));
-    normalise(unit_.row(id));
+  const int parts = worthwhile_parts(unit_.rows, kLeastWords);
+  in_parts(parts, [&](int part) {
+    std::vector<std::int32_t> rows;
+    const auto [begin, end] = numeric::share(unit_.rows, part, parts);
+    for (std::int64_t id = begin; id < end; ++id) {
+      rows.clear();
+      append_word_rows(model, model.dictionary.words[static_cast<std::size_t>(id)], id, rows);
+      mean_of_rows(model, rows, unit_.row(id));
+      normalise(unit_.row(id));
+    }
+  });
+}
+
+std::vector<Neighbour> Neighbours::nearest_of(std::int64_t begin, std::int64_t end, std::span<const float> unit,
+                                              std::int64_t k, std::int64_t excluded) const {
+  std::vector<Neighbour> heap;  // the k nearest so far, the farthest of them first
+  for (std::int64_t id = begin; id < end; ++id) {
+    const Neighbour found{id, dot(unit_.row(id), unit)};
+    if (id == excluded || (std::ssize(heap) == k && !nearer(found, heap.front()))) continue;
+    if (std::ssize(heap) == k) std::pop_heap(heap.begin(), heap.end(), nearer), heap.pop_back();
+    heap.push_back(found);
+    std::push_heap(heap.begin(), heap.end(), nearer);
   }
+  return heap;
 }
 
 std::vector<Neighbour> Neighbours::nearest(std::span<const float> vector, std::int64_t k, std::int64_t excluded) const {
   std::vector<float> unit(vector.begin(), vector.end());
   if (!normalise(unit)) return {};
+  const int parts = worthwhile_parts(unit_.rows, kLeastWords);
+  std::vector<std::vector<Neighbour>> nearest(static_cast<std::size_t>(parts));
+  in_parts(parts, [&](int part) {
+    const auto [begin, end] = numeric::share(unit_.rows, part, parts);
+    nearest[static_cast<std::size_t>(part)] = nearest_of(begin, end, unit, k, excluded);
+  });
   std::vector<Neighbour> found;
-  found.reserve(static_cast<std::size_t>(unit_.rows));
-  for (std::int64_t id = 0; id < unit_.rows; ++id)
-    if (id != excluded) found.push_back({id, dot(unit_.row(id), unit)});
-  const auto end = found.begin() + std::min(k, static_cast<std::int64_t>(found.size()));
-  std::partial_sort(found.begin(), end, found.end(), nearer);
-  found.erase(end, found.end());
+  for (const auto& part : nearest) found.insert(found.end(), part.begin(), part.end());
+  std::sort(found.begin(), found.end(), nearer);
+  found.resize(static_cast<std::size_t>(std::min(k, std::ssize(found))));
   return found;
 }
 

@@ -27,6 +27,9 @@ class Neighbours {
   std::vector<Neighbour> nearest(std::span<const float> vector, std::int64_t k, std::int64_t excluded) const;
 
  private:
+  std::vector<Neighbour> nearest_of(std::int64_t begin, std::int64_t end, std::span<const float> unit, std::int64_t k,
+                                    std::int64_t excluded) const;
+
   Matrix unit_;  // [V, D]; rows of zero vectors stay zero
 };
 
