@@ -2,7 +2,9 @@
 // Trains on a file and writes vectors.txt (or, supervised, the accuracy on a second file): what blazingtext_training.py
 // runs beside fastText, word2vec and gensim.
 // usage: blazingtext_training <text> <out or -> [threads=1] [seed=1] [hosts=1] [validation=<file>]
-// [<hyperparameter>=<value> ...] Hosts are processes of this machine; the first one's vectors are written.
+// [device=cpu] [<hyperparameter>=<value> ...]
+// device: cpu, cuda, or emulated (the CUDA kernels on the host, as late as they can see each other: to measure what
+// that does to quality, not speed). Hosts are processes of this machine; the first one's vectors are written.
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -14,6 +16,7 @@
 #include <fstream>
 #include <memory>
 
+#include "algorithms/blazingtext/cuda/emulation.h"
 #include "algorithms/blazingtext/trainer.h"
 #include "base/files.h"
 
@@ -58,6 +61,15 @@ std::unique_ptr<collective::Collective> meet(int count) {
   return collective::connect(hosts, options);
 }
 
+std::unique_ptr<cuda::Gpu> device(const std::string& name) {
+  if (name == "cpu") return nullptr;
+  if (name == "emulated") return std::make_unique<cuda::Gpu>(cuda::emulated_api(true));
+  if (name != "cuda") throw std::runtime_error("device=" + name + ": none of cpu, cuda, emulated");
+  auto gpu = cuda::Gpu::open(CLARY_CUDA_MODULE);
+  fmt::print("{}\n", gpu->facts().name);
+  return gpu;
+}
+
 int run(int argc, char** argv) {
   if (argc < 3) return std::fputs("usage: blazingtext_training <text> <out or -> [name=value ...]\n", stderr), 2;
   hyper::TextMap given;
@@ -74,6 +86,7 @@ int run(int argc, char** argv) {
   const auto seed = std::stoull(take("seed", "1"));
   const int count = std::stoi(take("hosts", "1"));
   const std::string validation = take("validation", "");
+  const auto gpu = device(take("device", "cpu"));
   const Hyperparameters h = schema().parse(given);
   // Scoring the training text after learning is no part of what the peers do.
   std::optional<std::chrono::steady_clock::time_point> learned;
@@ -84,6 +97,7 @@ int run(int argc, char** argv) {
   });
   Report report(log, h);
   TrainingJob job{h, corpus(argv[1]), std::nullopt, report, threads, seed};
+  job.gpu = gpu.get();
   if (!validation.empty()) job.validation = corpus(validation);
   std::unique_ptr<collective::Collective> hosts;
   if (count > 1) hosts = meet(count);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "algorithms/blazingtext/cuda/line_training.h"
 #include "algorithms/blazingtext/early_stopping.h"
 #include "algorithms/blazingtext/lines.h"
 #include "algorithms/blazingtext/progress.h"
@@ -38,7 +39,7 @@ struct Lines {
     truths.insert(truths.end(), labels.begin(), labels.end());
   }
   void clear() { features.clear(), truths.clear(), examples.clear(); }
-  bool is_full() const { return features.size() >= kPlanFeatures; }
+  bool is_full(std::size_t size = kPlanFeatures) const { return features.size() >= size; }
 };
 
 struct Accuracy {
@@ -56,10 +57,12 @@ class Classifier {
         labels_(static_cast<std::int32_t>(vocabulary.dictionary.nlabels)),
         input_(vocabulary.dictionary.nwords + (h_.word_ngrams > 1 ? h_.buckets : 0), h_.vector_dim, team),
         output_(labels_, h_.vector_dim),
-        schedule_(h_.learning_rate, 0, vocabulary.dictionary.ntokens * h_.epochs) {
+        tokens_(vocabulary.dictionary.ntokens),
+        schedule_(h_.learning_rate, 0, tokens_ * h_.epochs) {
     input_.fill_uniform(1.0f / static_cast<float>(h_.vector_dim), job.seed, team);
     if (job.pretrained) job.report.pretrained_vectors(job.pretrained->put_vectors(vocabulary, input_));
     for (int t = 0; t < team.size(); ++t) randoms_.emplace_back(job.seed, 1 + static_cast<std::uint64_t>(t));
+    begin_on_gpu(input_.rows);
   }
 
   Schedule& schedule() { return schedule_; }
@@ -71,8 +74,14 @@ class Classifier {
     team_.run([&](int thread) { train_share(pass, thread, progress); });
   }
 
+  /// Brings what a GPU has learned into the matrices.
+  void fetch() {
+    if (gpu_) gpu_->fetch();
+  }
+
   /// Share of the lines whose best label is one of theirs.
   Accuracy accuracy(const Corpus& corpus) {
+    fetch();
     Passes pass(corpus, {.whole_lines = true}, 1);
     std::vector<Accuracy> parts(static_cast<std::size_t>(team_.size()));
     team_.run([&](int thread) { test_share(pass, parts[static_cast<std::size_t>(thread)]); });
@@ -82,6 +91,11 @@ class Classifier {
   }
 
  private:
+  /// On a GPU, where there is one with room for so many rows of E.
+  void begin_on_gpu(std::int64_t capacity) {
+    if (!fits_gpu(job_, cuda::LineTraining::bytes(input_, output_, capacity))) return;
+    gpu_.emplace(*job_.gpu, input_, output_, capacity, tokens_ * h_.epochs, job_.threads, h_.loss == Loss::kOneVsAll);
+  }
   kernels::Weights weights() { return {input_.values.data(), output_.values.data(), input_.stride}; }
   numeric::Floats scratch() const { return numeric::Floats(kernels::example_scratch(input_.stride, labels_)); }
 
@@ -94,9 +108,10 @@ class Classifier {
     const bool one_vs_all = h_.loss == Loss::kOneVsAll;
     std::int64_t tokens = 0, count = 0;
     const auto flush = [&] {
+      const kernels::ExamplePlan plan{lines.features, lines.examples, labels_, lines.truths};
       const auto learn = one_vs_all ? kernels::train_all_labels : kernels::train_examples;
-      learn({lines.features, lines.examples, labels_, lines.truths}, weights(), static_cast<float>(schedule_.rate()),
-            memory.data());
+      const auto rate = static_cast<float>(schedule_.rate());
+      gpu_ ? gpu_->learn(plan, rate) : learn(plan, weights(), rate, memory.data());
       count += static_cast<std::int64_t>(lines.examples.size());
       schedule_.add(std::exchange(tokens, 0));
       lines.clear();
@@ -110,7 +125,7 @@ class Classifier {
           line.labels.size() == 1 ? 0 : random.below(static_cast<std::uint32_t>(line.labels.size()));
       lines.add(line, line.labels[one]);
       if (one_vs_all) lines.add_truths(line.labels);
-      if (lines.is_full()) flush();
+      if (lines.is_full(gpu_ ? gpu_->chunk_features() : kPlanFeatures)) flush();
     }
     flush();
     learned_ += count;
@@ -146,7 +161,9 @@ class Classifier {
   LineRules rules_;
   std::int32_t labels_;
   TrainingMatrix input_, output_;
+  std::int64_t tokens_;  // of the text
   Schedule schedule_;
+  std::optional<cuda::LineTraining> gpu_;  // else on the CPUs
   std::vector<Random> randoms_;
   std::atomic<std::int64_t> learned_{0};  // examples, all epochs
 };
@@ -199,6 +216,7 @@ void train_epochs(const TrainingJob& job, Classifier& classifier, numeric::Team&
     job.report.validation_accuracy(accuracy, stopping.bad_epochs(), job.threads);
     if (stopping.is_over()) break;
   }
+  classifier.fetch();
   progress.finish(!job.stopped() && !stopping.is_over());
   best.restore();
 }

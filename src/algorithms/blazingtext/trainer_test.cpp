@@ -264,6 +264,19 @@ TEST(Classifier, LearnsTwoTopics) {
   }
 }
 
+TEST(Classifier, LearnsOnAnEmulatedGpu) {
+  for (const bool one_vs_all : {false, true}) {
+    Training t(Mode::kSupervised);
+    t.h.buckets = 1000, t.h.epochs = 20, t.h.early_stopping = true, t.h.loss = one_vs_all ? Loss::kOneVsAll : t.h.loss;
+    t.gpu = std::make_unique<cuda::Gpu>(cuda::emulated_api(true));
+    t.threads = kManyThreads;
+    t.run(two_topics(1000, true), two_topics(300, true, 7));
+    EXPECT_GE(t.logged("#train_accuracy: "), 0.99) << t.log;
+    EXPECT_GE(t.logged("#validation_accuracy: "), 0.99) << t.log;
+    EXPECT_NE(t.log.find("Storing best weights..."), std::string::npos) << t.log;
+  }
+}
+
 TEST(Classifier, IsTheSameForTheSameSeedOnOneThread) {
   const std::string text = two_topics(200, true) + "__label__animal __label__vehicle cat in a car\n";
   Training a(Mode::kSupervised), b(Mode::kSupervised), c(Mode::kSupervised);

@@ -12,7 +12,7 @@
 
 namespace clary::blazingtext::cuda {
 
-inline constexpr std::int32_t kApiVersion = 1;
+inline constexpr std::int32_t kApiVersion = 2;
 inline constexpr const char* kApiSymbol = "clary_blazingtext_cuda";
 /// Ends a sentence in a stream of word numbers.
 inline constexpr std::int32_t kSentenceEnd = -1;
@@ -57,16 +57,19 @@ struct PairChunk {
   float rate;
 };
 
-/// One line of labelled text (as kernels::Example).
+/// One line of labelled text, as kernels::Example.
 struct Line {
   std::int32_t first_feature, features;  // in LineChunk::features; at least one
-  std::int32_t label;
+  std::int32_t label;                    // the one to learn; softmax only
+  std::int32_t first_truth, truths;      // all labels, each once, in LineChunk::truths; one-vs-all only
 };
 
 struct LineChunk {
   const std::int32_t* features;  // rows of E
+  const std::int32_t* truths;    // labels
   const Line* lines;
-  std::int32_t feature_count, line_count;
+  std::int32_t feature_count, truth_count, line_count;
+  bool one_vs_all;
   float rate;
 };
 
@@ -78,12 +81,12 @@ struct Api {
   const char* (*open)(Device** device, Facts* facts);
   void (*close)(Device* device);
   /// Copies matrices and tables to the device. @param at_once  positions or lines that are learned side by side
-  /// @param chunk  most ids of a PairChunk
-  const char* (*begin_pairs)(Device* device, const Matrices&, const PairWork&, std::int32_t at_once,
-                             std::int32_t chunk);
+  const char* (*begin_pairs)(Device* device, const Matrices&, const PairWork&, std::int32_t at_once);
   /// @param features, lines  most of a LineChunk
-  const char* (*begin_lines)(Device* device, const Matrices&, std::int32_t at_once, std::int32_t features,
-                             std::int32_t lines);
+  /// E gets room for input_capacity rows.
+  const char* (*begin_lines)(Device* device, const Matrices&, std::int64_t input_capacity, std::int32_t at_once);
+  /// Rows first .. first + count - 1 of E, before chunks that use them. @param values  [count, stride]
+  const char* (*put_rows)(Device* device, std::int64_t first, std::int64_t count, const float* values);
   /// Copies the chunk and returns while the device learns; waits when it is two chunks behind.
   const char* (*learn_pairs)(Device* device, const PairChunk&);
   const char* (*learn_lines)(Device* device, const LineChunk&);

@@ -229,7 +229,16 @@ CLARY_DEVICE void softmax_errors(const Warp& warp, std::int32_t labels, std::int
   warp.each(labels, [&](std::int32_t k) { scores[k] = factor * scores[k] + (k == label ? rate : 0.0f); });
 }
 
-/// One line: kernels::train_examples()'s step.
+/// scores[k] = rate * ([k is a label of the line] - sigmoid(scores[k]))
+template <class Warp>
+CLARY_DEVICE void sigmoid_errors(const Warp& warp, std::int32_t labels, const std::int32_t* truths, std::int32_t count,
+                                 float rate, float* scores) {
+  warp.each(labels, [&](std::int32_t k) { scores[k] = -rate / (1.0f + warp.exp(-scores[k])); });
+  warp.sync();
+  warp.each(count, [&](std::int32_t t) { scores[truths[t]] += rate; });
+}
+
+/// One line: kernels::train_examples()'s step, or kernels::train_all_labels()'s.
 /// @param scratch  line_scratch_floats(), of this warp alone, aligned to 16 bytes
 template <class Warp>
 CLARY_DEVICE void learn_line(const Warp& warp, const Matrices& m, const LineChunk& chunk, std::int32_t number,
@@ -255,7 +264,10 @@ CLARY_DEVICE void learn_line(const Warp& warp, const Matrices& m, const LineChun
         if (r < rows) scores[at + r] = s[r];
   }
   warp.sync();
-  softmax_errors(warp, labels, line.label, chunk.rate, scores);
+  if (chunk.one_vs_all)
+    sigmoid_errors(warp, labels, chunk.truths + line.first_truth, line.truths, chunk.rate, scores);
+  else
+    softmax_errors(warp, labels, line.label, chunk.rate, scores);
   warp.sync();
   for (std::int32_t at = 0; at < labels; at += kRowsAtOnce) {
     const std::int32_t rows = labels - at < kRowsAtOnce ? labels - at : kRowsAtOnce;

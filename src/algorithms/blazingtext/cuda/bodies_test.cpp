@@ -50,6 +50,23 @@ Matrices matrices_of(Twin& input, Twin& output) {
           static_cast<std::int32_t>(input.fast.stride)};
 }
 
+/// Every float has moved by -rate times the loss's gradient.
+template <class Loss>
+void check_gradient(const reference::Matrix& before, const TrainingMatrix& after, double rate, const Loss& loss) {
+  reference::Matrix at = before;
+  for (std::int64_t r = 0; r < at.rows; ++r) {
+    for (std::int64_t n = 0; n < at.columns; ++n) {
+      const double x = at.row(r)[n], e = 1e-5;
+      at.row(r)[n] = x + e;
+      const double above = loss(at);
+      at.row(r)[n] = x - e;
+      const double below = loss(at);
+      at.row(r)[n] = x;
+      EXPECT_NEAR(static_cast<double>(after.row(r)[n]) - x, -rate * (above - below) / (2 * e), 3e-6);
+    }
+  }
+}
+
 constexpr std::int32_t kWords = 30;
 
 /// Sentences of one to nine words, and everything that is drawn from.
@@ -179,22 +196,8 @@ TEST(PairBody, UpdateIsTheNegativeGradientByCentralDifferences) {
     }
     return sum;
   };
-  const auto check = [&](const reference::Matrix& before, const TrainingMatrix& after, const auto& loss_of) {
-    reference::Matrix at = before;
-    for (std::int64_t r = 0; r < at.rows; ++r) {
-      for (std::int64_t n = 0; n < at.columns; ++n) {
-        const double x = at.row(r)[n], e = 1e-5;
-        at.row(r)[n] = x + e;
-        const double above = loss_of(at);
-        at.row(r)[n] = x - e;
-        const double below = loss_of(at);
-        at.row(r)[n] = x;
-        EXPECT_NEAR(static_cast<double>(after.row(r)[n]) - x, -0.01 * (above - below) / (2 * e), 3e-6);
-      }
-    }
-  };
-  check(output_before, output.fast, [&](const auto& at) { return loss(input_before, at); });
-  check(input_before, input.fast, [&](const auto& at) { return loss(at, output_before); });
+  check_gradient(output_before, output.fast, 0.01, [&](const auto& at) { return loss(input_before, at); });
+  check_gradient(input_before, input.fast, 0.01, [&](const auto& at) { return loss(at, output_before); });
 }
 
 TEST(Window, HasEveryReachAlikeOftenAndStaysInItsSentence) {
@@ -232,28 +235,37 @@ TEST(Targets, AreTheTrueWordAndOthersByTheirProbability) {
   EXPECT_NEAR(share[2], 1.0 / 6, 0.01);
 }
 
-/// Lines of one to twenty features.
+/// Lines of one to twenty features and some labels.
 struct Lines {
-  std::vector<std::int32_t> features;
+  std::vector<std::int32_t> features, truths;
   std::vector<Line> lines;
   std::vector<kernels::Example> examples;  // the same
   std::int32_t labels;
+  bool one_vs_all;
 
-  Lines(int count, std::int32_t k, std::uint32_t rows) : labels(k) {
+  Lines(int count, std::int32_t k, std::uint32_t rows, bool ova) : labels(k), one_vs_all(ova) {
     Random random(9);
     for (int i = 0; i < count; ++i) {
-      const Line line{static_cast<std::int32_t>(features.size()), 1 + static_cast<std::int32_t>(random.below(20)),
-                      static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(k)))};
+      Line line{static_cast<std::int32_t>(features.size()), 1 + static_cast<std::int32_t>(random.below(20)),
+                static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(k))),
+                static_cast<std::int32_t>(truths.size()), 0};
       for (int f = 0; f < line.features; ++f) features.push_back(static_cast<std::int32_t>(random.below(rows)));
+      for (std::int32_t label = line.label; label < k && line.truths < 3; label += 2, ++line.truths)
+        truths.push_back(label);
       lines.push_back(line);
-      examples.push_back({line.first_feature, line.features, line.label});
+      examples.push_back({line.first_feature, line.features, line.label, line.first_truth, line.truths});
     }
   }
   LineChunk chunk(float rate) const {
-    return {features.data(), lines.data(), static_cast<std::int32_t>(features.size()),
-            static_cast<std::int32_t>(lines.size()), rate};
+    const auto count = [](const auto& list) { return static_cast<std::int32_t>(list.size()); };
+    return {features.data(), truths.data(), lines.data(), count(features),
+            count(truths),   count(lines),  one_vs_all,   rate};
   }
-  kernels::ExamplePlan view() const { return {features, examples, labels}; }
+  void learn_plainly(reference::Matrix& input, reference::Matrix& output, float rate) const {
+    const kernels::ExamplePlan plan{features, examples, labels, truths};
+    const auto learn = one_vs_all ? reference::train_all_labels : reference::train_examples;
+    learn(plan, input, output, static_cast<double>(rate));
+  }
 };
 
 template <int kWidth>
@@ -266,18 +278,34 @@ void learn_all(const Matrices& m, const LineChunk& chunk, bool backwards) {
 TEST(LineBody, AgreesWithPlainLoops) {
   for (const std::int64_t d : {1, 10, 16, 100, 300}) {
     for (const std::int32_t labels : {1, 2, 4, 6, 14, 40}) {
-      for (const bool backwards : {false, true}) {
-        SCOPED_TRACE("d=" + std::to_string(d) + " labels=" + std::to_string(labels));
-        const Lines lines(60, labels, 50);
-        Twin input(50, d, 1, 1), output(labels, d, 1, 2);
-        const Matrices m = matrices_of(input, output);
-        backwards ? learn_all<1>(m, lines.chunk(0.2f), true) : learn_all<4>(m, lines.chunk(0.2f), false);
-        reference::train_examples(lines.view(), input.plain, output.plain, 0.2f);
-        EXPECT_LT(input.worst_difference(), 1e-4);
-        EXPECT_LT(output.worst_difference(), 1e-4);
+      for (const bool one_vs_all : {false, true}) {
+        SCOPED_TRACE("d=" + std::to_string(d) + " labels=" + std::to_string(labels) +
+                     (one_vs_all ? " one-vs-all" : ""));
+        const Lines lines(60, labels, 50, one_vs_all);
+        for (const bool backwards : {false, true}) {
+          Twin input(50, d, 1, 1), output(labels, d, 1, 2);
+          const Matrices m = matrices_of(input, output);
+          backwards ? learn_all<1>(m, lines.chunk(0.2f), true) : learn_all<4>(m, lines.chunk(0.2f), false);
+          lines.learn_plainly(input.plain, output.plain, 0.2f);
+          EXPECT_LT(input.worst_difference(), 1e-4);
+          EXPECT_LT(output.worst_difference(), 1e-4);
+        }
       }
     }
   }
+}
+
+TEST(LineBody, UpdateIsTheNegativeGradientByCentralDifferences) {
+  const Lines lines(1, 5, 8, false);
+  Twin input(8, 10, 1, 3), output(5, 10, 1, 4);
+  const reference::Matrix input_before = input.plain, output_before = output.plain;
+  learn_all<4>(matrices_of(input, output), lines.chunk(0.01f), false);
+  const auto loss = [&](const reference::Matrix& in, const reference::Matrix& out) {
+    return -std::log(reference::softmax_scores(
+        out, reference::mean_of(in, lines.features))[static_cast<std::size_t>(lines.lines[0].label)]);
+  };
+  check_gradient(output_before, output.fast, 0.01, [&](const auto& at) { return loss(input_before, at); });
+  check_gradient(input_before, input.fast, 0.01, [&](const auto& at) { return loss(at, output_before); });
 }
 
 /// The GPU of this machine; skips the test, and says why, where there is none.
@@ -300,7 +328,7 @@ TEST(OnTheGpu, OneWarpLearnsPairsAsTheHostDoes) {
         const PairWork work = text.work(cbow, 7);
         Twin input(kWords + 4, d, 0.5, 1), output(kWords, d, 0.5, 2);
         const Matrices m = matrices_of(input, output);
-        gpu->begin_pairs(m, work, 1, 1 << 12);
+        gpu->begin_pairs(m, work, 1);
         gpu->learn(text.chunk(0.05f));
         gpu->fetch(m);
         reference::train_pairs(Steps(text, work).view(), input.plain, output.plain, 0.05f, kRowsAtOnce);
@@ -314,13 +342,13 @@ TEST(OnTheGpu, OneWarpLearnsPairsAsTheHostDoes) {
 TEST(OnTheGpu, OneWarpLearnsLinesAsTheHostDoes) {
   CLARY_GPU_OR_SKIP(gpu)
   for (const std::int32_t labels : {2, 14, 20'000}) {  // the last one's scores leave the shared memory
-    const Lines lines(60, labels, 50);
+    const Lines lines(60, labels, 50, labels == 14);
     Twin input(50, 100, 1, 1), output(labels, 100, 1, 2);
     const Matrices m = matrices_of(input, output);
-    gpu->begin_lines(m, 1, 1 << 12, 100);
+    gpu->begin_lines(m, m.input_rows, 1);
     gpu->learn(lines.chunk(0.2f));
     gpu->fetch(m);
-    reference::train_examples(lines.view(), input.plain, output.plain, 0.2f);
+    lines.learn_plainly(input.plain, output.plain, 0.2f);
     EXPECT_LT(input.worst_difference(), 2e-4) << labels;
     EXPECT_LT(output.worst_difference(), 2e-4) << labels;
   }

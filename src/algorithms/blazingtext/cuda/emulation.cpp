@@ -33,27 +33,34 @@ const char* open(Device** device, Facts* facts) {
 
 void close(Device* device) { delete device; }
 
-void begin(Device& d, const Matrices& m, std::int32_t at_once, std::size_t scratch) {
+void begin(Device& d, const Matrices& m, std::int64_t input_capacity, std::int32_t at_once, std::size_t scratch) {
   d.matrices = m;
   d.at_once = at_once;
-  const std::size_t input = size(m, m.input_rows), output = size(m, m.output_rows);
+  const std::size_t input = size(m, input_capacity), output = size(m, m.output_rows);
   d.values.resize((input + output) * (d.stale ? 2 : 1));
   d.matrices.input = d.values.data();
   d.matrices.output = d.values.data() + input;
-  std::memcpy(d.matrices.input, m.input, input * sizeof(float));
+  std::memcpy(d.matrices.input, m.input, size(m, m.input_rows) * sizeof(float));
   std::memcpy(d.matrices.output, m.output, output * sizeof(float));
   if (d.stale) std::memcpy(d.values.data() + input + output, d.values.data(), (input + output) * sizeof(float));
   d.scratch.resize(scratch);
 }
 
-const char* begin_pairs(Device* d, const Matrices& m, const PairWork& work, std::int32_t at_once, std::int32_t) {
-  begin(*d, m, at_once, pair_scratch_floats(m.stride, work.negatives));
+const char* begin_pairs(Device* d, const Matrices& m, const PairWork& work, std::int32_t at_once) {
+  begin(*d, m, m.input_rows, at_once, pair_scratch_floats(m.stride, work.negatives));
   d->pairs = work;
   return nullptr;
 }
 
-const char* begin_lines(Device* d, const Matrices& m, std::int32_t at_once, std::int32_t, std::int32_t) {
-  begin(*d, m, at_once, line_scratch_floats(m.stride, m.output_rows));
+const char* begin_lines(Device* d, const Matrices& m, std::int64_t input_capacity, std::int32_t at_once) {
+  begin(*d, m, input_capacity, at_once, line_scratch_floats(m.stride, m.output_rows));
+  return nullptr;
+}
+
+const char* put_rows(Device* d, std::int64_t first, std::int64_t count, const float* values) {
+  float* const to = d->matrices.input + size(d->matrices, first);
+  std::memcpy(to, values, size(d->matrices, count) * sizeof(float));
+  if (d->stale) std::memcpy(to + d->values.size() / 2, values, size(d->matrices, count) * sizeof(float));
   return nullptr;
 }
 
@@ -90,7 +97,8 @@ const char* fetch(Device* d, const Matrices& m) {
 }
 
 template <bool kStale>
-constexpr Api kApi{kApiVersion, open<kStale>, close, begin_pairs, begin_lines, learn_pairs, learn_lines, fetch};
+constexpr Api kApi{kApiVersion, open<kStale>, close,       begin_pairs, begin_lines,
+                   put_rows,    learn_pairs,  learn_lines, fetch};
 
 }  // namespace
 

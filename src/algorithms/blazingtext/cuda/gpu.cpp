@@ -49,14 +49,19 @@ Gpu::~Gpu() { api_.close(device_); }
 
 bool Gpu::holds(std::size_t bytes) const { return bytes + kReserve <= facts_.free_bytes; }
 
-void Gpu::begin_pairs(const Matrices& matrices, const PairWork& work, std::int32_t at_once, std::int32_t chunk) {
+void Gpu::begin_pairs(const Matrices& matrices, const PairWork& work, std::int32_t at_once) {
   const std::lock_guard lock(mutex_);
-  check(api_.begin_pairs(device_, matrices, work, at_once, chunk));
+  check(api_.begin_pairs(device_, matrices, work, at_once));
 }
 
-void Gpu::begin_lines(const Matrices& matrices, std::int32_t at_once, std::int32_t features, std::int32_t lines) {
+void Gpu::begin_lines(const Matrices& matrices, std::int64_t input_capacity, std::int32_t at_once) {
   const std::lock_guard lock(mutex_);
-  check(api_.begin_lines(device_, matrices, at_once, features, lines));
+  check(api_.begin_lines(device_, matrices, input_capacity, at_once));
+}
+
+void Gpu::put_rows(std::int64_t first, std::int64_t count, const float* values) {
+  const std::lock_guard lock(mutex_);
+  check(api_.put_rows(device_, first, count, values));
 }
 
 void Gpu::learn(const PairChunk& chunk) {

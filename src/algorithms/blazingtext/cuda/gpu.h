@@ -29,8 +29,9 @@ class Gpu {
   bool holds(std::size_t bytes) const;
 
   // The functions of the module; @throws Error{kInternal} with the device's message
-  void begin_pairs(const Matrices& matrices, const PairWork& work, std::int32_t at_once, std::int32_t chunk);
-  void begin_lines(const Matrices& matrices, std::int32_t at_once, std::int32_t features, std::int32_t lines);
+  void begin_pairs(const Matrices& matrices, const PairWork& work, std::int32_t at_once);
+  void begin_lines(const Matrices& matrices, std::int64_t input_capacity, std::int32_t at_once);
+  void put_rows(std::int64_t first, std::int64_t count, const float* values);
   void learn(const PairChunk& chunk);
   void learn(const LineChunk& chunk);
   void fetch(const Matrices& matrices);

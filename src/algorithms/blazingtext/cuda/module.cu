@@ -148,31 +148,38 @@ OnDevice<T> on_device(const T* from, std::size_t count) {
 /// A chunk on its way: filled by the host, copied, and free again when its event has happened.
 class Slot {
  public:
-  explicit Slot(std::size_t bytes) : bytes_(bytes), device_(on_device<char>(bytes)) {
-    void* memory = nullptr;
-    check(cudaHostAlloc(&memory, bytes, cudaHostAllocDefault), "pinned memory");
-    host_.reset(static_cast<char*>(memory));
-    check(cudaEventCreateWithFlags(&free_, cudaEventDisableTiming), "event");
-  }
+  Slot() { check(cudaEventCreateWithFlags(&free_, cudaEventDisableTiming), "event"); }
   ~Slot() { cudaEventDestroy(free_); }
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
 
-  void wait() { check(cudaEventSynchronize(free_), "a kernel"); }
-  /// Puts bytes at `at`; returns where they will be on the device.
+  /// Waits until the slot is free and makes room.
+  void begin(std::size_t bytes) {
+    check(cudaEventSynchronize(free_), "a kernel");
+    used_ = 0;
+    if (bytes <= bytes_) return;
+    bytes_ = 0;
+    device_ = on_device<char>(bytes);
+    void* memory = nullptr;
+    check(cudaHostAlloc(&memory, bytes, cudaHostAllocDefault), "pinned memory");
+    host_.reset(static_cast<char*>(memory));
+    bytes_ = bytes;
+  }
+  /// Appends a list; returns where it will be on the device.
   template <class T>
-  const T* put(std::size_t at, const T* from, std::size_t count) {
-    if (at + count * sizeof(T) > bytes_) throw std::runtime_error("a chunk is larger than was said at the beginning");
-    std::memcpy(host_.get() + at, from, count * sizeof(T));
+  const T* append(const T* from, std::int32_t count) {
+    const std::size_t at = used_, bytes = static_cast<std::size_t>(count) * sizeof(T);
+    if (bytes > 0) std::memcpy(host_.get() + at, from, bytes);
+    used_ += bytes;
     return reinterpret_cast<const T*>(device_.get() + at);
   }
-  void copy(std::size_t bytes, cudaStream_t stream) {
-    check(cudaMemcpyAsync(device_.get(), host_.get(), bytes, cudaMemcpyHostToDevice, stream), "copy to the device");
+  void copy(cudaStream_t stream) {
+    check(cudaMemcpyAsync(device_.get(), host_.get(), used_, cudaMemcpyHostToDevice, stream), "copy to the device");
   }
   void release(cudaStream_t stream) { check(cudaEventRecord(free_, stream), "event"); }
 
  private:
-  std::size_t bytes_;
+  std::size_t bytes_ = 0, used_ = 0;
   OnDevice<char> device_;
   std::unique_ptr<char, FreePinned> host_;
   cudaEvent_t free_ = nullptr;
@@ -202,12 +209,23 @@ struct Device {
 
 namespace {
 
-void begin(Device& d, const Matrices& m, std::int32_t at_once, std::size_t scratch_floats, std::size_t chunk_bytes) {
+void put(Device& d, std::int64_t first, std::int64_t count, const float* values) {
+  const auto stride = static_cast<std::size_t>(d.matrices.stride);
+  if (first + count > d.matrices.input_rows) throw std::runtime_error("more rows than was said at the beginning");
+  check(cudaMemcpyAsync(d.input.get() + static_cast<std::size_t>(first) * stride, values,
+                        static_cast<std::size_t>(count) * stride * sizeof(float), cudaMemcpyHostToDevice, d.stream),
+        "copy to the device");
+}
+
+void begin(Device& d, const Matrices& m, std::int64_t input_capacity, std::int32_t at_once,
+           std::size_t scratch_floats) {
   d.matrices = m;
-  d.input = on_device(m.input, static_cast<std::size_t>(m.input_rows) * static_cast<std::size_t>(m.stride));
+  d.matrices.input_rows = input_capacity;
+  d.input = on_device<float>(static_cast<std::size_t>(input_capacity) * static_cast<std::size_t>(m.stride));
+  put(d, 0, m.input_rows, m.input);
   d.output = on_device(m.output, static_cast<std::size_t>(m.output_rows) * static_cast<std::size_t>(m.stride));
   d.matrices.input = d.input.get(), d.matrices.output = d.output.get();
-  for (auto& slot : d.slots) slot = std::make_unique<Slot>(chunk_bytes);
+  for (auto& slot : d.slots) slot = std::make_unique<Slot>();
   const std::size_t fit = kSharedBytes / (scratch_floats * sizeof(float));
   d.warps_per_block = fit >= kWarpsPerBlock || fit == 0 ? kWarpsPerBlock : static_cast<std::int32_t>(fit);
   d.at_once = at_once;
@@ -226,10 +244,10 @@ void launch(Device& d, std::int32_t count, Kernel kernel, const Arguments&... ar
   check(cudaGetLastError(), "start of a kernel");
 }
 
-Slot& free_slot(Device& d) {
+Slot& next_slot(Device& d, std::size_t bytes) {
   Slot& slot = *d.slots[d.next_slot];
   d.next_slot = 1 - d.next_slot;
-  slot.wait();
+  slot.begin(bytes);
   return slot;
 }
 
@@ -280,9 +298,9 @@ const char* open(Device** out, Facts* facts) {
 
 void close(Device* device) { delete device; }
 
-const char* begin_pairs(Device* d, const Matrices& m, const PairWork& work, std::int32_t at_once, std::int32_t chunk) {
+const char* begin_pairs(Device* d, const Matrices& m, const PairWork& work, std::int32_t at_once) {
   return guarded(d->problem, [&] {
-    begin(*d, m, at_once, pair_scratch_floats(m.stride, work.negatives), static_cast<std::size_t>(chunk) * sizeof(int));
+    begin(*d, m, m.input_rows, at_once, pair_scratch_floats(m.stride, work.negatives));
     const WordRowTable& table = work.word_rows;
     const auto words = static_cast<std::size_t>(table.words);
     d->pairs = work;
@@ -296,20 +314,22 @@ const char* begin_pairs(Device* d, const Matrices& m, const PairWork& work, std:
   });
 }
 
-const char* begin_lines(Device* d, const Matrices& m, std::int32_t at_once, std::int32_t features, std::int32_t lines) {
-  return guarded(d->problem, [&] {
-    begin(*d, m, at_once, line_scratch_floats(m.stride, m.output_rows),
-          static_cast<std::size_t>(features) * sizeof(int) + static_cast<std::size_t>(lines) * sizeof(Line));
-  });
+const char* begin_lines(Device* d, const Matrices& m, std::int64_t input_capacity, std::int32_t at_once) {
+  return guarded(d->problem,
+                 [&] { begin(*d, m, input_capacity, at_once, line_scratch_floats(m.stride, m.output_rows)); });
+}
+
+const char* put_rows(Device* d, std::int64_t first, std::int64_t count, const float* values) {
+  return guarded(d->problem, [&] { put(*d, first, count, values); });
 }
 
 const char* learn_pairs(Device* d, const PairChunk& chunk) {
   return guarded(d->problem, [&] {
     if (chunk.count == 0) return;
-    Slot& slot = free_slot(*d);
+    Slot& slot = next_slot(*d, static_cast<std::size_t>(chunk.count) * sizeof(std::int32_t));
     PairChunk there = chunk;
-    there.ids = slot.put(0, chunk.ids, static_cast<std::size_t>(chunk.count));
-    slot.copy(static_cast<std::size_t>(chunk.count) * sizeof(int), d->stream);
+    there.ids = slot.append(chunk.ids, chunk.count);
+    slot.copy(d->stream);
     launch(*d, chunk.count, d->wide ? pairs_kernel<4> : pairs_kernel<1>, d->matrices, d->pairs, there);
     slot.release(d->stream);
   });
@@ -318,12 +338,15 @@ const char* learn_pairs(Device* d, const PairChunk& chunk) {
 const char* learn_lines(Device* d, const LineChunk& chunk) {
   return guarded(d->problem, [&] {
     if (chunk.line_count == 0) return;
-    Slot& slot = free_slot(*d);
+    const std::size_t numbers =
+        static_cast<std::size_t>(chunk.feature_count) + static_cast<std::size_t>(chunk.truth_count);
+    Slot& slot =
+        next_slot(*d, static_cast<std::size_t>(chunk.line_count) * sizeof(Line) + numbers * sizeof(std::int32_t));
     LineChunk there = chunk;
-    const std::size_t line_bytes = static_cast<std::size_t>(chunk.line_count) * sizeof(Line);
-    there.lines = slot.put(0, chunk.lines, static_cast<std::size_t>(chunk.line_count));
-    there.features = slot.put(line_bytes, chunk.features, static_cast<std::size_t>(chunk.feature_count));
-    slot.copy(line_bytes + static_cast<std::size_t>(chunk.feature_count) * sizeof(int), d->stream);
+    there.lines = slot.append(chunk.lines, chunk.line_count);
+    there.features = slot.append(chunk.features, chunk.feature_count);
+    there.truths = slot.append(chunk.truths, chunk.truth_count);
+    slot.copy(d->stream);
     launch(*d, chunk.line_count, d->wide ? lines_kernel<4> : lines_kernel<1>, d->matrices, there);
     slot.release(d->stream);
   });
@@ -341,7 +364,7 @@ const char* fetch(Device* d, const Matrices& m) {
   });
 }
 
-constexpr Api kApi{kApiVersion, open, close, begin_pairs, begin_lines, learn_pairs, learn_lines, fetch};
+constexpr Api kApi{kApiVersion, open, close, begin_pairs, begin_lines, put_rows, learn_pairs, learn_lines, fetch};
 
 }  // namespace
 }  // namespace clary::blazingtext::cuda

@@ -60,7 +60,7 @@ PairTraining::PairTraining(Gpu& gpu, const Hyperparameters& h, const WordRows& r
                       static_cast<std::int32_t>(std::min<std::int64_t>(h.window_size, 1 << 20)),
                       static_cast<std::int32_t>(h.negative_samples),
                       seed};
-  gpu.begin_pairs(matrices_, work, positions_at_once(gpu, output.rows), chunk_);
+  gpu.begin_pairs(matrices_, work, positions_at_once(gpu, output.rows));
 }
 
 std::size_t PairTraining::bytes(const TrainingMatrix& input, const TrainingMatrix& output, const WordRows& rows) {

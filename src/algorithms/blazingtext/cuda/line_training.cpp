@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "algorithms/blazingtext/cuda/line_training.h"
+
+#include <algorithm>
+
+namespace clary::blazingtext::cuda {
+namespace {
+
+/// Every line moves all rows of O, so lines that are learned side by side miss each other's steps. See
+/// docs/decisions/0006-blazingtext-cuda.md for what that does to the accuracy.
+constexpr std::int32_t kLinesAtOnce = 128;
+
+/// A chunk is learned at one learning rate: it falls in a hundred steps at least.
+std::size_t features_of_chunk(std::int64_t tokens, int threads) {
+  return static_cast<std::size_t>(std::clamp<std::int64_t>(tokens / (100 * threads), 1 << 12, 1 << 20));
+}
+
+}  // namespace
+
+LineTraining::LineTraining(Gpu& gpu, TrainingMatrix& input, TrainingMatrix& output, std::int64_t input_capacity,
+                           std::int64_t tokens, int threads, bool one_vs_all)
+    : gpu_(gpu),
+      input_(input),
+      output_(output),
+      chunk_features_(features_of_chunk(tokens, threads)),
+      one_vs_all_(one_vs_all) {
+  gpu_.begin_lines(matrices(), input_capacity, kLinesAtOnce);
+}
+
+std::size_t LineTraining::bytes(const TrainingMatrix& input, const TrainingMatrix& output,
+                                std::int64_t input_capacity) {
+  return static_cast<std::size_t>((input_capacity + output.rows) * input.stride) * sizeof(float) +
+         static_cast<std::size_t>(kLinesAtOnce * output.rows) * sizeof(float);
+}
+
+Matrices LineTraining::matrices() const {
+  return {input_.values.data(), output_.values.data(), input_.rows, output_.rows,
+          static_cast<std::int32_t>(input_.stride)};
+}
+
+void LineTraining::add_row(std::int64_t row) {
+  const std::lock_guard lock(mutex_);
+  new_rows_.push_back(row);
+}
+
+/// Rows come nearly in order, so few copies carry them all.
+void LineTraining::put_new_rows() {
+  std::sort(new_rows_.begin(), new_rows_.end());
+  for (auto first = new_rows_.begin(); first != new_rows_.end();) {
+    auto last = first + 1;
+    while (last != new_rows_.end() && *last == *first + (last - first)) ++last;
+    gpu_.put_rows(*first, last - first, input_.row(*first));
+    first = last;
+  }
+  new_rows_.clear();
+}
+
+void LineTraining::learn(const kernels::ExamplePlan& plan, float rate) {
+  std::vector<Line> lines;
+  lines.reserve(plan.examples.size());
+  for (const kernels::Example& e : plan.examples)
+    lines.push_back({e.first_feature, e.features, e.label, e.first_truth, e.truths});
+  const std::lock_guard lock(mutex_);
+  put_new_rows();
+  gpu_.learn(LineChunk{plan.features.data(), plan.truths.data(), lines.data(),
+                       static_cast<std::int32_t>(plan.features.size()), static_cast<std::int32_t>(plan.truths.size()),
+                       static_cast<std::int32_t>(lines.size()), one_vs_all_, rate});
+  stale_ = true;
+}
+
+void LineTraining::fetch() {
+  const std::lock_guard lock(mutex_);
+  if (!stale_) return;
+  put_new_rows();
+  gpu_.fetch(matrices());
+  stale_ = false;
+}
+
+}  // namespace clary::blazingtext::cuda
