@@ -3,8 +3,11 @@
 // folder, same bytes. Unpacking trusts nothing: an archive cannot write outside its folder.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +22,10 @@ struct PackReport {
 /// Packs everything below `folder` into `archive` (gzip), replacing it.
 /// @throws Error naming the path; Error{kLimit} when the disk is full
 PackReport pack_tar_gz(const std::filesystem::path& folder, const std::filesystem::path& archive);
+
+/// The same, for bytes that go elsewhere. @throws also what `sink` throws
+PackReport pack_tar_gz(const std::filesystem::path& folder,
+                       const std::function<void(std::span<const std::byte>)>& sink);
 
 struct UnpackLimits {
   std::uint64_t max_entries = 100'000;

@@ -51,10 +51,7 @@ std::vector<std::string> sorted_names(int folder, const std::string& shown) {
 
 class Packer {
  public:
-  explicit Packer(const std::filesystem::path& path)
-      : path_(path),
-        gzip_(open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC), path.string()),
-        archive_(archive_write_new()) {
+  explicit Packer(GzipWriter::Sink sink) : gzip_(std::move(sink)), archive_(archive_write_new()) {
     check(archive_write_set_format_gnutar(archive_.get()));
     check(archive_write_set_bytes_per_block(archive_.get(), 0));
     check(archive_write_open(archive_.get(), this, nullptr, write_bytes, nullptr));
@@ -142,10 +139,9 @@ class Packer {
   [[noreturn]] void fail() {
     if (error_) std::rethrow_exception(error_);
     const char* text = archive_error_string(archive_.get());
-    throw Error(Kind::kInternal, "write " + path_.string() + ": " + (text != nullptr ? text : "unknown error"));
+    throw Error(Kind::kInternal, std::string("write the archive: ") + (text != nullptr ? text : "unknown error"));
   }
 
-  std::filesystem::path path_;
   GzipWriter gzip_;
   std::exception_ptr error_;  // of gzip_, on its way through libarchive
   std::unique_ptr<::archive, ArchiveWriterFree> archive_;
@@ -155,11 +151,16 @@ class Packer {
 
 }  // namespace
 
-PackReport pack_tar_gz(const std::filesystem::path& folder, const std::filesystem::path& archive) {
+PackReport pack_tar_gz(const std::filesystem::path& folder, const GzipWriter::Sink& sink) {
   const UniqueFd root = open_file(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  Packer packer(archive);
+  Packer packer(sink);
   packer.pack_folder(root.get(), "", 0);
   return packer.finish();
+}
+
+PackReport pack_tar_gz(const std::filesystem::path& folder, const std::filesystem::path& archive) {
+  const UniqueFd file = open_file(archive, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
+  return pack_tar_gz(folder, [&](std::span<const std::byte> bytes) { write_all(file.get(), bytes, archive.string()); });
 }
 
 }  // namespace clary::formats

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <future>
+#include <string>
 #include <thread>
 
 #include "base/error.h"
@@ -68,11 +69,9 @@ Piece compress(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-GzipWriter::GzipWriter(UniqueFd file, std::string name)
-    : file_(std::move(file)),
-      name_(std::move(name)),
-      threads_(std::clamp(std::thread::hardware_concurrency(), 1U, kMaxThreads)) {
-  write_all(file_.get(), kHead, name_);
+GzipWriter::GzipWriter(Sink sink)
+    : sink_(std::move(sink)), threads_(std::clamp(std::thread::hardware_concurrency(), 1U, kMaxThreads)) {
+  put(kHead);
 }
 
 void GzipWriter::write(std::span<const std::byte> bytes) {
@@ -91,7 +90,7 @@ void GzipWriter::compress_pending() {
   for (std::size_t begin = kPieceBytes; begin < all.size(); begin += kPieceBytes)
     others.push_back(std::async(std::launch::async, [part = piece(begin)] { return compress(part); }));
   const auto add = [&](const Piece& done, std::size_t size) {
-    write_all(file_.get(), done.deflated, name_);
+    put(done.deflated);
     crc_ = static_cast<std::uint32_t>(crc32_combine(crc_, done.crc, static_cast<z_off_t>(size)));
   };
   if (!all.empty()) add(compress(piece(0)), piece(0).size());
@@ -105,7 +104,7 @@ void GzipWriter::finish() {
   std::string tail(kLastBlock);
   for (const auto value : {crc_, static_cast<std::uint32_t>(bytes_)})  // RFC 1952: the size mod 2^32
     for (int shift = 0; shift < 32; shift += 8) tail += static_cast<char>(value >> shift);
-  write_all(file_.get(), tail, name_);
+  put(tail);
 }
 
 }  // namespace clary::formats

@@ -7,28 +7,28 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
-
-#include "base/files.h"
 
 namespace clary::formats {
 
 class GzipWriter {
  public:
-  /// @param name  for messages
-  GzipWriter(UniqueFd file, std::string name);
-  /// @throws Error of write(2); Error{kLimit} when the disk is full
+  using Sink = std::function<void(std::span<const std::byte>)>;
+  /// @param sink  takes the compressed bytes; what it throws, write() and finish() throw
+  explicit GzipWriter(Sink sink);
   void write(std::span<const std::byte> bytes);
-  /// To be called once, at the end. @throws as write()
+  /// To be called once, at the end.
   void finish();
 
  private:
   void compress_pending();
 
-  UniqueFd file_;
-  std::string name_;
+  void put(std::string_view bytes) { sink_(std::as_bytes(std::span(bytes))); }
+
+  Sink sink_;
   std::vector<std::byte> pending_;  // less than a piece for each thread
   std::size_t threads_ = 1;
   std::uint32_t crc_ = 0;

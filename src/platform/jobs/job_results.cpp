@@ -53,25 +53,21 @@ void merge(const std::vector<UniqueFd>& folders, const fs::path& merged) {
     });
 }
 
-/// Packs the folder of all hosts beside the first instance and puts it at `uri`.
+/// Packs the folder of all hosts straight into the store, at `uri`.
 void upload_archive(const std::vector<fs::path>& instances, const std::string& relative, const std::string& uri,
                     const std::string& name, objects::ObjectStore& store) {
   const objects::S3Uri place = place_of(uri);
-  const fs::path work = instances.front().parent_path() / ("upload-" + name);
-  fs::remove_all(work);
-  fs::create_directories(work);
   const auto folders = folders_of(instances, relative);
-  const fs::path archive = work / (name + ".tar.gz");
-  if (folders.size() == 1) {
-    formats::pack_tar_gz(path_of(folders[0]), archive);
-  } else {
-    merge(folders, work / "merged");
-    formats::pack_tar_gz(work / "merged", archive);
-  }
+  const fs::path merged = instances.front().parent_path() / ("upload-" + name);
+  fs::remove_all(merged);
+  if (folders.size() != 1) merge(folders, merged);
+  objects::Upload upload = store.begin();
+  formats::pack_tar_gz(folders.size() == 1 ? path_of(folders[0]) : merged,
+                       [&](std::span<const std::byte> bytes) { upload.write(bytes); });
   objects::PutOptions options;
   options.content_type = "application/x-tar";
-  store.put_file(place.bucket, place.key, archive, options);
-  fs::remove_all(work);
+  upload.commit(place.bucket, place.key, options);
+  fs::remove_all(merged);
 }
 
 void upload_file(const UniqueFd& folder, const std::string& relative, const objects::S3Uri& place,
