@@ -84,6 +84,10 @@ std::vector<Field<H>> classifier_fields() {
               "supervised: stop when the accuracy on the validation channel no longer grows; keep the best weights."),
       integer("patience", &H::patience, 1, 1'000'000).about("early_stopping: epochs without improvement to wait for."),
       integer("min_epochs", &H::min_epochs, 1, 1'000'000).about("early_stopping: epochs before the first check."),
+      boolean("autotune", &H::autotune)
+          .about("supervised: train with learning rates from 0.05 to 1 and up to four times the epochs first, and go "
+                 "on with "
+                 "what is most accurate on the validation channel; learning_rate has no effect."),
       boolean("quantize", &H::quantize)
           .about("supervised: write model.ftz too, many times smaller, as fastText's quantize does."),
       boolean("quantize_norms", &H::quantize_norms)
@@ -145,8 +149,10 @@ void check_job(const Hyperparameters& h, const JobShape& job) {
     throw Error(Kind::kInvalid, "Only batch_skipgram is available when training on multiple CPU instances (mode=" +
                                     std::string(name_of(h.mode)) + ", " + std::to_string(job.instances) +
                                     " instances)");
-  if (h.stops_early() && !job.has_validation)
-    throw Error(Kind::kInvalid, "early_stopping=True needs a validation channel, and the job has none");
+  if (!job.has_validation)
+    for (const auto& [wanted, name] : {std::pair(h.stops_early(), "early_stopping"), {h.autotunes(), "autotune"}})
+      if (wanted)
+        throw Error(Kind::kInvalid, std::string(name) + "=True needs a validation channel, and the job has none");
 }
 
 }  // namespace clary::blazingtext

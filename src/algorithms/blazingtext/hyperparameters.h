@@ -41,6 +41,7 @@ struct Hyperparameters {
   bool early_stopping = false;         // supervised
   std::int64_t patience = 4;           // early_stopping
   std::int64_t min_epochs = 5;         // early_stopping
+  bool autotune = false;               // supervised
   bool quantize = false;               // supervised
   bool quantize_norms = false;         // quantize
   std::int64_t quantize_cutoff = 0;    // quantize; 0: all rows
@@ -52,6 +53,7 @@ struct Hyperparameters {
   /// subwords, where the mode has them.
   bool uses_subwords() const { return subwords && (mode == Mode::kCbow || mode == Mode::kSkipgram); }
   bool stops_early() const { return early_stopping && is_supervised(); }
+  bool autotunes() const { return autotune && is_supervised(); }
   bool evaluates() const { return evaluation && !is_supervised(); }
 };
 

@@ -84,6 +84,7 @@ void Report::finished(double words_per_second, double seconds) {
 }
 
 void Report::accuracy(const std::string& set, double accuracy, std::int64_t examples) {
+  last_accuracy_ = accuracy;
   log_.plain("");
   log_.plain(fmt::format("#{}_accuracy: {:.4g}", set, accuracy));
   log_.plain(fmt::format("Number of {} examples: {}", set, examples));

@@ -52,11 +52,14 @@ class Report {
   /// than a tenth of the way from the share of the most frequent label to 1.
   /// @param set  "train" or "validation"
   void accuracy(const std::string& set, double accuracy, std::int64_t examples);
+  /// Of the set that was reported last: of the validation text, when there is one. 0 before any.
+  double last_accuracy() const { return last_accuracy_; }
 
  private:
   shell::TrainLog& log_;
   const Hyperparameters& hyperparameters_;
   std::int64_t labels_ = 0, largest_label_ = 0;
+  double last_accuracy_ = 0;
 };
 
 }  // namespace clary::blazingtext

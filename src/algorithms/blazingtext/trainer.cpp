@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "algorithms/blazingtext/autotune.h"
 #include "algorithms/blazingtext/simple_text.h"
 #include "base/error.h"
 
@@ -57,10 +58,11 @@ Model train(const Hyperparameters& h, shell::TrainContext& context) {
   shape.instances = context.hosts().size();
   shape.has_validation = context.has_channel("validation");
   check_job(h, shape);
-  Report report(context.log(), h);
+  Hyperparameters taken = h;
+  Report report(context.log(), taken);
   const auto gpu = choose_gpu(shape.instance_type, report);
   report.running(context.hosts(), gpu != nullptr);
-  TrainingJob job{h, text_of(context.channel("train"), h.tokenizer), std::nullopt, report};
+  TrainingJob job{taken, text_of(context.channel("train"), h.tokenizer), std::nullopt, report};
   if (h.is_supervised() && shape.has_validation) job.validation = text_of(context.channel("validation"), h.tokenizer);
   job.threads = context.threads();
   job.seed = context.seed();
@@ -68,8 +70,9 @@ Model train(const Hyperparameters& h, shell::TrainContext& context) {
   job.gpu = gpu.get();
   if (shape.instances > 1) job.hosts = &context.collective();
   if (context.has_channel(kPretrainedChannel)) job.pretrained.emplace(context.channel(kPretrainedChannel));
+  if (h.autotunes()) taken = autotuned(job, context.log());
   Model model = h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
-  check_finite(h, model);
+  check_finite(taken, model);
   model.tokenizer = h.tokenizer;
   if (!context.hosts().is_first())
     context.log().info("Training is finished on this host; the model is written by {}.", context.hosts().names.front());

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "algorithms/blazingtext/autotune.h"
 #include "algorithms/blazingtext/classify.h"
 #include "algorithms/blazingtext/cuda/emulation.h"
 #include "algorithms/blazingtext/early_stopping.h"
@@ -53,6 +54,12 @@ class Training {
     TrainingJob job{h, file("train", text), std::nullopt, report, threads, seed, stopped, hosts, gpu.get()};
     if (!validation.empty()) job.validation = file("validation", validation);
     return h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
+  }
+  Hyperparameters tuned(const std::string& text, const std::string& validation) {
+    shell::TrainLog lines("algo-1", "AWS/BlazingText", [this](std::string_view line) { log += line; });
+    Report report(lines, h);
+    TrainingJob job{h, file("train", text), file("validation", validation), report, threads, seed, stopped, hosts};
+    return autotuned(job, lines);
   }
   std::string error(const std::string& text) {
     try {
@@ -323,6 +330,22 @@ TEST(Classifier, OneVsAllGivesEveryLabelAProbabilityOfItsOwn) {
   EXPECT_EQ(labels("both"), "ab");
   EXPECT_EQ(labels("only"), "a");
   EXPECT_EQ(labels("neither"), "c");
+}
+
+TEST(Autotune, FindsARateWhereTheDefaultLearnsNothing) {
+  Training t(Mode::kSupervised);
+  t.h.buckets = 1000, t.h.word_ngrams = 1, t.h.epochs = 1;
+  const std::string text = two_topics(60, true), validation = two_topics(200, true, 7);
+  t.run(text, validation);
+  const double before = t.logged("#validation_accuracy: ");
+  EXPECT_LT(before, 0.9) << t.log;
+  const Hyperparameters best = t.tuned(text, validation);
+  EXPECT_GT(best.learning_rate, 0.05);
+  EXPECT_NE(t.log.find("autotune: learning_rate 0.25, epochs 1: accuracy "), std::string::npos) << t.log;
+  EXPECT_EQ(t.log.find("#train_accuracy", t.log.find("autotune")), std::string::npos) << t.log;
+  t.h = best;
+  t.run(text, validation);
+  EXPECT_GT(t.logged("#validation_accuracy: "), 0.97) << t.log;
 }
 
 TEST(Classifier, NamesWhatIsMissing) {
