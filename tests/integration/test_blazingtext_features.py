@@ -238,6 +238,22 @@ def test_a_training_that_hardly_learned_says_what_to_change(platform):
         assert ("Thinning of frequent words leaves" in log and "raise sampling_threshold (now 0.0001)" in log) == warns, log
 
 
+@needs_news
+def test_autotune_finds_what_the_defaults_miss(platform, news):
+    for name, rows in (("train", news[0][:2000]), ("validation", news[1][:1000])):
+        platform.put(f"tune/{name}", "".join(f"__label__{label} {split_words(text)}\n" for label, text in rows))
+    channels = [jobs.channel(name, f"tune/{name}") for name in ("train", "validation")]
+    accuracy = []
+    for autotune in (False, True):
+        job = platform.train(dict(mode="supervised", vector_dim=10, buckets=20000, autotune=autotune), channels)
+        accuracy.append({m["MetricName"]: m["Value"] for m in job["FinalMetricDataList"]}["validation:accuracy"])
+    assert accuracy[0] < 0.6 and accuracy[1] > 0.8, accuracy
+    log = log_of(platform, job)
+    assert len(re.findall(r"autotune: learning_rate [\d.]+, epochs \d+: accuracy 0\.\d{4} on validation text", log)) in (6, 7), log
+    job = platform.job(dict(mode="supervised", autotune=True), channels[:1])
+    assert "autotune=True needs a validation channel" in job["FailureReason"], job
+
+
 def test_values_outside_the_rules_are_refused(platform):
     for hyperparameters, message in [(dict(loss="hs"), "loss: 'hs'"), (dict(tokenizer="bert"), "tokenizer: 'bert'"),
                                      (dict(quantize="perhaps"), "quantize: 'perhaps'"), (dict(quantize_cutoff=-1), "quantize_cutoff: '-1'")]:
