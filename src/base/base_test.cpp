@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <vector>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -94,6 +98,40 @@ TEST(Files, DurableWriteReplacesTheWholeFile) {
   EXPECT_EQ(read_file(path), "two");
   EXPECT_THROW(read_file(path, 2), Error);
   EXPECT_THROW(read_file(folder.path() / "missing"), Error);
+}
+
+TEST(Files, SparseWriterWritesWhatItIsToldWithHoles) {
+  const TemporaryFolder folder;
+  for (const std::size_t zeros : {0U, 1U, 65'535U, 65'536U, 5'000'000U})
+    for (const std::size_t last : {0U, 1U, 70'000U}) {
+      const auto path = folder.path() / "file";
+      std::string expected =
+          "head" + std::string(zeros, '\0') + std::string(2'000'000, 'x') + "y" + std::string(last, '\0');
+      const UniqueFd fd = open_file(path, O_RDWR | O_CREAT | O_TRUNC);
+      SparseWriter out(fd.get(), "file");
+      out.write("head");
+      out.zeros(zeros / 2), out.zeros(zeros - zeros / 2);
+      out.write(std::string(2'000'000, 'x'));
+      out.write("y");
+      out.zeros(last);
+      out.finish();
+      ASSERT_EQ(read_file(path), expected) << zeros << " " << last;
+      struct stat status {};
+      ASSERT_EQ(fstat(fd.get(), &status), 0);
+      EXPECT_LT(status.st_blocks * 512, 3'000'000);
+    }
+}
+
+TEST(Files, AllZeroLooksAtEveryByte) {
+  for (std::size_t size : {0U, 1U, 2U, 63U, 100U}) {
+    std::vector<std::byte> bytes(size);
+    EXPECT_TRUE(all_zero(bytes)) << size;
+    for (std::size_t i = 0; i < size; ++i) {
+      bytes[i] = std::byte{1};
+      EXPECT_FALSE(all_zero(bytes)) << size << " " << i;
+      bytes[i] = std::byte{0};
+    }
+  }
 }
 
 TEST(Ids, UuidsHaveVersionFourAndDiffer) {

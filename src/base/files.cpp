@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/ids.h"
@@ -48,6 +49,40 @@ void write_all(int fd, std::span<const std::byte> bytes, const std::string& what
     if (n < 0) throw_errno("write " + what);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
+}
+
+bool all_zero(std::span<const std::byte> bytes) {
+  // Equal to itself moved by one, and the first is zero: memcmp's vectors do the rest.
+  return bytes.empty() ||
+         (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+void SparseWriter::write(std::span<const std::byte> bytes) {
+  constexpr std::size_t kBuffer = 1 << 20;
+  if (zeros_ > 0) write_zeros();
+  if (buffer_.size() + bytes.size() > kBuffer) flush();
+  if (bytes.size() > kBuffer) return write_all(fd_, bytes, what_);
+  buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+void SparseWriter::write_zeros() {
+  constexpr std::uint64_t kHole =
+      64 << 10;  // shorter runs are written: a hole begins and ends at a file system's block
+  const std::uint64_t count = std::exchange(zeros_, 0);
+  if (count < kHole) return buffer_.append(count, '\0'), void();
+  flush();
+  if (::lseek(fd_, static_cast<off_t>(count), SEEK_CUR) < 0) throw_errno("write " + what_);
+}
+
+void SparseWriter::flush() {
+  write_all(fd_, buffer_, what_);
+  buffer_.clear();
+}
+
+void SparseWriter::finish() {
+  flush();
+  const off_t end = ::lseek(fd_, static_cast<off_t>(zeros_), SEEK_CUR);
+  if (end < 0 || ::ftruncate(fd_, end) != 0) throw_errno("write " + what_);
 }
 
 namespace {

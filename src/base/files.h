@@ -44,6 +44,31 @@ inline void write_all(int fd, std::string_view text, const std::string& what) {
   write_all(fd, std::as_bytes(std::span(text)), what);
 }
 
+/// Whether every byte is zero.
+bool all_zero(std::span<const std::byte> bytes);
+
+/// Writes a new file from its start. Long runs of zeros become holes, which take neither time nor room on the disk.
+class SparseWriter {
+ public:
+  /// @param fd    empty, at its start; stays the caller's
+  /// @param what  for messages
+  SparseWriter(int fd, std::string what) : fd_(fd), what_(std::move(what)) {}
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  void zeros(std::uint64_t count) { zeros_ += count; }
+  /// Writes what is left and gives the file its length; must be called.
+  void finish();
+
+ private:
+  void flush();
+  void write_zeros();
+
+  int fd_;
+  std::string what_;
+  std::string buffer_;
+  std::uint64_t zeros_ = 0;  // told, behind the buffer
+};
+
 /// Replaces `path` durably: writes path.tmp-<random>, fsyncs, renames over, fsyncs the folder. Readers see old or new,
 /// never half.
 void write_file_durably(const std::filesystem::path& path, std::string_view text, unsigned mode = 0644);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // supervised: every thread takes lines from the pass and learns them into the common weights without locks; after each
-// epoch the threads meet, for early stopping looks at the validation text.
+// epoch the threads meet, for early stopping looks at the validation text. The first epoch gives rows to the buckets
+// that it meets; buckets that only validation text has count as rows of zeros.
 // Letters: K labels.
 #include <algorithm>
 #include <cstring>
 
+#include "algorithms/blazingtext/bucket_rows.h"
 #include "algorithms/blazingtext/cuda/line_training.h"
 #include "algorithms/blazingtext/early_stopping.h"
 #include "algorithms/blazingtext/lines.h"
@@ -25,10 +27,14 @@ struct Lines {
   std::vector<std::int32_t> features, truths;
   std::vector<kernels::Example> examples;
 
-  void add(const Line& line, std::int32_t label) {
-    examples.push_back(
-        {static_cast<std::int32_t>(features.size()), static_cast<std::int32_t>(line.features.size()), label});
-    features.insert(features.end(), line.features.begin(), line.features.end());
+  /// @param row_of  row of E of a bucket
+  template <class RowOf>
+  void add(const Line& line, std::int32_t label, const BucketRows& buckets, RowOf&& row_of) {
+    for (const std::int32_t bucket : line.buckets) buckets.prefetch(bucket);
+    examples.push_back({static_cast<std::int32_t>(features.size()),
+                        static_cast<std::int32_t>(line.words.size() + line.buckets.size()), label});
+    features.insert(features.end(), line.words.begin(), line.words.end());
+    for (const std::int32_t bucket : line.buckets) features.push_back(row_of(bucket));
   }
   /// The labels of the line added last, for one-vs-all; one that it has twice counts once.
   void add_truths(std::vector<std::int32_t>& labels) {
@@ -41,6 +47,14 @@ struct Lines {
   void clear() { features.clear(), truths.clear(), examples.clear(); }
   bool is_full(std::size_t size = kPlanFeatures) const { return features.size() >= size; }
 };
+
+bool is_example(const Line& line) { return !line.labels.empty() && !(line.words.empty() && line.buckets.empty()); }
+
+/// Buckets that the text may use: no more than n-grams begin with its words.
+std::int64_t most_buckets(const Hyperparameters& h, const Dictionary& dictionary) {
+  if (h.word_ngrams < 2) return 0;
+  return std::min(h.buckets, dictionary.ntokens * std::min<std::int64_t>(h.word_ngrams - 1, 1 << 20));
+}
 
 struct Accuracy {
   std::int64_t right = 0, examples = 0;
@@ -55,23 +69,30 @@ class Classifier {
         team_(team),
         rules_(h_, vocabulary),
         labels_(static_cast<std::int32_t>(vocabulary.dictionary.nlabels)),
-        input_(vocabulary.dictionary.nwords + (h_.word_ngrams > 1 ? h_.buckets : 0), h_.vector_dim, team),
+        words_(vocabulary.dictionary.nwords),
+        buckets_(h_.word_ngrams > 1 ? h_.buckets : 0, words_, most_buckets(h_, vocabulary.dictionary)),
+        input_(TrainingMatrix::untouched(words_ + 1 + most_buckets(h_, vocabulary.dictionary), h_.vector_dim)),
         output_(labels_, h_.vector_dim),
         tokens_(vocabulary.dictionary.ntokens),
         schedule_(h_.learning_rate, 0, tokens_ * h_.epochs) {
-    input_.fill_uniform(1.0f / static_cast<float>(h_.vector_dim), job.seed, team);
+    input_.rows = words_;
+    input_.fill_uniform(first_bound(), job.seed, team);
+    input_.fill_row_zero(buckets_.zero_row());
+    input_.rows = buckets_.rows();
     if (job.pretrained) job.report.pretrained_vectors(job.pretrained->put_vectors(vocabulary, input_));
     for (int t = 0; t < team.size(); ++t) randoms_.emplace_back(job.seed, 1 + static_cast<std::uint64_t>(t));
-    begin_on_gpu(input_.rows);
+    begin_on_gpu(words_ + 1 + most_buckets(h_, vocabulary.dictionary));
   }
 
   Schedule& schedule() { return schedule_; }
   std::vector<TrainingMatrix*> matrices() { return {&input_, &output_}; }
+  const BucketRows& buckets() const { return buckets_; }
   std::int64_t examples_learned() const { return learned_.load(); }
 
   void train_epoch(Progress& progress) {
     Passes pass(job_.train, {.whole_lines = true}, 1);
     team_.run([&](int thread) { train_share(pass, thread, progress); });
+    input_.rows = buckets_.rows();
   }
 
   /// Brings what a GPU has learned into the matrices.
@@ -96,6 +117,14 @@ class Classifier {
     if (!fits_gpu(job_, cuda::LineTraining::bytes(input_, output_, capacity))) return;
     gpu_.emplace(*job_.gpu, input_, output_, capacity, tokens_ * h_.epochs, job_.threads, h_.loss == Loss::kOneVsAll);
   }
+  float first_bound() const { return 1.0f / static_cast<float>(h_.vector_dim); }
+  /// For learning: the bucket's row, which is filled when the bucket is met for the first time.
+  std::int32_t row_of(std::int32_t bucket) {
+    return buckets_.row(bucket, [&](std::int32_t row) {
+      input_.fill_row_uniform(row, first_bound(), job_.seed, static_cast<std::uint64_t>(words_ + bucket));
+      if (gpu_) gpu_->add_row(row);
+    });
+  }
   kernels::Weights weights() { return {input_.values.data(), output_.values.data(), input_.stride}; }
   numeric::Floats scratch() const { return numeric::Floats(kernels::example_scratch(input_.stride, labels_)); }
 
@@ -119,11 +148,11 @@ class Classifier {
     };
     while (!job_.stopped() && reader.next(line)) {
       tokens += line.tokens;
-      if (line.labels.empty() || line.features.empty()) continue;
+      if (!is_example(line)) continue;
       // Of several labels each is as likely (fastText's softmax).
       const std::size_t one =
           line.labels.size() == 1 ? 0 : random.below(static_cast<std::uint32_t>(line.labels.size()));
-      lines.add(line, line.labels[one]);
+      lines.add(line, line.labels[one], buckets_, [&](std::int32_t bucket) { return row_of(bucket); });
       if (one_vs_all) lines.add_truths(line.labels);
       if (lines.is_full(gpu_ ? gpu_->chunk_features() : kPlanFeatures)) flush();
     }
@@ -147,8 +176,8 @@ class Classifier {
       lines.clear(), truths.clear();
     };
     while (reader.next(line)) {
-      if (line.labels.empty() || line.features.empty()) continue;
-      lines.add(line, line.labels[0]);
+      if (!is_example(line)) continue;
+      lines.add(line, line.labels[0], buckets_, [&](std::int32_t bucket) { return buckets_.find(bucket); });
       truths.push_back(line.labels);
       if (lines.is_full()) flush();
     }
@@ -160,6 +189,8 @@ class Classifier {
   numeric::Team& team_;
   LineRules rules_;
   std::int32_t labels_;
+  std::int64_t words_;
+  BucketRows buckets_;
   TrainingMatrix input_, output_;
   std::int64_t tokens_;  // of the text
   Schedule schedule_;
@@ -244,6 +275,8 @@ Model train_classifier(const TrainingJob& job) {
   Classifier classifier(job, team, vocabulary);
   Progress progress(job.report, classifier.schedule());
   train_epochs(job, classifier, team, progress);
+  if (classifier.buckets().buckets() > 0)
+    job.report.buckets(classifier.buckets().used(), classifier.buckets().buckets());
   if (!job.stopped()) {
     if (classifier.examples_learned() == 0)
       throw Error(Kind::kInvalid, job.train.name + ": no line has both a label and a known word");
@@ -259,6 +292,7 @@ Model train_classifier(const TrainingJob& job) {
   model.dictionary = std::move(vocabulary.dictionary);
   model.dictionary.build_index();
   const auto matrices = classifier.matrices();
+  if (classifier.buckets().buckets() > 0) model.bucket_rows = classifier.buckets().table();
   model.input = matrices[0]->take();
   model.output = matrices[1]->take();
   return model;

@@ -5,23 +5,24 @@
 
 namespace clary::blazingtext {
 
-void BestWeights::copy(numeric::Floats& to, const numeric::Floats& from) {
+void BestWeights::copy(float* to, const float* from, std::size_t size) {
   team_.run([&](int thread) {
-    const auto [begin, end] = numeric::share(static_cast<std::int64_t>(from.size()), thread, team_.size(), 1024);
-    std::memcpy(to.data() + begin, from.data() + begin, static_cast<std::size_t>(end - begin) * sizeof(float));
+    const auto [begin, end] = numeric::share(static_cast<std::int64_t>(size), thread, team_.size(), 1024);
+    std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin) * sizeof(float));
   });
 }
 
 void BestWeights::keep() {
   kept_.resize(matrices_.size());
   for (std::size_t i = 0; i < matrices_.size(); ++i) {
-    kept_[i].resize(matrices_[i]->values.size());
-    copy(kept_[i], matrices_[i]->values);
+    const TrainingMatrix& matrix = *matrices_[i];
+    kept_[i].resize(static_cast<std::size_t>(matrix.rows * matrix.stride));
+    copy(kept_[i].data(), matrix.values.data(), kept_[i].size());
   }
 }
 
 void BestWeights::restore() {
-  for (std::size_t i = 0; i < kept_.size(); ++i) copy(matrices_[i]->values, kept_[i]);
+  for (std::size_t i = 0; i < kept_.size(); ++i) copy(matrices_[i]->values.data(), kept_[i].data(), kept_[i].size());
 }
 
 }  // namespace clary::blazingtext

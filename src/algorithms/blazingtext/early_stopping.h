@@ -44,11 +44,11 @@ class BestWeights {
   void restore();
 
  private:
-  void copy(numeric::Floats& to, const numeric::Floats& from);
+  void copy(float* to, const float* from, std::size_t size);
 
   std::vector<TrainingMatrix*> matrices_;
   numeric::Team& team_;
-  std::vector<numeric::Floats> kept_;
+  std::vector<Values> kept_;
 };
 
 }  // namespace clary::blazingtext

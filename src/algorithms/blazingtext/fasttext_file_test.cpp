@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstring>
 
@@ -51,7 +52,7 @@ TEST(FastTextFile, ClassifiersOfDebiansFastTextAnswerAsItDoes) {
   for (const auto& [file, cases] : golden["classifiers"].items()) {
     const Model model = read_fasttext_file(kData / file);
     EXPECT_EQ(model.tree.has_value(), file == "hs.bin");
-    EXPECT_EQ(model.kept_buckets.has_value(), file == "pruned.ftz");
+    EXPECT_EQ(model.bucket_rows.has_value(), file == "pruned.ftz");
     EXPECT_EQ(model.quantized_output.has_value(), file == "qout.ftz");
     for (const auto& expected : cases) {
       const auto ranked = classify(model, expected["text"].get<std::string>(), 4);
@@ -93,6 +94,59 @@ TEST(FastTextFile, WhatIsWrittenReadsBackEqual) {
     EXPECT_EQ(back.output.values, model.output.values);
     EXPECT_EQ(back.dictionary.find(model.dictionary.words[1]), 1);
   }
+}
+
+/// small_classifier() with only buckets 3 and 17 in use; the same with a row for every bucket.
+Model sparse_classifier(bool compact, std::int32_t buckets = 20) {
+  Model model = small_classifier();
+  model.settings.buckets = buckets;
+  const Matrix all = counting_matrix(4 + 1 + 2, 3);
+  const std::vector<std::pair<std::int64_t, std::int64_t>> used{{5, 3}, {6, 17}};  // row of `all`, bucket
+  model.input = compact ? all : Matrix(4 + buckets, 3);
+  const auto copy = [&](std::int64_t from, std::int64_t to) {
+    std::copy_n(all.row(from).begin(), 3, model.input.row(to).begin());
+  };
+  if (compact) {
+    std::fill_n(model.input.row(4).begin(), 3, 0.0F);
+    model.bucket_rows.emplace(std::vector<BucketTable::Entry>{{3, 1}, {17, 2}}, 0);
+  } else {
+    for (std::int64_t w = 0; w < 4; ++w) copy(w, w);
+    for (const auto& [from, bucket] : used) copy(from, 4 + bucket);
+  }
+  return model;
+}
+
+TEST(FastTextFile, UnusedBucketsAreZerosInTheFileAndNowhereElse) {
+  for (const std::int32_t buckets : {20, 300'000}) {
+    const Model dense = sparse_classifier(false, buckets), compact = sparse_classifier(true, buckets);
+    const std::string bytes = bytes_of(compact);
+    ASSERT_EQ(bytes, bytes_of(dense)) << buckets;
+    const TemporaryFolder folder;
+    write_fasttext_file(compact, folder.path() / "model.bin");
+    for (const Model& back : {parsed(bytes), read_fasttext_file(folder.path() / "model.bin")}) {
+      EXPECT_EQ(back.input.values, compact.input.values) << buckets;
+      ASSERT_TRUE(back.bucket_rows.has_value());
+      EXPECT_EQ(back.bucket_rows->entries().size(), 2U);
+      EXPECT_EQ(bytes_of(back), bytes);
+      for (const char* text : {"good movie", "bad bad movie", "some other words"}) {
+        const auto expected = classify(dense, text, 2), given = classify(back, text, 2);
+        ASSERT_EQ(given.size(), expected.size()) << text;
+        for (std::size_t i = 0; i < given.size(); ++i) {
+          EXPECT_EQ(given[i].label, expected[i].label) << text;
+          EXPECT_EQ(given[i].probability, expected[i].probability) << text;
+        }
+      }
+    }
+  }
+}
+
+TEST(FastTextFile, ABucketsFileOfTwoUsesTakesLittleRoomOnTheDisk) {
+  const TemporaryFolder folder;
+  write_fasttext_file(sparse_classifier(true, 2'000'000), folder.path() / "model.bin");
+  struct stat status {};
+  ASSERT_EQ(::stat((folder.path() / "model.bin").c_str(), &status), 0);
+  EXPECT_GT(status.st_size, 24'000'000);
+  EXPECT_LT(status.st_blocks * 512, 1'000'000);
 }
 
 TEST(FastTextFile, BytesAreThoseOfTheLayout) {

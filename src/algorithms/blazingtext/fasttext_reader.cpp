@@ -3,6 +3,11 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
 
 #include "algorithms/blazingtext/fasttext_file.h"
 #include "base/error.h"
@@ -81,27 +86,97 @@ void read_kept_buckets(ByteCursor& in, std::int64_t pruned, Model& out) {
   const std::size_t at = in.at();
   if (static_cast<std::uint64_t>(pruned) > in.left() / 8)
     in.fail(at, fmt::format("pruneidx_size is {}, but only {} bytes follow", pruned, in.left()));
-  auto& kept = out.kept_buckets.emplace();
-  kept.reserve(static_cast<std::size_t>(pruned));
-  for (std::int64_t i = 0; i < pruned; ++i) {
-    const auto bucket = in.take<std::int32_t>("a kept bucket");
-    kept[bucket] = in.between<std::int32_t>("the row of a kept bucket", 0, pruned - 1);
+  std::vector<BucketTable::Entry> kept(static_cast<std::size_t>(pruned));
+  for (auto& entry : kept) {
+    entry.bucket = in.take<std::int32_t>("a kept bucket");
+    entry.row = in.between<std::int32_t>("the row of a kept bucket", 0, pruned - 1);
   }
+  out.bucket_rows.emplace(std::move(kept));
 }
 
 void copy_floats(std::span<const std::byte> bytes, std::span<float> out) {
   if (!bytes.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
 }
 
-Matrix read_matrix(ByteCursor& in, std::int64_t columns, const char* what) {
-  Matrix out;
+/// A matrix in the file.
+struct Rows {
+  std::int64_t rows = 0, columns = 0;
+  std::size_t at = 0;  // of the first row in the file
+  std::span<const std::byte> bytes;
+
+  std::size_t row_bytes() const { return static_cast<std::size_t>(columns) * sizeof(float); }
+  std::span<const std::byte> of(std::int64_t first, std::int64_t count) const {
+    return bytes.subspan(static_cast<std::size_t>(first) * row_bytes(), static_cast<std::size_t>(count) * row_bytes());
+  }
+};
+
+Rows read_rows(ByteCursor& in, std::int64_t columns, const char* what) {
+  Rows out;
   out.rows = in.between<std::int64_t>(what, 0, kMaxRows);
   out.columns = in.between<std::int64_t>(what, columns, columns);
-  const auto values = static_cast<std::uint64_t>(out.rows * out.columns);  // below 2^47
-  const auto bytes = in.block(values, sizeof(float), what);
-  out.values.resize(static_cast<std::size_t>(values));
-  copy_floats(bytes, out.values);
+  out.at = in.at();
+  out.bytes = in.block(static_cast<std::uint64_t>(out.rows * out.columns), sizeof(float), what);  // below 2^47
   return out;
+}
+
+/// Memory that nothing is written to yet.
+Matrix empty_matrix(std::int64_t rows, std::int64_t columns) {
+  Matrix out;
+  out.rows = rows, out.columns = columns;
+  out.values.resize(static_cast<std::size_t>(rows * columns));
+  return out;
+}
+
+Matrix read_matrix(ByteCursor& in, std::int64_t columns, const char* what) {
+  const Rows rows = read_rows(in, columns, what);
+  Matrix out = empty_matrix(rows.rows, rows.columns);
+  copy_floats(rows.bytes, out.values);
+  return out;
+}
+
+/// Buckets whose rows, all behind the first `words`, are not zeros, numbered from 1; nothing when a table of them would
+/// save little memory.
+std::optional<std::vector<BucketTable::Entry>> used_buckets(const Rows& rows, std::int64_t words,
+                                                            const NextData& next_data) {
+  constexpr std::uint64_t kEntryBytes = 16;  // in a BucketTable
+  constexpr std::uint64_t kHole = 64 << 10;  // zeros after which it is worth asking for the end of a hole
+  const std::int64_t buckets = rows.rows - words;
+  const std::uint64_t row_bytes = rows.row_bytes();
+  const std::uint64_t most = static_cast<std::uint64_t>(buckets) * row_bytes / 4 * 3 / (row_bytes + kEntryBytes);
+  const std::uint64_t first_at = rows.at + static_cast<std::uint64_t>(words) * row_bytes;
+  std::vector<BucketTable::Entry> out;
+  std::uint64_t zeros = 0;
+  for (std::int64_t bucket = 0; bucket < buckets;) {
+    if (!all_zero(rows.of(words + bucket, 1))) {
+      if (out.size() >= most) return std::nullopt;
+      out.push_back({static_cast<std::int32_t>(bucket++), static_cast<std::int32_t>(out.size() + 1)});
+      zeros = 0;
+      continue;
+    }
+    ++bucket;
+    if ((zeros += row_bytes) < kHole) continue;
+    const std::uint64_t data = next_data(first_at + static_cast<std::uint64_t>(bucket) * row_bytes);
+    bucket = std::clamp(static_cast<std::int64_t>((data - first_at) / row_bytes), bucket, buckets);
+    zeros = 0;
+  }
+  return out;
+}
+
+/// E of words and buckets; of unused buckets one row of zeros is kept.
+void read_input(const Rows& rows, const NextData& next_data, Model& out) {
+  const std::int64_t words = out.dictionary.nwords;
+  auto used = rows.rows - words == out.settings.buckets && rows.rows > words ? used_buckets(rows, words, next_data)
+                                                                             : std::nullopt;
+  if (!used) {
+    out.input = empty_matrix(rows.rows, rows.columns);
+    return copy_floats(rows.bytes, out.input.values);
+  }
+  out.input = empty_matrix(words + 1 + std::ssize(*used), rows.columns);
+  const auto values = std::span(out.input.values);
+  copy_floats(rows.of(0, words), values);
+  std::fill_n(out.input.row(words).begin(), rows.columns, 0.0F);
+  for (const auto& entry : *used) copy_floats(rows.of(words + entry.bucket, 1), out.input.row(words + entry.row));
+  out.bucket_rows.emplace(std::move(*used), 0);
 }
 
 ProductQuantizer read_quantizer(ByteCursor& in, std::int64_t dim) {
@@ -156,15 +231,18 @@ void check_rows(const ByteCursor& in, std::int64_t rows, std::int64_t wanted, co
     in.fail(in.at(), fmt::format("the {} matrix has {} rows, the model needs {}", what, rows, wanted));
 }
 
-void read_matrices(ByteCursor& in, std::int64_t pruned, Model& out) {
+void read_matrices(ByteCursor& in, std::int64_t pruned, const NextData& next_data, Model& out) {
   const std::int64_t columns = out.settings.dim;
   const bool quantized = in.flag("quant_input");
-  if (quantized)
+  if (quantized) {
     out.quantized_input = read_quantized(in, columns, "the shape of the input matrix");
-  else
-    out.input = read_matrix(in, columns, "the shape of the input matrix");
-  if (!quantized && pruned >= 0) in.fail(in.at(), "a pruned model must be quantised");
-  check_rows(in, quantized ? out.quantized_input->rows : out.input.rows, input_rows(out, pruned), "input");
+    check_rows(in, out.quantized_input->rows, input_rows(out, pruned), "input");
+  } else {
+    if (pruned >= 0) in.fail(in.at(), "a pruned model must be quantised");
+    const Rows rows = read_rows(in, columns, "the shape of the input matrix");
+    check_rows(in, rows.rows, input_rows(out, pruned), "input");
+    read_input(rows, next_data, out);
+  }
   const bool quantized_output = in.flag("qout") && quantized;
   if (quantized_output)
     out.quantized_output = read_quantized(in, columns, "the shape of the output matrix");
@@ -176,13 +254,12 @@ void read_matrices(ByteCursor& in, std::int64_t pruned, Model& out) {
 
 class MappedFile {
  public:
-  explicit MappedFile(const std::filesystem::path& path) {
-    const UniqueFd fd = open_file(path, O_RDONLY | O_CLOEXEC);
+  explicit MappedFile(const std::filesystem::path& path) : fd_(open_file(path, O_RDONLY | O_CLOEXEC)) {
     struct stat status {};
-    if (fstat(fd.get(), &status) != 0) throw_errno(path.string());
+    if (fstat(fd_.get(), &status) != 0) throw_errno(path.string());
     size_ = static_cast<std::size_t>(status.st_size);
     if (size_ == 0) return;
-    void* start = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    void* start = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd_.get(), 0);
     if (start == MAP_FAILED) throw_errno(path.string());
     start_ = start;
     madvise(start_, size_, MADV_SEQUENTIAL);
@@ -193,22 +270,29 @@ class MappedFile {
     if (start_ != nullptr) munmap(start_, size_);
   }
   std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(start_), start_ ? size_ : 0}; }
+  /// The end of the hole at `place`, or `place` where there is none or the file system does not tell.
+  std::size_t next_data(std::size_t place) const {
+    const off_t data = ::lseek(fd_.get(), static_cast<off_t>(place), SEEK_DATA);
+    if (data >= 0) return static_cast<std::size_t>(data);
+    return errno == ENXIO ? size_ : place;  // ENXIO: only a hole is left
+  }
 
  private:
+  UniqueFd fd_;
   void* start_ = nullptr;
   std::size_t size_ = 0;
 };
 
 }  // namespace
 
-Model read_fasttext(std::span<const std::byte> bytes, const std::string& name) {
+Model read_fasttext(std::span<const std::byte> bytes, const std::string& name, const NextData& next_data) {
   ByteCursor in(bytes, name);
   Model out;
   out.settings = read_settings(in);
   std::int64_t pruned = -1;
   out.dictionary = read_dictionary(in, pruned);
   read_kept_buckets(in, pruned, out);
-  read_matrices(in, pruned, out);
+  read_matrices(in, pruned, next_data, out);
   if (!out.is_supervised()) return out;
   const auto& d = out.dictionary;
   if (d.nlabels == 0) in.fail(in.at(), "a classifier needs at least one label");
@@ -219,7 +303,8 @@ Model read_fasttext(std::span<const std::byte> bytes, const std::string& name) {
 
 Model read_fasttext_file(const std::filesystem::path& path) {
   const MappedFile file(path);
-  return read_fasttext(file.bytes(), path.filename().string());
+  return read_fasttext(file.bytes(), path.filename().string(),
+                       [&](std::size_t place) { return file.next_data(place); });
 }
 
 }  // namespace clary::blazingtext

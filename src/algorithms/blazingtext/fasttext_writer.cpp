@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include <bit>
-#include <map>
 
 #include "algorithms/blazingtext/fasttext_file.h"
 #include "base/error.h"
@@ -38,15 +37,15 @@ void put_dictionary(std::string& out, const Model& model) {
   const Dictionary& d = model.dictionary;
   put_numbers(out, d.size(), d.nwords, d.nlabels);
   put<std::int64_t>(out, d.ntokens);
-  put<std::int64_t>(out, model.kept_buckets ? std::ssize(*model.kept_buckets) : kNotPruned);
+  const bool pruned = model.quantized_input && model.bucket_rows;
+  put<std::int64_t>(out, pruned ? std::ssize(model.bucket_rows->entries()) : kNotPruned);
   for (std::size_t i = 0; i < d.words.size(); ++i) {
     out.append(d.words[i]).push_back('\0');
     put<std::int64_t>(out, d.counts[i]);
     put<std::uint8_t>(out, d.is_label(static_cast<std::int64_t>(i)) ? 1 : 0);
   }
-  if (!model.kept_buckets) return;
-  const std::map<std::int32_t, std::int32_t> sorted(model.kept_buckets->begin(), model.kept_buckets->end());
-  for (const auto& [bucket, row] : sorted) put_numbers(out, bucket, row);
+  if (!pruned) return;
+  for (const auto& [bucket, row] : model.bucket_rows->entries()) put_numbers(out, bucket, row);
 }
 
 void put_floats(std::string& out, std::span<const float> values) {
@@ -77,13 +76,35 @@ std::string quantized_bytes(const QuantizedMatrix& matrix) {
   return out;
 }
 
-void write_matrix(int fd, const Matrix& matrix, const std::string& name) {
+void write_shape(SparseWriter& out, std::int64_t rows, std::int64_t columns) {
   std::string head;
   put<std::uint8_t>(head, 0);  // not quantised
-  put<std::int64_t>(head, matrix.rows);
-  put<std::int64_t>(head, matrix.columns);
-  write_all(fd, head, name);
-  write_all(fd, std::as_bytes(std::span(matrix.values)), name);
+  put<std::int64_t>(head, rows);
+  put<std::int64_t>(head, columns);
+  out.write(head);
+}
+
+void write_dense(SparseWriter& out, const Matrix& matrix) {
+  write_shape(out, matrix.rows, matrix.columns);
+  out.write(std::as_bytes(std::span(matrix.values)));
+}
+
+/// E as fastText has it, a row for every bucket: those that share a row get its copy, zeros.
+void write_input(SparseWriter& out, const Model& model) {
+  if (!model.bucket_rows) return write_dense(out, model.input);
+  const Matrix& input = model.input;
+  const std::int64_t words = model.dictionary.nwords;
+  const auto bytes_of = [&](std::int64_t row) { return std::as_bytes(input.row(row)); };
+  const std::size_t row_bytes = static_cast<std::size_t>(input.columns) * sizeof(float);
+  write_shape(out, words + model.settings.buckets, input.columns);
+  out.write(std::as_bytes(std::span(input.values).first(static_cast<std::size_t>(words * input.columns))));
+  std::int64_t bucket = 0;
+  for (const auto& entry : model.bucket_rows->entries()) {
+    out.zeros(static_cast<std::uint64_t>(entry.bucket - bucket) * row_bytes);
+    out.write(bytes_of(words + entry.row));
+    bucket = entry.bucket + 1;
+  }
+  out.zeros(static_cast<std::uint64_t>(model.settings.buckets - bucket) * row_bytes);
 }
 
 }  // namespace
@@ -93,15 +114,17 @@ void write_fasttext_file(const Model& model, const std::filesystem::path& path) 
   const std::filesystem::path unfinished = path.string() + ".tmp";
   {
     const UniqueFd fd = open_file(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
+    SparseWriter out(fd.get(), unfinished.string());
     std::string head;
     put_settings(head, model.settings);
     put_dictionary(head, model);
-    write_all(fd.get(), head, unfinished.string());
+    out.write(head);
     if (model.quantized_input)
-      write_all(fd.get(), quantized_bytes(*model.quantized_input), unfinished.string());
+      out.write(quantized_bytes(*model.quantized_input));
     else
-      write_matrix(fd.get(), model.input, unfinished.string());
-    write_matrix(fd.get(), model.output, unfinished.string());
+      write_input(out, model);
+    write_dense(out, model.output);
+    out.finish();
   }
   std::filesystem::rename(unfinished, path);
 }

@@ -32,7 +32,7 @@ void LineReader::add(const Token& token, std::int32_t id, Line& line) {
     line.labels.push_back(static_cast<std::int32_t>(id - dictionary.nwords));
     return;
   }
-  if (id >= 0) line.features.push_back(id);
+  if (id >= 0) line.words.push_back(id);
   if (rules_.word_ngrams() < 2) return;
   if (id >= 0) return hashes_.push_back(rules_.hash(id));
   const std::string_view text = token.is_end_of_line() ? kEndOfLine : block_.text().substr(token.begin, token.size);
@@ -41,14 +41,13 @@ void LineReader::add(const Token& token, std::int32_t id, Line& line) {
 
 void LineReader::finish(Line& line) {
   for_each_word_ngram(hashes_, rules_.word_ngrams(), [&](std::uint64_t hash) {
-    line.features.push_back(static_cast<std::int32_t>(rules_.vocabulary().dictionary.nwords +
-                                                      static_cast<std::int64_t>(hash % rules_.buckets())));
+    line.buckets.push_back(static_cast<std::int32_t>(hash % rules_.buckets()));
   });
   hashes_.clear();
 }
 
 bool LineReader::next(Line& line) {
-  line.features.clear(), line.labels.clear();
+  line.words.clear(), line.buckets.clear(), line.labels.clear();
   line.tokens = 0;
   for (;;) {
     while (at_ < ids_.size()) {

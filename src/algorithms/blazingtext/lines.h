@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Labelled lines for one thread: the rows of E that stand for a line, and its labels.
+// Labelled lines for one thread: a line's words, the buckets of its word n-grams, and its labels.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,10 @@
 namespace clary::blazingtext {
 
 struct Line {
-  std::vector<std::int32_t> features;  // words, then hashed word n-grams
-  std::vector<std::int32_t> labels;    // 0 .. K-1; labels that training has not seen are left out
-  std::int64_t tokens = 0;             // all, with labels and </s>
+  std::vector<std::int32_t> words;    // known ones
+  std::vector<std::int32_t> buckets;  // of hashed word n-grams
+  std::vector<std::int32_t> labels;   // 0 .. K-1; labels that training has not seen are left out
+  std::int64_t tokens = 0;            // all, with labels and </s>
 };
 
 /// What all readers of one training share.
@@ -42,7 +43,7 @@ class LineReader {
   LineReader(Passes& passes, const LineRules& rules)
       : passes_(passes), rules_(rules), lookup_(rules.vocabulary().table) {}
 
-  /// Replaces `line` by the next one, maybe without features or labels; false at the end of the last pass.
+  /// Replaces `line` by the next one, maybe without words or labels; false at the end of the last pass.
   bool next(Line& line);
 
  private:

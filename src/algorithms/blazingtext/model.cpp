@@ -10,11 +10,8 @@ namespace {
 /// Appends the row of hashed n-gram `hash`, unless pruning dropped it.
 void append_bucket(const Model& model, std::uint64_t hash, std::vector<std::int32_t>& rows) {
   auto bucket = static_cast<std::int32_t>(hash % static_cast<std::uint64_t>(model.settings.buckets));
-  if (model.kept_buckets) {
-    const auto kept = model.kept_buckets->find(bucket);
-    if (kept == model.kept_buckets->end()) return;
-    bucket = kept->second;
-  }
+  if (model.bucket_rows) bucket = model.bucket_rows->row(bucket);
+  if (bucket == BucketTable::kNone) return;
   rows.push_back(static_cast<std::int32_t>(model.dictionary.nwords) + bucket);
 }
 

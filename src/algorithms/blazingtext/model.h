@@ -11,10 +11,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "algorithms/blazingtext/bucket_table.h"
 #include "algorithms/blazingtext/dictionary.h"
 #include "algorithms/blazingtext/huffman_tree.h"
 #include "algorithms/blazingtext/matrix.h"
@@ -29,13 +29,14 @@ namespace clary::blazingtext {
 struct Model {
   Settings settings;
   Dictionary dictionary;
-  Matrix input;   // E [V + B, D]
+  Matrix input;   // E [V + B, D]; with bucket_rows as many rows as that says
   Matrix output;  // O [K, D] of a classifier, [V, D] of word vectors
+
+  /// Where buckets have their rows of E. Not engaged: bucket b at row V + b.
+  std::optional<BucketTable> bucket_rows;
 
   // Only in files that `fasttext quantize` made; what stands here takes the place of the matrix above.
   std::optional<QuantizedMatrix> quantized_input, quantized_output;
-  /// Buckets that pruning kept: bucket -> row after the words. Not engaged: all, each at its own row.
-  std::optional<std::unordered_map<std::int32_t, std::int32_t>> kept_buckets;
 
   TextRules tokenizer = TextRules::kNone;  // what requests' text goes through first, as the training text did
   std::optional<HuffmanTree> tree;         // of a foreign classifier with hierarchical softmax

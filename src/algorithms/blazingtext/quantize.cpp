@@ -10,12 +10,22 @@
 namespace clary::blazingtext {
 namespace {
 
-/// Rows to keep: </s>, then the longest; words first, in their order, then buckets, in theirs.
-std::vector<std::int32_t> longest_rows(const Model& model, std::int64_t cutoff) {
-  const std::int64_t end_of_line = model.dictionary.find(kEndOfLine);
-  std::vector<float> squares(static_cast<std::size_t>(model.input.rows));
-  for (std::int64_t r = 0; r < model.input.rows; ++r)
-    squares[static_cast<std::size_t>(r)] = dot(model.input.row(r), model.input.row(r));
+/// Rows of words by number, then of buckets by bucket; without the row that unused buckets share.
+std::vector<std::int32_t> rows_of(const Model& model) {
+  std::vector<std::int32_t> out(
+      static_cast<std::size_t>(model.bucket_rows ? model.dictionary.nwords : model.input.rows));
+  std::iota(out.begin(), out.end(), 0);
+  if (model.bucket_rows)
+    for (const auto& entry : model.bucket_rows->entries())
+      out.push_back(static_cast<std::int32_t>(model.dictionary.nwords) + entry.row);
+  return out;
+}
+
+/// Places in `rows` of those to keep: </s>, then the longest; in their order.
+std::vector<std::int32_t> longest(const Model& model, std::span<const std::int32_t> rows, std::int64_t cutoff) {
+  const std::int64_t end_of_line = model.dictionary.find(kEndOfLine);  // a word's place is its row
+  std::vector<float> squares;
+  for (const std::int32_t r : rows) squares.push_back(dot(model.input.row(r), model.input.row(r)));
   std::vector<std::int32_t> out(squares.size());
   std::iota(out.begin(), out.end(), 0);
   const auto longer = [&](std::int32_t a, std::int32_t b) {
@@ -29,7 +39,7 @@ std::vector<std::int32_t> longest_rows(const Model& model, std::int64_t cutoff) 
   return out;
 }
 
-/// The words among the rows, and all labels.
+/// The words among the places, and all labels.
 Dictionary pruned(const Dictionary& from, std::span<const std::int32_t> rows) {
   Dictionary out;
   const auto add = [&](std::int64_t id) {
@@ -51,16 +61,24 @@ Model quantized(const Model& model, const QuantizeOptions& options, numeric::Tea
   Model out;
   out.settings = model.settings;
   out.output = model.output;
-  std::vector<std::int32_t> rows(static_cast<std::size_t>(model.input.rows));
-  std::iota(rows.begin(), rows.end(), 0);
+  std::vector<std::int32_t> rows = rows_of(model);
   out.dictionary = model.dictionary;
-  if (options.cutoff > 0 && options.cutoff < model.input.rows) {
-    rows = longest_rows(model, options.cutoff);
-    out.dictionary = pruned(model.dictionary, rows);
-    auto& kept = out.kept_buckets.emplace();
-    for (std::size_t i = static_cast<std::size_t>(out.dictionary.nwords); i < rows.size(); ++i)
-      kept[rows[i] - static_cast<std::int32_t>(model.dictionary.nwords)] =
-          static_cast<std::int32_t>(i) - static_cast<std::int32_t>(out.dictionary.nwords);
+  const bool cut = options.cutoff > 0 && options.cutoff < std::ssize(rows);
+  if (cut || model.bucket_rows) {
+    std::vector<std::int32_t> places(rows.size());
+    std::iota(places.begin(), places.end(), 0);
+    if (cut) places = longest(model, rows, options.cutoff);
+    out.dictionary = pruned(model.dictionary, places);
+    std::vector<BucketTable::Entry> kept;
+    for (std::size_t i = static_cast<std::size_t>(out.dictionary.nwords); i < places.size(); ++i) {
+      const std::int32_t bucket = places[i] - static_cast<std::int32_t>(model.dictionary.nwords);
+      kept.push_back(
+          {model.bucket_rows ? model.bucket_rows->entries()[static_cast<std::size_t>(bucket)].bucket : bucket,
+           static_cast<std::int32_t>(std::ssize(kept))});
+    }
+    out.bucket_rows.emplace(std::move(kept));
+    for (std::int32_t& place : places) place = rows[static_cast<std::size_t>(place)];
+    rows = std::move(places);
   }
   out.quantized_input = quantize_rows(model.input, rows, options.norms, options.seed, team);
   return out;

@@ -125,14 +125,37 @@ TEST(Quantized, CutoffKeepsTheLongestRowsAndTheLineEnd) {
   numeric::Team team(1);
   const Model small = quantized(model, {.cutoff = 6}, team);
   EXPECT_EQ(small.dictionary.words, (std::vector<std::string>{"</s>", "__label__yes", "__label__no"}));
-  ASSERT_TRUE(small.kept_buckets);
-  EXPECT_EQ(small.kept_buckets->size(), 5U);
-  for (std::int32_t bucket = 15; bucket < 20; ++bucket) EXPECT_EQ(small.kept_buckets->at(bucket), bucket - 15);
+  ASSERT_TRUE(small.bucket_rows);
+  EXPECT_EQ(small.bucket_rows->entries().size(), 5U);
+  EXPECT_EQ(small.bucket_rows->others(), BucketTable::kNone);
+  for (std::int32_t bucket = 15; bucket < 20; ++bucket) EXPECT_EQ(small.bucket_rows->row(bucket), bucket - 15);
   write_fasttext_file(small, folder.path() / "model.ftz");
   const Model back = read_fasttext_file(folder.path() / "model.ftz");
-  EXPECT_EQ(*back.kept_buckets, *small.kept_buckets);
+  EXPECT_EQ(std::vector(back.bucket_rows->entries().begin(), back.bucket_rows->entries().end()),
+            std::vector(small.bucket_rows->entries().begin(), small.bucket_rows->entries().end()));
   EXPECT_EQ(classify(back, "good movie", 2)[0].probability, classify(small, "good movie", 2)[0].probability);
   EXPECT_EQ(quantized(model, {.cutoff = 24}, team).dictionary.nwords, 4);  // not fewer than there are: all stay
+}
+
+TEST(Quantized, KeepsTheBucketsThatAModelUses) {
+  Model model = small_classifier();  // of its 20 buckets two are in use
+  model.input = counting_matrix(4 + 1 + 2, 3);
+  std::fill_n(model.input.row(4).begin(), 3, 0.0F);
+  model.bucket_rows.emplace(std::vector<BucketTable::Entry>{{17, 1}, {3, 2}}, 0);
+  const TemporaryFolder folder;
+  numeric::Team team(1);
+  for (const std::int64_t cutoff : {0, 5}) {
+    const Model small = quantized(model, {.cutoff = cutoff}, team);
+    EXPECT_EQ(small.quantized_input->rows, cutoff == 0 ? 6 : 5);
+    EXPECT_EQ(small.bucket_rows->row(3), 0);
+    EXPECT_EQ(small.bucket_rows->row(17), 1);
+    EXPECT_EQ(small.bucket_rows->row(5), BucketTable::kNone);
+    write_fasttext_file(small, folder.path() / "model.ftz");
+    const Model back = read_fasttext_file(folder.path() / "model.ftz");
+    std::vector<float> row(3);
+    back.quantized_input->add_row(back.dictionary.nwords, row);  // bucket 3
+    for (std::size_t n = 0; n < 3; ++n) EXPECT_NEAR(row[n], model.input.row(6)[n], 1e-6);
+  }
 }
 
 }  // namespace

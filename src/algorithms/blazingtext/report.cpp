@@ -56,6 +56,10 @@ void Report::pretrained_words(const std::string& file, std::int64_t added) {
 
 void Report::pretrained_vectors(std::int64_t found) { log_.info("{} words begin at pretrained vectors.", found); }
 
+void Report::buckets(std::int64_t used, std::int64_t all) {
+  log_.plain(fmt::format("Number of buckets used:  {} of {}", used, all));
+}
+
 void Report::validation_loading(const std::string& path) {
   log_.plain(fmt::format("Loading validation data from {}", path));
 }

@@ -38,6 +38,8 @@ class Report {
   /// Ours: words of the channel `pretrained` that the text lacks, and words that begin at its vectors.
   void pretrained_words(const std::string& file, std::int64_t added);
   void pretrained_vectors(std::int64_t found);
+  /// "Number of buckets used:  281234 of 2000000"
+  void buckets(std::int64_t used, std::int64_t all);
   void validation_loading(const std::string& path);
   void validation_loaded();
   /// "Alpha: 0.0490  Progress: 2.07%  Million Words/sec: 3.95"; framed by ##### in supervised mode.

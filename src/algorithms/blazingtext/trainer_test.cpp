@@ -264,7 +264,11 @@ TEST(Classifier, LearnsTwoTopics) {
     const Model model = t.run(two_topics(1000, true), two_topics(300, true, 7));
     EXPECT_EQ(model.dictionary.nlabels, 2);
     EXPECT_EQ(model.output.rows, 2);
-    EXPECT_EQ(model.input.rows, model.dictionary.nwords + 1000);
+    // 14 words and </s>, in pairs: words of one topic and of both, with </s> at the end.
+    const auto used = std::ssize(model.bucket_rows->entries());
+    EXPECT_TRUE(used > 50 && used < 200) << used;
+    EXPECT_EQ(t.logged("Number of buckets used:  "), static_cast<double>(used)) << t.log;
+    EXPECT_EQ(model.input.rows, model.dictionary.nwords + 1 + used);
     EXPECT_GE(t.logged("#train_accuracy: "), 0.99) << t.log;
     EXPECT_GE(t.logged("#validation_accuracy: "), 0.99) << t.log;
     EXPECT_EQ(t.logged("Number of validation examples: "), 300);
@@ -293,6 +297,20 @@ TEST(Classifier, IsTheSameForTheSameSeedOnOneThread) {
   EXPECT_EQ(first.input.values, again.input.values);
   EXPECT_EQ(first.output.values, again.output.values);
   EXPECT_NE(first.input.values, other.input.values);
+}
+
+TEST(Classifier, HasTheRowsOfItsTextOnlyAndZerosForTheRest) {
+  Training t(Mode::kSupervised);
+  t.h.buckets = 50'000, t.h.min_count = 1;
+  const Model model = t.run("__label__a one two\n__label__b two one three\n__label__a one two\n");
+  // "one two", "two </s>", "two one", "one three", "three </s>"
+  EXPECT_EQ(model.bucket_rows->entries().size(), 5U);
+  std::vector<std::int32_t> rows;
+  append_line_rows(model, "two one", rows);  // its two words, </s>, "two one", "one </s>"
+  ASSERT_EQ(rows.size(), 5U);
+  EXPECT_GT(rows[3], model.dictionary.nwords);
+  EXPECT_EQ(rows[4], model.dictionary.nwords);
+  for (const float value : model.input.row(rows[4])) EXPECT_EQ(value, 0);
 }
 
 TEST(Classifier, LearnsEveryLabelOfALine) {

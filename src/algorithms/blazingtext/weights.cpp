@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -28,39 +29,45 @@ void ask_for_large_pages(void* begin, std::size_t bytes) {
 
 }  // namespace
 
-TrainingMatrix::TrainingMatrix(std::int64_t r, std::int64_t c, numeric::Team& team)
-    : rows(r), columns(c), stride(numeric::padded(c)) {
-  const std::int64_t size = r * stride;
-  values.reserve(static_cast<std::size_t>(size));
-  ask_for_large_pages(values.data(), static_cast<std::size_t>(size) * sizeof(float));
+TrainingMatrix::TrainingMatrix(std::int64_t r, std::int64_t c, numeric::Team& team) : TrainingMatrix(untouched(r, c)) {
   // The first touch of a page is the costly one (the kernel clears it).
-  char* const bytes = reinterpret_cast<char*>(values.data());
   team.run([&](int thread) {
-    const auto [begin, end] =
-        numeric::share(size * static_cast<std::int64_t>(sizeof(float)), thread, team.size(), 4096);
-    for (std::int64_t at = begin; at < end; at += 4096) bytes[at] = 0;
+    const auto [begin, end] = numeric::share(std::ssize(values), thread, team.size(), 1024);
+    std::fill(values.begin() + begin, values.begin() + end, 0.0F);
   });
-  values.resize(static_cast<std::size_t>(size));
 }
 
 TrainingMatrix::TrainingMatrix(std::int64_t r, std::int64_t c)
-    : rows(r), columns(c), stride(numeric::padded(c)), values(static_cast<std::size_t>(r * stride)) {}
+    : rows(r), columns(c), stride(numeric::padded(c)), values(static_cast<std::size_t>(r * stride), 0.0F) {}
+
+TrainingMatrix TrainingMatrix::untouched(std::int64_t r, std::int64_t c) {
+  TrainingMatrix out;
+  out.rows = r, out.columns = c, out.stride = numeric::padded(c);
+  out.values.resize(static_cast<std::size_t>(r * out.stride));
+  ask_for_large_pages(out.values.data(), out.values.size() * sizeof(float));
+  return out;
+}
 
 void TrainingMatrix::fill_uniform(float bound, std::uint64_t seed, numeric::Team& team) {
-  const float scale = bound * 0x1p-31f;
   team.run([&](int thread) {
     const auto [begin, end] = numeric::share(rows, thread, team.size());
-    for (std::int64_t r = begin; r < end; ++r) {
-      Random random(seed, static_cast<std::uint64_t>(r));
-      float* to = row(r);
-      for (std::int64_t n = 0; n < columns; n += 2) {
-        const std::uint64_t bits = random.next();
-        to[n] = scale * static_cast<float>(static_cast<std::int32_t>(bits));
-        if (n + 1 < columns) to[n + 1] = scale * static_cast<float>(static_cast<std::int32_t>(bits >> 32));
-      }
-    }
+    for (std::int64_t r = begin; r < end; ++r) fill_row_uniform(r, bound, seed, static_cast<std::uint64_t>(r));
   });
 }
+
+void TrainingMatrix::fill_row_uniform(std::int64_t r, float bound, std::uint64_t seed, std::uint64_t stream) {
+  const float scale = bound * 0x1p-31f;
+  Random random(seed, stream);
+  float* const to = row(r);
+  for (std::int64_t n = 0; n < columns; n += 2) {
+    const std::uint64_t bits = random.next();
+    to[n] = scale * static_cast<float>(static_cast<std::int32_t>(bits));
+    if (n + 1 < columns) to[n + 1] = scale * static_cast<float>(static_cast<std::int32_t>(bits >> 32));
+  }
+  std::fill(to + columns, to + stride, 0.0F);
+}
+
+void TrainingMatrix::fill_row_zero(std::int64_t r) { std::fill(row(r), row(r) + stride, 0.0F); }
 
 Matrix TrainingMatrix::take() {
   if (stride != columns)

@@ -7,27 +7,31 @@
 
 #include "algorithms/blazingtext/kernels/kernels.h"
 #include "algorithms/blazingtext/matrix.h"
-#include "learning/numeric/floats.h"
 #include "learning/numeric/team.h"
 
 namespace clary::blazingtext {
 
 struct TrainingMatrix {
   std::int64_t rows = 0, columns = 0, stride = 0;
-  numeric::Floats values;  // [rows, stride], zeros behind each row's columns
+  Values values;  // [rows, stride], zeros behind each row's columns
 
   TrainingMatrix() = default;
   /// All zero. The team's threads share the work of getting the memory from the system.
   TrainingMatrix(std::int64_t rows, std::int64_t columns, numeric::Team& team);
   TrainingMatrix(std::int64_t rows, std::int64_t columns);
+  /// Memory for so many rows that is not touched: whoever first uses a row fills it. `rows` is to be set to those in
+  /// use.
+  static TrainingMatrix untouched(std::int64_t rows, std::int64_t columns);
 
   float* row(std::int64_t r) { return values.data() + r * stride; }
   const float* row(std::int64_t r) const { return values.data() + r * stride; }
 
-  /// Uniform in (-bound, bound). The numbers depend on the seed alone, not on the team.
+  /// Every row uniform in (-bound, bound): row r from stream r of the seed, whatever the team.
   void fill_uniform(float bound, std::uint64_t seed, numeric::Team& team);
+  void fill_row_uniform(std::int64_t r, float bound, std::uint64_t seed, std::uint64_t stream);
+  void fill_row_zero(std::int64_t r);
 
-  /// Gives the values away without padding; no second copy is made.
+  /// Gives the values of all rows away without padding; no second copy is made.
   Matrix take();
 };
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "algorithms/blazingtext/block_learner.h"
+#include "algorithms/blazingtext/bucket_rows.h"
 #include "algorithms/blazingtext/cuda/pair_training.h"
 #include "algorithms/blazingtext/ngrams.h"
 #include "algorithms/blazingtext/pair_learner.h"
@@ -78,17 +79,18 @@ class Worker {
   bool finished_ = false;
 };
 
-WordRows word_rows(const Hyperparameters& h, const Dictionary& dictionary) {
+/// Rows of frequent words' n-grams come first and lie together.
+WordRows word_rows(const Hyperparameters& h, const Dictionary& dictionary, BucketRows& buckets) {
   if (!h.uses_subwords()) return {};
   std::vector<std::int32_t> rows;
   std::vector<std::int64_t> ends;
-  const auto buckets = static_cast<std::uint32_t>(h.buckets);
   for (std::int64_t w = 0; w < dictionary.nwords; ++w) {
     rows.push_back(static_cast<std::int32_t>(w));
     const std::string& word = dictionary.words[static_cast<std::size_t>(w)];
     if (word != kEndOfLine)
       for_each_char_ngram("<" + word + ">", h.min_char, h.max_char, [&](std::uint32_t hash) {
-        rows.push_back(static_cast<std::int32_t>(dictionary.nwords + hash % buckets));
+        const auto bucket = static_cast<std::int32_t>(hash % static_cast<std::uint32_t>(h.buckets));
+        rows.push_back(buckets.row(bucket, [](std::int32_t) {}));
       });
     ends.push_back(static_cast<std::int64_t>(rows.size()));
   }
@@ -144,6 +146,27 @@ float first_bound(const Hyperparameters& h) {
   return (h.mode == Mode::kBatchSkipgram ? 0.5f : 1.0f) / static_cast<float>(h.vector_dim);
 }
 
+/// E before learning: words, and with subwords the row of zeros and the buckets' rows.
+TrainingMatrix first_input(const TrainingJob& job, std::int64_t words, const std::optional<BucketTable>& table,
+                           numeric::Team& team) {
+  const Hyperparameters& h = job.hyperparameters;
+  const float bound = first_bound(h);
+  const std::int64_t hashed = table ? 1 + std::ssize(table->entries()) : 0;
+  TrainingMatrix out = TrainingMatrix::untouched(words + hashed, h.vector_dim);
+  out.rows = words;
+  out.fill_uniform(bound, job.seed, team);
+  if (!table) return out;
+  out.rows += hashed;
+  out.fill_row_zero(words);
+  team.run([&](int thread) {
+    const auto [begin, end] = numeric::share(std::ssize(table->entries()), thread, team.size());
+    for (const auto& entry :
+         table->entries().subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)))
+      out.fill_row_uniform(words + entry.row, bound, job.seed, static_cast<std::uint64_t>(words + entry.bucket));
+  });
+  return out;
+}
+
 /// word2vec's and pWord2Vec's lowest rate; fastText goes to 0.
 double rate_floor(const Hyperparameters& h) { return h.mode == Mode::kBatchSkipgram ? 1e-4 : 0; }
 
@@ -182,10 +205,16 @@ Model train_word_vectors(const TrainingJob& job) {
   const std::int64_t words = vocabulary.dictionary.nwords;
   check_rows(h, words);
 
-  const WordRows rows = word_rows(h, vocabulary.dictionary);
-  TrainingMatrix input(words + (h.uses_subwords() ? h.buckets : 0), h.vector_dim, team);
+  Model model;
+  model.settings = settings_of(h);
+  BucketRows buckets(model.settings.buckets, words, model.settings.buckets);
+  const WordRows rows = word_rows(h, vocabulary.dictionary, buckets);
+  if (h.uses_subwords()) {
+    model.bucket_rows = buckets.table();
+    job.report.buckets(buckets.used(), buckets.buckets());
+  }
+  TrainingMatrix input = first_input(job, words, model.bucket_rows, team);
   TrainingMatrix output(words, h.vector_dim, team);
-  input.fill_uniform(first_bound(h), job.seed, team);
   if (job.pretrained) job.report.pretrained_vectors(job.pretrained->put_vectors(vocabulary, input));
   const SubSampler sampler(vocabulary.dictionary.counts, vocabulary.dictionary.ntokens, h.sampling_threshold);
   job.report.thinning(static_cast<double>(vocabulary.known_tokens), sampler.kept(vocabulary.dictionary.counts), words);
@@ -213,8 +242,6 @@ Model train_word_vectors(const TrainingJob& job) {
   if (gpu) gpu->fetch();
   progress.finish(!job.stopped());
 
-  Model model;
-  model.settings = settings_of(h);
   model.dictionary = std::move(vocabulary.dictionary);
   model.dictionary.build_index();
   model.input = input.take();
