@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // supervised: every thread takes lines from the pass and learns them into the common weights without locks; after each
 // epoch the threads meet, for early stopping looks at the validation text. The first epoch gives rows to the buckets
-// that it meets; buckets that only validation text has count as rows of zeros.
+// that it meets; buckets that only validation text has count as rows of zeros. Of a text that is not too long it also
+// keeps the lines as rows and labels, which is what later epochs learn from.
 // Letters: K labels.
 #include <algorithm>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include "algorithms/blazingtext/bucket_rows.h"
 #include "algorithms/blazingtext/cuda/line_training.h"
 #include "algorithms/blazingtext/early_stopping.h"
+#include "algorithms/blazingtext/line_batch.h"
 #include "algorithms/blazingtext/lines.h"
 #include "algorithms/blazingtext/progress.h"
 #include "algorithms/blazingtext/random.h"
@@ -22,33 +24,19 @@ namespace {
 
 constexpr std::size_t kPlanFeatures = 1024;  // about 16 lines: enough to fetch rows ahead over the borders of lines
 
-/// A few lines for one call of a kernel.
-struct Lines {
-  std::vector<std::int32_t> features, truths;
-  std::vector<kernels::Example> examples;
+/// Lines of which the rows and labels fill this many bytes at most are kept from the first epoch on: then the later
+/// ones need not read the text. About 60 million words with bigrams.
+constexpr std::int64_t kMostKeptBytes = std::int64_t{512} << 20;
 
-  /// @param row_of  row of E of a bucket
-  template <class RowOf>
-  void add(const Line& line, std::int32_t label, const BucketRows& buckets, RowOf&& row_of) {
-    for (const std::int32_t bucket : line.buckets) buckets.prefetch(bucket);
-    examples.push_back({static_cast<std::int32_t>(features.size()),
-                        static_cast<std::int32_t>(line.words.size() + line.buckets.size()), label});
-    features.insert(features.end(), line.words.begin(), line.words.end());
-    for (const std::int32_t bucket : line.buckets) features.push_back(row_of(bucket));
-  }
-  /// The labels of the line added last, for one-vs-all; one that it has twice counts once.
-  void add_truths(std::vector<std::int32_t>& labels) {
-    std::sort(labels.begin(), labels.end());
-    labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
-    examples.back().first_truth = static_cast<std::int32_t>(truths.size());
-    examples.back().truths = static_cast<std::int32_t>(labels.size());
-    truths.insert(truths.end(), labels.begin(), labels.end());
-  }
-  void clear() { features.clear(), truths.clear(), examples.clear(); }
-  bool is_full(std::size_t size = kPlanFeatures) const { return features.size() >= size; }
-};
-
-bool is_example(const Line& line) { return !line.labels.empty() && !(line.words.empty() && line.buckets.empty()); }
+/// Blocks small enough that every thread gets many.
+TextOptions text_options(const Corpus& corpus, int threads) {
+  TextOptions out;
+  out.whole_lines = true;
+  const auto blocks = static_cast<std::uint64_t>(threads) * 16;
+  if (threads > 1 && corpus.bytes > 0)
+    out.block_bytes = std::clamp<std::size_t>(corpus.bytes / blocks, 16 << 10, out.block_bytes);
+  return out;
+}
 
 /// Buckets that the text may use: no more than n-grams begin with its words.
 std::int64_t most_buckets(const Hyperparameters& h, const Dictionary& dictionary) {
@@ -90,9 +78,10 @@ class Classifier {
   std::int64_t examples_learned() const { return learned_.load(); }
 
   void train_epoch(Progress& progress) {
-    Passes pass(job_.train, {.whole_lines = true}, 1);
-    team_.run([&](int thread) { train_share(pass, thread, progress); });
-    input_.rows = buckets_.rows();
+    if (kept_.empty())
+      read_epoch(progress);
+    else
+      team_.run([&, next = std::atomic<std::size_t>(0)](int thread) mutable { learn_kept(next, thread, progress); });
   }
 
   /// Brings what a GPU has learned into the matrices.
@@ -103,12 +92,22 @@ class Classifier {
   /// Share of the lines whose best label is one of theirs.
   Accuracy accuracy(const Corpus& corpus) {
     fetch();
-    Passes pass(corpus, {.whole_lines = true}, 1);
     std::vector<Accuracy> parts(static_cast<std::size_t>(team_.size()));
+    Passes pass(corpus, text_options(corpus, team_.size()), 1);
     team_.run([&](int thread) { test_share(pass, parts[static_cast<std::size_t>(thread)]); });
-    Accuracy out;
-    for (const Accuracy& part : parts) out.right += part.right, out.examples += part.examples;
-    return out;
+    return sum(parts);
+  }
+  Accuracy training_accuracy() {
+    if (kept_.empty()) return accuracy(job_.train);
+    fetch();
+    std::vector<Accuracy> parts(static_cast<std::size_t>(team_.size()));
+    team_.run([&](int thread) {
+      numeric::Floats memory = scratch();
+      const auto [begin, end] = numeric::share(std::ssize(kept_), thread, team_.size());
+      for (std::int64_t at = begin; at < end; ++at)
+        test(kept_[static_cast<std::size_t>(at)], memory.data(), parts[static_cast<std::size_t>(thread)]);
+    });
+    return sum(parts);
   }
 
  private:
@@ -128,60 +127,84 @@ class Classifier {
   kernels::Weights weights() { return {input_.values.data(), output_.values.data(), input_.stride}; }
   numeric::Floats scratch() const { return numeric::Floats(kernels::example_scratch(input_.stride, labels_)); }
 
-  void train_share(Passes& pass, int thread, Progress& progress) {
+  static Accuracy sum(const std::vector<Accuracy>& parts) {
+    Accuracy out;
+    for (const Accuracy& part : parts) out.right += part.right, out.examples += part.examples;
+    return out;
+  }
+
+  /// A pipe may bring other lines, or another order, with every pass.
+  bool keeps_lines() const {
+    return h_.epochs > 1 && job_.train.bytes > 0 &&
+           tokens_ <= kMostKeptBytes / static_cast<std::int64_t>(sizeof(std::int32_t)) / h_.word_ngrams;
+  }
+
+  void read_epoch(Progress& progress) {
+    Passes pass(job_.train, text_options(job_.train, team_.size()), 1);
+    std::vector<std::vector<LineBatch>> kept(static_cast<std::size_t>(team_.size()));
+    team_.run([&](int thread) { learn_text(pass, thread, progress, kept[static_cast<std::size_t>(thread)]); });
+    input_.rows = buckets_.rows();
+    for (auto& batches : kept) std::move(batches.begin(), batches.end(), std::back_inserter(kept_));
+  }
+
+  void learn_text(Passes& pass, int thread, Progress& progress, std::vector<LineBatch>& kept) {
     LineReader reader(pass, rules_);
     numeric::Floats memory = scratch();
-    Random& random = randoms_[static_cast<std::size_t>(thread)];
     Line line;
-    Lines lines;
-    const bool one_vs_all = h_.loss == Loss::kOneVsAll;
-    std::int64_t tokens = 0, count = 0;
+    LineBatch lines;
+    const bool keeps = keeps_lines();
+    const std::size_t full = gpu_ ? gpu_->chunk_features() : kPlanFeatures;
     const auto flush = [&] {
-      const kernels::ExamplePlan plan{lines.features, lines.examples, labels_, lines.truths};
-      const auto learn = one_vs_all ? kernels::train_all_labels : kernels::train_examples;
-      const auto rate = static_cast<float>(schedule_.rate());
-      gpu_ ? gpu_->learn(plan, rate) : learn(plan, weights(), rate, memory.data());
-      count += static_cast<std::int64_t>(lines.examples.size());
-      schedule_.add(std::exchange(tokens, 0));
+      learn(lines, thread, memory.data(), progress);
+      if (keeps) kept.push_back(lines);
       lines.clear();
-      if (thread == 0) progress.tell();
     };
     while (!job_.stopped() && reader.next(line)) {
-      tokens += line.tokens;
-      if (!is_example(line)) continue;
-      // Of several labels each is as likely (fastText's softmax).
-      const std::size_t one =
-          line.labels.size() == 1 ? 0 : random.below(static_cast<std::uint32_t>(line.labels.size()));
-      lines.add(line, line.labels[one], buckets_, [&](std::int32_t bucket) { return row_of(bucket); });
-      if (one_vs_all) lines.add_truths(line.labels);
-      if (lines.is_full(gpu_ ? gpu_->chunk_features() : kPlanFeatures)) flush();
+      lines.tokens += line.tokens;
+      if (!LineBatch::is_example(line)) continue;
+      lines.add(line, h_.loss == Loss::kOneVsAll, buckets_, [&](std::int32_t bucket) { return row_of(bucket); });
+      if (lines.features.size() >= full) flush();
     }
     flush();
-    learned_ += count;
+  }
+
+  void learn_kept(std::atomic<std::size_t>& next, int thread, Progress& progress) {
+    numeric::Floats memory = scratch();
+    for (std::size_t at = 0; !job_.stopped() && (at = next.fetch_add(1)) < kept_.size();)
+      learn(kept_[at], thread, memory.data(), progress);
+  }
+
+  void learn(LineBatch& lines, int thread, float* memory, Progress& progress) {
+    lines.draw_labels(randoms_[static_cast<std::size_t>(thread)]);
+    const kernels::ExamplePlan plan{lines.features, lines.examples, labels_, lines.truths};
+    const auto kernel = h_.loss == Loss::kOneVsAll ? kernels::train_all_labels : kernels::train_examples;
+    const auto rate = static_cast<float>(schedule_.rate());
+    gpu_ ? gpu_->learn(plan, rate) : kernel(plan, weights(), rate, memory);
+    learned_ += static_cast<std::int64_t>(lines.examples.size());
+    schedule_.add(lines.tokens);
+    if (thread == 0) progress.tell();
   }
 
   void test_share(Passes& pass, Accuracy& out) {
     LineReader reader(pass, rules_);
     numeric::Floats memory = scratch();
     Line line;
-    Lines lines;
-    std::vector<std::int32_t> best;
-    std::vector<std::vector<std::int32_t>> truths;
-    const auto flush = [&] {
-      best.resize(lines.examples.size());
-      kernels::best_labels({lines.features, lines.examples, labels_}, weights(), best.data(), memory.data());
-      for (std::size_t i = 0; i < best.size(); ++i)
-        out.right += std::find(truths[i].begin(), truths[i].end(), best[i]) != truths[i].end() ? 1 : 0;
-      out.examples += static_cast<std::int64_t>(best.size());
-      lines.clear(), truths.clear();
-    };
+    LineBatch lines;
     while (reader.next(line)) {
-      if (!is_example(line)) continue;
-      lines.add(line, line.labels[0], buckets_, [&](std::int32_t bucket) { return buckets_.find(bucket); });
-      truths.push_back(line.labels);
-      if (lines.is_full()) flush();
+      if (!LineBatch::is_example(line)) continue;
+      lines.add(line, false, buckets_, [&](std::int32_t bucket) { return buckets_.find(bucket); });
+      if (lines.features.size() < kPlanFeatures) continue;
+      test(lines, memory.data(), out);
+      lines.clear();
     }
-    flush();
+    test(lines, memory.data(), out);
+  }
+
+  void test(const LineBatch& lines, float* memory, Accuracy& out) {
+    std::vector<std::int32_t> best(lines.examples.size());
+    kernels::best_labels({lines.features, lines.examples, labels_, lines.truths}, weights(), best.data(), memory);
+    for (std::size_t i = 0; i < best.size(); ++i) out.right += lines.has_label(lines.examples[i], best[i]) ? 1 : 0;
+    out.examples += static_cast<std::int64_t>(best.size());
   }
 
   const TrainingJob& job_;
@@ -196,6 +219,7 @@ class Classifier {
   Schedule schedule_;
   std::optional<cuda::LineTraining> gpu_;  // else on the CPUs
   std::vector<Random> randoms_;
+  std::vector<LineBatch> kept_;           // all lines, when they are few enough
   std::atomic<std::int64_t> learned_{0};  // examples, all epochs
 };
 
@@ -222,7 +246,7 @@ Vocabulary read_vocabulary(const TrainingJob& job, numeric::Team& team) {
   options.min_count = job.hyperparameters.min_count;
   options.labels = true;
   options.stopped = job.stopped;
-  Vocabulary out = build_vocabulary(*job.train.open({.whole_lines = true}), team, options);
+  Vocabulary out = build_vocabulary(*job.train.open(text_options(job.train, job.threads)), team, options);
   job.report.words_read(out.dictionary.ntokens);
   if (job.pretrained)
     job.report.pretrained_words(job.pretrained->name(), job.pretrained->add_words(out, job.hyperparameters.vector_dim));
@@ -280,7 +304,7 @@ Model train_classifier(const TrainingJob& job) {
   if (!job.stopped()) {
     if (classifier.examples_learned() == 0)
       throw Error(Kind::kInvalid, job.train.name + ": no line has both a label and a known word");
-    const Accuracy train = classifier.accuracy(job.train);
+    const Accuracy train = classifier.training_accuracy();
     job.report.accuracy("train", train.value(), train.examples);
     if (job.validation) {
       const Accuracy validation = classifier.accuracy(*job.validation);
