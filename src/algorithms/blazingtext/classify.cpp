@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "algorithms/blazingtext/kernels/kernels.h"
+
 namespace clary::blazingtext {
 namespace {
 
@@ -50,7 +52,12 @@ bool better(const RankedLabel& a, const RankedLabel& b) {
 std::vector<RankedLabel> best_of_all(const Model& model, std::span<const float> hidden, std::int64_t k,
                                      float threshold) {
   std::vector<float> scores(static_cast<std::size_t>(model.dictionary.nlabels));
-  for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = output_score(model, static_cast<std::int64_t>(i), hidden);
+  if (model.quantized_output)
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      scores[i] = model.quantized_output->dot_row(static_cast<std::int64_t>(i), hidden);
+  else
+    kernels::row_products(model.output.values.data(), model.dictionary.nlabels, model.dim(), hidden.data(),
+                          scores.data());
   if (model.settings.loss == Loss::kSoftmax)
     softmax(scores);
   else

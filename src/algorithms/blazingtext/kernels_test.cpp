@@ -288,6 +288,28 @@ TEST(ExampleKernel, OneVsAllUpdateIsTheNegativeGradientByCentralDifferences) {
   });
 }
 
+TEST(RowProducts, AreTheDotProductsOfEveryRow) {
+  Random random(11);
+  for (const std::int64_t columns : {1, 3, 4, 10, 16, 31, 100, 300}) {
+    for (const std::int64_t rows : {0, 1, 2, 3, 4, 5, 14, 257}) {
+      // Off by one float: nothing is aligned.
+      std::vector<float> matrix(static_cast<std::size_t>(rows * columns + 1)), h(static_cast<std::size_t>(columns + 1));
+      for (auto* values : {&matrix, &h})
+        for (float& value : *values) value = static_cast<float>(random.below(2001)) / 1000 - 1;
+      std::vector<float> out(static_cast<std::size_t>(rows + 1), -9);
+      kernels::row_products(matrix.data() + 1, rows, columns, h.data() + 1, out.data());
+      for (std::int64_t r = 0; r < rows; ++r) {
+        double expected = 0;
+        for (std::int64_t n = 1; n <= columns; ++n)
+          expected += static_cast<double>(matrix[static_cast<std::size_t>(r * columns + n)]) *
+                      static_cast<double>(h[static_cast<std::size_t>(n)]);
+        EXPECT_NEAR(static_cast<double>(out[static_cast<std::size_t>(r)]), expected, 1e-5) << rows << " x " << columns;
+      }
+      EXPECT_EQ(out[static_cast<std::size_t>(rows)], -9) << "behind the end";
+    }
+  }
+}
+
 TEST(TokenBorders, AgreeWithAByteLoopAtEveryOffset) {
   std::string text;
   Random random(5);

@@ -2,8 +2,10 @@
 #include "algorithms/blazingtext/neighbours.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
+#include "algorithms/blazingtext/kernels/kernels.h"
 #include "algorithms/blazingtext/model.h"
 #include "algorithms/blazingtext/parts.h"
 #include "learning/numeric/team.h"
@@ -46,8 +48,13 @@ Neighbours::Neighbours(const Model& model) : unit_(model.dictionary.nwords, mode
 std::vector<Neighbour> Neighbours::nearest_of(std::int64_t begin, std::int64_t end, std::span<const float> unit,
                                               std::int64_t k, std::int64_t excluded) const {
   std::vector<Neighbour> heap;  // the k nearest so far, the farthest of them first
+  std::array<float, 256> cosines;
   for (std::int64_t id = begin; id < end; ++id) {
-    const Neighbour found{id, dot(unit_.row(id), unit)};
+    const auto at = static_cast<std::size_t>(id - begin) % cosines.size();
+    if (at == 0)
+      kernels::row_products(unit_.row(id).data(), std::min(std::ssize(cosines), end - id), unit_.columns, unit.data(),
+                            cosines.data());
+    const Neighbour found{id, cosines[at]};
     if (id == excluded || (std::ssize(heap) == k && !nearer(found, heap.front()))) continue;
     if (std::ssize(heap) == k) std::pop_heap(heap.begin(), heap.end(), nearer), heap.pop_back();
     heap.push_back(found);

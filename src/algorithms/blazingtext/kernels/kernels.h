@@ -112,6 +112,9 @@ void best_labels(const ExamplePlan& plan, const Weights& weights, std::int32_t* 
 
 std::size_t example_scratch(std::int64_t stride, std::int32_t labels);
 
+/// out[r] = row r . h for `count` rows of `columns` numbers that lie one behind the other; no alignment is needed.
+void row_products(const float* rows, std::int64_t count, std::int64_t columns, const float* h, float* out);
+
 inline constexpr std::int64_t kCentroids = 256;  // of a product quantiser: a byte names one
 
 /// Columns [0, width) of `count` rows.
