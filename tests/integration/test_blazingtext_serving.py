@@ -5,6 +5,7 @@ import csv
 import json
 import lzma
 import random
+import shutil
 import threading
 
 import fasttext
@@ -39,6 +40,7 @@ def platform(role):
     server = make_server().start()
     yield Platform(server, role)
     server.stop()
+    shutil.rmtree(server.folder)
 
 
 @pytest.fixture(scope="module")
