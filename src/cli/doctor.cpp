@@ -67,10 +67,12 @@ void report_memory() {
 }
 
 void report_gpu() {
-  const bool device = fs::exists("/dev/nvidia0");
-  line(
-      true, "GPU",
-      device ? "NVIDIA device present; used by algorithms whose LibTorch has CUDA" : "none: algorithms run on the CPU");
+  const bool device = fs::exists("/dev/nvidiactl");
+  const bool module = fs::exists(server::algorithms_folder() / "blazingtext_cuda.so");
+  line(!device || module, "GPU",
+       !device  ? "no NVIDIA device: algorithms run on the CPU"
+       : module ? "NVIDIA device present: BlazingText trains on it in jobs on GPU instance types"
+                : "NVIDIA device present, but Clary was built without nvcc: algorithms run on the CPU");
 }
 
 /// Free space, and what one durable write costs: every PUT waits for it.

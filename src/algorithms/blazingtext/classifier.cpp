@@ -114,7 +114,8 @@ class Classifier {
   /// On a GPU, where there is one with room for so many rows of E.
   void begin_on_gpu(std::int64_t capacity) {
     if (!fits_gpu(job_, cuda::LineTraining::bytes(input_, output_, capacity))) return;
-    gpu_.emplace(*job_.gpu, input_, output_, capacity, tokens_ * h_.epochs, job_.threads, h_.loss == Loss::kOneVsAll);
+    gpu_.emplace(*job_.gpu, input_, output_, capacity, tokens_ * h_.epochs, job_.threads, h_.learning_rate,
+                 h_.loss == Loss::kOneVsAll);
   }
   float first_bound() const { return 1.0f / static_cast<float>(h_.vector_dim); }
   /// For learning: the bucket's row, which is filled when the bucket is met for the first time.

@@ -21,9 +21,9 @@ constexpr const char* kEtc[] = {"/etc/alternatives", "/etc/ld.so.cache", "/etc/l
                                 "/etc/mime.types",   "/etc/python3",     "/etc/python3.11", "/etc/fonts",
                                 "/etc/ssl/certs",    "/etc/resolv.conf", "/etc/host.conf",  "/etc/protocols",
                                 "/etc/services",     "/etc/gai.conf",    "/etc/OpenCL",     "/etc/libnl-3"};
-constexpr const char* kGpuDevices[] = {"/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia0",
-                                       "/dev/nvidia1",   "/dev/nvidia2",    "/dev/nvidia3",          "/dev/nvidia4",
-                                       "/dev/nvidia5",   "/dev/nvidia6",    "/dev/nvidia7"};
+constexpr const char* kGpuDevices[] = {
+    "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia0", "/dev/nvidia1", "/dev/nvidia2",
+    "/dev/nvidia3",   "/dev/nvidia4",    "/dev/nvidia5",          "/dev/nvidia6", "/dev/nvidia7", "/dev/nvidia-caps"};
 
 void add_system(std::vector<std::string>& argv) {
   for (const char* folder : kSystem) {

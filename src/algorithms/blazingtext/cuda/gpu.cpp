@@ -18,11 +18,18 @@ void check(const char* problem) {
 
 Error unavailable(const std::string& why) { return {Kind::kUnavailable, why}; }
 
+/// Containers may have the driver's library where the dynamic linker does not look without LD_LIBRARY_PATH, which jobs
+/// do not have. Once it is loaded, CUDA's runtime finds it by its name.
+void load_driver() {
+  if (::dlopen("libcuda.so.1", RTLD_NOW) == nullptr) ::dlopen("/usr/local/nvidia/lib64/libcuda.so.1", RTLD_NOW);
+}
+
 /// Loaded once and never unloaded: CUDA's runtime keeps threads.
 const Api& load(const std::filesystem::path& module) {
   if (!std::filesystem::exists(module))
     throw unavailable("this build of Clary has no CUDA module (" + module.filename().string() +
                       "; nvcc was not found when it was built)");
+  load_driver();
   void* const library = ::dlopen(module.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw unavailable(std::string("its CUDA module cannot be loaded: ") + ::dlerror());
   using Entry = const Api* (*)();

@@ -20,8 +20,9 @@ class LineTraining {
   /// Copies the matrices to the GPU; from here to fetch() theirs are stale, but for new rows.
   /// @param input_capacity  rows that E may come to have
   /// @param tokens  of the whole training, all epochs; @param threads  how many threads will call learn()
+  /// @param rate  the learning rate at the beginning
   LineTraining(Gpu& gpu, TrainingMatrix& input, TrainingMatrix& output, std::int64_t input_capacity,
-               std::int64_t tokens, int threads, bool one_vs_all);
+               std::int64_t tokens, int threads, double rate, bool one_vs_all);
 
   /// Device memory of such a training.
   static std::size_t bytes(const TrainingMatrix& input, const TrainingMatrix& output, std::int64_t input_capacity);

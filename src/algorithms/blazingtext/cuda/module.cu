@@ -136,12 +136,12 @@ OnDevice<T> on_device(std::size_t count) {
   return OnDevice<T>(static_cast<T*>(memory));
 }
 
-/// A copy of host memory; null for null.
+/// A copy of host memory, in the order of the stream; null for null. The host's memory is read before this returns.
 template <class T>
-OnDevice<T> on_device(const T* from, std::size_t count) {
+OnDevice<T> on_device(const T* from, std::size_t count, cudaStream_t stream) {
   if (from == nullptr || count == 0) return nullptr;
   OnDevice<T> out = on_device<T>(count);
-  check(cudaMemcpy(out.get(), from, count * sizeof(T), cudaMemcpyHostToDevice), "copy to the device");
+  check(cudaMemcpyAsync(out.get(), from, count * sizeof(T), cudaMemcpyHostToDevice, stream), "copy to the device");
   return out;
 }
 
@@ -219,11 +219,13 @@ void put(Device& d, std::int64_t first, std::int64_t count, const float* values)
 
 void begin(Device& d, const Matrices& m, std::int64_t input_capacity, std::int32_t at_once,
            std::size_t scratch_floats) {
+  d.input.reset(), d.output.reset(), d.scratch.reset();  // of a training before
   d.matrices = m;
   d.matrices.input_rows = input_capacity;
   d.input = on_device<float>(static_cast<std::size_t>(input_capacity) * static_cast<std::size_t>(m.stride));
   put(d, 0, m.input_rows, m.input);
-  d.output = on_device(m.output, static_cast<std::size_t>(m.output_rows) * static_cast<std::size_t>(m.stride));
+  d.output =
+      on_device(m.output, static_cast<std::size_t>(m.output_rows) * static_cast<std::size_t>(m.stride), d.stream);
   d.matrices.input = d.input.get(), d.matrices.output = d.output.get();
   for (auto& slot : d.slots) slot = std::make_unique<Slot>();
   const std::size_t fit = kSharedBytes / (scratch_floats * sizeof(float));
@@ -304,12 +306,12 @@ const char* begin_pairs(Device* d, const Matrices& m, const PairWork& work, std:
     const WordRowTable& table = work.word_rows;
     const auto words = static_cast<std::size_t>(table.words);
     d->pairs = work;
-    d->cells = on_device(work.negative_words.cells, work.negative_words.size);
+    d->cells = on_device(work.negative_words.cells, work.negative_words.size, d->stream);
     d->pairs.negative_words.cells = d->cells.get();
     if (table.rows == nullptr) return;
-    d->rows = on_device(table.rows, static_cast<std::size_t>(table.ends[words - 1]));
-    d->ends = on_device(table.ends, words);
-    d->feedback = on_device(table.feedback, words);
+    d->rows = on_device(table.rows, static_cast<std::size_t>(table.ends[words - 1]), d->stream);
+    d->ends = on_device(table.ends, words, d->stream);
+    d->feedback = on_device(table.feedback, words, d->stream);
     d->pairs.word_rows = {d->rows.get(), d->ends.get(), d->feedback.get(), table.words};
   });
 }
