@@ -128,7 +128,8 @@ void train_lines(const kernels::ExamplePlan& plan, Matrix& input, Matrix& output
 
 inline std::vector<double> sigmoid_scores(const Matrix& output, const std::vector<double>& h) {
   std::vector<double> p;
-  for (std::int64_t k = 0; k < output.rows; ++k) p.push_back(sigmoid(dot(output.row(k), h.data(), output.columns)));
+  for (std::int64_t k = 0; k < output.rows; ++k)
+    p.push_back(sigmoid(dot(output.row(k), h.data(), output.columns) - 1.0 / 64));
   return p;
 }
 

@@ -229,11 +229,13 @@ CLARY_DEVICE void softmax_errors(const Warp& warp, std::int32_t labels, std::int
   warp.each(labels, [&](std::int32_t k) { scores[k] = factor * scores[k] + (k == label ? rate : 0.0f); });
 }
 
-/// scores[k] = rate * ([k is a label of the line] - sigmoid(scores[k]))
+inline constexpr float kTableShift = 1.0f / 64;  // as in kernels/kernels.h
+
+/// scores[k] = rate * ([k is a label of the line] - sigmoid(scores[k] - kTableShift))
 template <class Warp>
 CLARY_DEVICE void sigmoid_errors(const Warp& warp, std::int32_t labels, const std::int32_t* truths, std::int32_t count,
                                  float rate, float* scores) {
-  warp.each(labels, [&](std::int32_t k) { scores[k] = -rate / (1.0f + warp.exp(-scores[k])); });
+  warp.each(labels, [&](std::int32_t k) { scores[k] = -rate / (1.0f + warp.exp(kTableShift - scores[k])); });
   warp.sync();
   warp.each(count, [&](std::int32_t t) { scores[truths[t]] += rate; });
 }

@@ -49,13 +49,16 @@ HWY_INLINE void softmax_errors(std::int32_t labels, std::int32_t label, float ra
   scores[label] += rate;
 }
 
-/// scores = rate * ([k in truths] - sigmoid(scores)_k)
+/// scores = rate * ([k in truths] - sigmoid(scores - kTableShift)_k)
 HWY_INLINE void sigmoid_errors(std::int32_t labels, std::span<const std::int32_t> truths, float rate,
                                float* HWY_RESTRICT scores) {
   const D d;
   const I lanes = static_cast<I>(hn::Lanes(d));
   const V factor = hn::Set(d, -rate);
-  for (I k = 0; k < labels; k += lanes) hn::Store(hn::Mul(factor, sigmoid(d, hn::Load(d, scores + k))), d, scores + k);
+  for (I k = 0; k < labels; k += lanes) {
+    const V x = hn::Sub(hn::Load(d, scores + k), hn::Set(d, kTableShift));
+    hn::Store(hn::Mul(factor, sigmoid(d, x)), d, scores + k);
+  }
   for (const std::int32_t k : truths) scores[k] += rate;
 }
 

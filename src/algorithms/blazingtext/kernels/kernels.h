@@ -101,10 +101,16 @@ struct ExamplePlan {
 /// @param scratch  example_scratch() floats, aligned to 64 bytes
 void train_examples(const ExamplePlan& plan, const Weights& weights, float rate, float* scratch);
 
+/// Who reads fastText's files takes sigmoid from a table of 512 steps over [-8, 8] and rounds down, which is half a step
+/// on average. One-vs-all learns the probabilities that they will answer: without it .002 of the labels of joined AG News
+/// lines fell below 0.5.
+inline constexpr float kTableShift = 1.0f / 64;
+
 /// One-vs-all: every label is a question of its own, and a line answers all of them at once. As train_examples, but
-///   a_k = rate * ([k in truths] - sigmoid(O_k . h))
+///   a_k = rate * ([k in truths] - p_k), p_k = sigmoid(O_k . h - kTableShift)
 /// which is a step of size `rate` against the gradient of -sum_k log(p_k if k in truths else 1 - p_k). The truths of
 /// an example are different labels.
+/// Source: fastText's one-vs-all loss. Differs: no table.
 void train_all_labels(const ExamplePlan& plan, const Weights& weights, float rate, float* scratch);
 
 /// best[i] = the label with the highest score of example i.
