@@ -2,6 +2,7 @@
 #include "algorithms/blazingtext/quantize.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -55,6 +56,29 @@ Dictionary pruned(const Dictionary& from, std::span<const std::int32_t> rows) {
   return out;
 }
 
+/// Codes for a row of every bucket, from those of the words, the used buckets and, last, the row of zeros.
+void give_every_bucket_a_row(const Model& model, QuantizedMatrix& matrix) {
+  const std::int64_t words = model.dictionary.nwords, buckets = model.settings.buckets;
+  std::vector<std::int64_t> from(static_cast<std::size_t>(words + buckets), matrix.rows - 1);
+  std::iota(from.begin(), from.begin() + words, 0);
+  std::int64_t place = words;
+  for (const auto& entry : model.bucket_rows->entries()) from[static_cast<std::size_t>(words + entry.bucket)] = place++;
+  const std::int64_t parts = matrix.quantizer.parts;
+  std::vector<std::uint8_t> codes(from.size() * static_cast<std::size_t>(parts)), norms;
+  for (std::size_t r = 0; r < from.size(); ++r)
+    std::copy_n(matrix.codes.begin() + from[r] * parts, parts, codes.begin() + static_cast<std::int64_t>(r) * parts);
+  if (matrix.has_norms)
+    for (const std::int64_t r : from) norms.push_back(matrix.norm_codes[static_cast<std::size_t>(r)]);
+  matrix.codes = std::move(codes), matrix.norm_codes = std::move(norms);
+  matrix.rows = words + buckets;
+}
+
+/// Whether fastText's file, which counts codes in 32 bits, can hold a row of every bucket.
+bool fits(const Model& model) {
+  const std::int64_t parts = (model.dim() + 1) / 2;
+  return (model.dictionary.nwords + model.settings.buckets) * parts <= std::numeric_limits<std::int32_t>::max();
+}
+
 }  // namespace
 
 Model quantized(const Model& model, const QuantizeOptions& options, numeric::Team& team) {
@@ -64,6 +88,12 @@ Model quantized(const Model& model, const QuantizeOptions& options, numeric::Tea
   std::vector<std::int32_t> rows = rows_of(model);
   out.dictionary = model.dictionary;
   const bool cut = options.cutoff > 0 && options.cutoff < std::ssize(rows);
+  if (model.bucket_rows && options.cutoff == 0 && fits(model)) {
+    rows.push_back(static_cast<std::int32_t>(model.dictionary.nwords) + model.bucket_rows->others());
+    out.quantized_input = quantize_rows(model.input, rows, options.norms, options.seed, team);
+    give_every_bucket_a_row(model, *out.quantized_input);
+    return out;
+  }
   if (cut || model.bucket_rows) {
     std::vector<std::int32_t> places(rows.size());
     std::iota(places.begin(), places.end(), 0);

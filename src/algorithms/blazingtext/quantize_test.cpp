@@ -144,9 +144,9 @@ TEST(Quantized, KeepsTheBucketsThatAModelUses) {
   model.bucket_rows.emplace(std::vector<BucketTable::Entry>{{17, 1}, {3, 2}}, 0);
   const TemporaryFolder folder;
   numeric::Team team(1);
-  for (const std::int64_t cutoff : {0, 5}) {
+  for (const std::int64_t cutoff : {100, 5}) {
     const Model small = quantized(model, {.cutoff = cutoff}, team);
-    EXPECT_EQ(small.quantized_input->rows, cutoff == 0 ? 6 : 5);
+    EXPECT_EQ(small.quantized_input->rows, cutoff == 100 ? 6 : 5);
     EXPECT_EQ(small.bucket_rows->row(3), 0);
     EXPECT_EQ(small.bucket_rows->row(17), 1);
     EXPECT_EQ(small.bucket_rows->row(5), BucketTable::kNone);
@@ -155,6 +155,37 @@ TEST(Quantized, KeepsTheBucketsThatAModelUses) {
     std::vector<float> row(3);
     back.quantized_input->add_row(back.dictionary.nwords, row);  // bucket 3
     for (std::size_t n = 0; n < 3; ++n) EXPECT_NEAR(row[n], model.input.row(6)[n], 1e-6);
+  }
+}
+
+TEST(Quantized, WithoutCutoffEveryBucketHasARowAndUnusedOnesAreZeros) {
+  Model model = small_classifier();
+  model.input = random_matrix(4 + 1 + 400, 3);  // more than 256, so that k-means has work to do
+  std::fill_n(model.input.row(4).begin(), 3, 0.0F);
+  model.settings.buckets = 1000;
+  std::vector<BucketTable::Entry> entries;
+  for (std::int32_t i = 0; i < 400; ++i) entries.push_back({2 * i, 400 - i});
+  model.bucket_rows.emplace(entries, 0);
+  const TemporaryFolder folder;
+  numeric::Team team(1);
+  for (const bool norms : {false, true}) {
+    write_fasttext_file(quantized(model, {.norms = norms}, team), folder.path() / "model.ftz");
+    const Model back = read_fasttext_file(folder.path() / "model.ftz");
+    ASSERT_EQ(back.quantized_input->rows, 1004);
+    double away = 0, length = 0;
+    for (std::int32_t bucket = 0; bucket < 1000; ++bucket) {
+      std::vector<float> row(3);
+      back.quantized_input->add_row(4 + bucket, row);
+      const auto expected = model.input.row(4 + model.bucket_rows->row(bucket));
+      for (std::size_t n = 0; n < 3; ++n) {
+        if (bucket % 2 == 1 || bucket >= 800) {
+          EXPECT_EQ(row[n], 0) << bucket;
+        }
+        away += std::pow(static_cast<double>(row[n] - expected[n]), 2);
+        length += std::pow(static_cast<double>(expected[n]), 2);
+      }
+    }
+    EXPECT_LT(away / length, 0.02) << norms;
   }
 }
 

@@ -35,6 +35,7 @@ class Clusters {
     begin();
     if (points.count > kCentroids)
       for (int round = 0; round < kRounds; ++round) improve();
+    clear_least();
   }
   const numeric::Floats& columns() const { return centroids_; }
 
@@ -72,6 +73,14 @@ class Clusters {
           at(k, n) = static_cast<float>(sums[static_cast<std::size_t>(n * kCentroids + k)] / static_cast<double>(size));
     for (std::int64_t k = 0; k < kCentroids; ++k)
       if (sizes[static_cast<std::size_t>(k)] == 0) split_into(k, sizes);
+  }
+
+  /// The centroid nearest to zeros becomes zeros: buckets that were never learned are, and stay so.
+  void clear_least() {
+    const std::vector<float> zeros(static_cast<std::size_t>(points_.width));
+    std::uint8_t least = 0;
+    kernels::nearest_centroids({zeros.data(), 1, points_.width, points_.width}, centroids_.data(), &least, 1);
+    for (std::int64_t n = 0; n < points_.width; ++n) at(least, n) = 0;
   }
 
   /// An empty cluster takes half of another, which is chosen in proportion to its size.
