@@ -23,6 +23,7 @@ const shell::Descriptor& descriptor() {
     out.about = "Word vectors (skipgram, cbow, batch_skipgram, with or without subwords) and text classification.";
     out.log_name = "AWS/BlazingText";
     out.distributed = true;
+    out.gpu = true;
     auto train =
         text_channel("train", "A sentence a line, words separated by blanks; `supervised`: with __label__X in it.");
     train.required = true;

@@ -41,7 +41,7 @@ class LineTraining {
 
   Gpu& gpu_;
   TrainingMatrix &input_, &output_;
-  std::size_t chunk_features_, chunk_bytes_ = 0;
+  std::size_t chunk_features_;
   bool one_vs_all_;
   std::mutex mutex_;  // guards what follows
   std::vector<std::int64_t> new_rows_;
