@@ -7,8 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <algorithm>
 #include <memory>
+#include <span>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -20,7 +21,7 @@ namespace {
 
 constexpr std::size_t kMaxPathBytes = 4096;
 constexpr std::size_t kMaxDepth = 64;
-constexpr std::size_t kHoleBytes = 4096;  // of a page
+constexpr std::size_t kPageBytes = 4096;
 
 struct ArchiveReaderFree {
   void operator()(::archive* a) const noexcept { archive_read_free(a); }
@@ -106,6 +107,7 @@ class Unpacker {
                                 executable ? 0755 : 0644));
     if (!out && errno == EEXIST) refuse(name, "the name occurs twice or is there already");
     if (!out) throw_errno("unpack " + shown_name(name));
+    SparseWriter file(out.get(), "unpack " + shown_name(name));
     while (true) {
       const la_ssize_t got = archive_read_data(archive_.get(), buffer_.data(), buffer_.size());
       if (got < 0) check(static_cast<int>(got));
@@ -114,30 +116,18 @@ class Unpacker {
       if (bytes_ > limits_.max_bytes) {
         throw Error(Kind::kLimit, name_ + ": more than " + std::to_string(limits_.max_bytes) + " bytes unpacked");
       }
-      write_or_skip(out, std::string_view(buffer_.data(), static_cast<std::size_t>(got)), "unpack " + shown_name(name));
+      write_pages(file, std::as_bytes(std::span(buffer_.data(), static_cast<std::size_t>(got))));
     }
-    // A hole at the end needs the file's length.
-    const off_t end = ::lseek(out.get(), 0, SEEK_CUR);
-    if (end < 0 || ::ftruncate(out.get(), end) != 0) throw_errno("unpack " + shown_name(name));
+    file.finish();
   }
 
   /// Pages of zeros become holes: tables of models are often mostly zero, and cost neither disk nor memory then.
-  static void write_or_skip(const UniqueFd& out, std::string_view bytes, const std::string& what) {
+  static void write_pages(SparseWriter& file, std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-      const bool zero = is_zero(bytes.substr(0, kHoleBytes));
-      std::size_t size = std::min(bytes.size(), kHoleBytes);
-      while (size < bytes.size() && is_zero(bytes.substr(size, kHoleBytes)) == zero)
-        size = std::min(bytes.size(), size + kHoleBytes);
-      if (!zero)
-        write_all(out.get(), bytes.substr(0, size), what);
-      else if (::lseek(out.get(), static_cast<off_t>(size), SEEK_CUR) < 0)
-        throw_errno(what);
-      bytes.remove_prefix(size);
+      const auto page = bytes.first(std::min(bytes.size(), kPageBytes));
+      all_zero(page) ? file.zeros(page.size()) : file.write(page);
+      bytes = bytes.subspan(page.size());
     }
-  }
-
-  static bool is_zero(std::string_view bytes) {
-    return bytes.front() == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
   }
 
   void check(int result) {
