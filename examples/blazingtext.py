@@ -125,7 +125,7 @@ def plot_words(path, vectors):
         for i in own:
             axes[0].annotate(names[i][1], at[i], fontsize=8, color="C%d" % number, xytext=(3, 3), textcoords="offset points")
     axes[0].set_title("word vectors, the two widest directions")
-    axes[0].legend(loc="best")
+    axes[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.04), ncol=5, frameon=False)  # clear of the words
     axes[0].margins(0.1)
     picture = axes[1].imshow(unit @ unit.T, cmap="viridis", vmin=-0.1, vmax=1)
     starts = [min(i for i, (g, _) in enumerate(names) if g == group) for group in dict.fromkeys(g for g, _ in names)]
