@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <thread>
@@ -184,33 +185,70 @@ std::uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
-/// Two hosts as two threads of this process.
-class TwoHosts {
- public:
-  std::string problem[2];
+/// Two hosts as two threads of this process: calls work(rank, hosts) on both. @return what went wrong on each
+template <class Work>
+std::array<std::string, 2> on_two_hosts(Work&& work) {
+  collective::ConnectOptions options;
+  options.port = free_port();
+  options.timeout = std::chrono::seconds(30);
+  std::array<std::string, 2> problem;
+  const auto run = [&](int rank) {
+    try {
+      const auto hosts =
+          collective::connect({{"127.0.0.1", "127.0.0.2"}, rank == 0 ? "127.0.0.1" : "127.0.0.2", "lo"}, options);
+      work(rank, *hosts);
+    } catch (const std::exception& error) {
+      problem[static_cast<std::size_t>(rank)] = error.what();
+    }
+  };
+  std::thread other([&] { run(1); });
+  run(0);
+  other.join();
+  return problem;
+}
+
+TEST(Synchronisation, TakesTheMeanOfEqualMovesAndTheSumOfMovesWithNothingInCommon) {
+  constexpr std::int64_t kStride = 16;
+  TrainingMatrix input[2], output[2];
+  const auto problem = on_two_hosts([&](int rank, collective::Collective& hosts) {
+    TrainingMatrix &in = input[rank], &out = output[rank];
+    in = TrainingMatrix(3, kStride), out = TrainingMatrix(3, kStride);
+    for (TrainingMatrix* matrix : {&in, &out}) std::fill(matrix->values.begin(), matrix->values.end(), 10.0f);
+    Synchronisation all(hosts, in, out);
+    in.row(0)[0] += 2;                              // the same on both hosts
+    in.row(1)[rank] += 2;                           // elsewhere on each
+    in.row(2)[0] += rank == 0 ? 2.0f : -2;          // against each other
+    out.row(0)[0] += 1, out.row(0)[1 + rank] += 1;  // half in common: (2, 1, 1), sum of squares 4 of 6
+    all.meet({});
+    in.row(0)[0] += 2;  // moves count from where the last meeting left the row
+    all.meet({});
+  });
+  ASSERT_EQ(problem[0] + problem[1], "");
+  for (int rank = 0; rank < 2; ++rank) {
+    EXPECT_FLOAT_EQ(input[rank].row(0)[0], 14);
+    EXPECT_FLOAT_EQ(input[rank].row(1)[0], 12);
+    EXPECT_FLOAT_EQ(input[rank].row(1)[1], 12);
+    EXPECT_FLOAT_EQ(input[rank].row(2)[0], 10);
+    EXPECT_FLOAT_EQ(output[rank].row(0)[0], 10 + 2 * 4.0f / 6);
+    EXPECT_FLOAT_EQ(output[rank].row(0)[1], 10 + 4.0f / 6);
+    EXPECT_FLOAT_EQ(output[rank].row(2)[5], 10);
+  }
+}
+
+/// A training on two hosts.
+struct TwoHosts {
+  std::array<std::string, 2> problem;
   Model model[2];
   std::string log[2];
 
   TwoHosts(const std::string& first, const std::string& second, std::uint64_t seed) {
-    collective::ConnectOptions options;
-    options.port = free_port();
-    options.timeout = std::chrono::seconds(30);
-    std::thread other([&] { run(1, second, seed, options); });
-    run(0, first, seed, options);
-    other.join();
-  }
-
- private:
-  void run(int rank, const std::string& text, std::uint64_t seed, const collective::ConnectOptions& options) try {
-    Training t(Mode::kBatchSkipgram);
-    t.h.sampling_threshold = 0.05, t.h.epochs = 10, t.seed = seed;
-    const auto hosts =
-        collective::connect({{"127.0.0.1", "127.0.0.2"}, rank == 0 ? "127.0.0.1" : "127.0.0.2", "lo"}, options);
-    t.hosts = hosts.get();
-    model[rank] = t.run(text);
-    log[rank] = t.log;
-  } catch (const std::exception& error) {
-    problem[rank] = error.what();
+    problem = on_two_hosts([&](int rank, collective::Collective& hosts) {
+      Training t(Mode::kBatchSkipgram);
+      t.h.sampling_threshold = 0.05, t.h.epochs = 10, t.seed = seed;
+      t.hosts = &hosts;
+      model[rank] = t.run(rank == 0 ? first : second);
+      log[rank] = t.log;
+    });
   }
 };
 
