@@ -83,11 +83,12 @@ def theirs(platform, folder, name):
 
 
 def assert_same_labels(answer, labels, probabilities):
-    """Equal up to the order of labels that are as likely as each other, to float32's last digits."""
-    np.testing.assert_allclose(answer["prob"], probabilities, rtol=2e-5, atol=1e-8)
+    """Equal up to the order of labels that are as likely as each other, to float32's last digits. 5e-5: a label far down the tree of
+    hierarchical softmax has a sum of a dozen float32 logarithms, whose own scores are sums in another order; 2.3e-5 has been seen."""
+    np.testing.assert_allclose(answer["prob"], probabilities, rtol=5e-5, atol=1e-8)
     expected = dict(zip(labels, probabilities))
     for label, probability in zip(answer["label"], answer["prob"]):
-        assert probability == pytest.approx(expected.get(label, probabilities[-1]), rel=2e-5)
+        assert probability == pytest.approx(expected.get(label, probabilities[-1]), rel=5e-5)
 
 
 @pytest.mark.parametrize("name", ["ours", *FOREIGN])

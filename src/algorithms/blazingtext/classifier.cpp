@@ -10,6 +10,7 @@
 #include "algorithms/blazingtext/bucket_rows.h"
 #include "algorithms/blazingtext/cuda/line_training.h"
 #include "algorithms/blazingtext/early_stopping.h"
+#include "algorithms/blazingtext/labelled_text.h"
 #include "algorithms/blazingtext/line_batch.h"
 #include "algorithms/blazingtext/lines.h"
 #include "algorithms/blazingtext/progress.h"
@@ -27,16 +28,6 @@ constexpr std::size_t kPlanFeatures = 1024;  // about 16 lines: enough to fetch 
 /// Lines of which the rows and labels fill this many bytes at most are kept from the first epoch on: then the later
 /// ones need not read the text. About 60 million words with bigrams.
 constexpr std::int64_t kMostKeptBytes = std::int64_t{512} << 20;
-
-/// Blocks small enough that every thread gets many.
-TextOptions text_options(const Corpus& corpus, int threads) {
-  TextOptions out;
-  out.whole_lines = true;
-  const auto blocks = static_cast<std::uint64_t>(threads) * 16;
-  if (threads > 1 && corpus.bytes > 0)
-    out.block_bytes = std::clamp<std::size_t>(corpus.bytes / blocks, 16 << 10, out.block_bytes);
-  return out;
-}
 
 /// Buckets that the text may use: no more than n-grams begin with its words.
 std::int64_t most_buckets(const Hyperparameters& h, const Dictionary& dictionary) {
@@ -93,7 +84,7 @@ class Classifier {
   Accuracy accuracy(const Corpus& corpus) {
     fetch();
     std::vector<Accuracy> parts(static_cast<std::size_t>(team_.size()));
-    Passes pass(corpus, text_options(corpus, team_.size()), 1);
+    Passes pass(corpus, line_blocks(corpus, team_.size()), 1);
     team_.run([&](int thread) { test_share(pass, parts[static_cast<std::size_t>(thread)]); });
     return sum(parts);
   }
@@ -141,7 +132,7 @@ class Classifier {
   }
 
   void read_epoch(Progress& progress) {
-    Passes pass(job_.train, text_options(job_.train, team_.size()), 1);
+    Passes pass(job_.train, line_blocks(job_.train, team_.size()), 1);
     std::vector<std::vector<LineBatch>> kept(static_cast<std::size_t>(team_.size()));
     team_.run([&](int thread) { learn_text(pass, thread, progress, kept[static_cast<std::size_t>(thread)]); });
     input_.rows = buckets_.rows();
@@ -224,41 +215,6 @@ class Classifier {
   std::atomic<std::int64_t> learned_{0};  // examples, all epochs
 };
 
-void check(const TrainingJob& job, const Vocabulary& vocabulary) {
-  const Dictionary& d = vocabulary.dictionary;
-  if (d.nlabels == 0)
-    throw Error(Kind::kInvalid, job.train.name + ": no word starts with " + std::string(kLabelPrefix) + " in the " +
-                                    std::to_string(d.ntokens) + " words of the text; supervised mode needs labels");
-  const bool only_line_ends = d.nwords == 1 && vocabulary.end_of_line == 0;
-  if (d.nwords == 0 || only_line_ends)
-    throw Error(Kind::kInvalid, job.train.name + ": no word beside labels occurs min_count=" +
-                                    std::to_string(job.hyperparameters.min_count) + " times or more (" +
-                                    std::to_string(d.ntokens) + " words read); lower min_count or give more text");
-  if (d.nwords + job.hyperparameters.buckets > kMaxRows)
-    throw Error(Kind::kInvalid, "buckets: " + std::to_string(job.hyperparameters.buckets) + " and " +
-                                    std::to_string(d.nwords) + " words are together more than " +
-                                    std::to_string(kMaxRows) + " rows");
-}
-
-Vocabulary read_vocabulary(const TrainingJob& job, numeric::Team& team) {
-  job.report.processing(job.train.name, job.train.bytes);
-  if (job.validation) job.report.processing(job.validation->name, job.validation->bytes);
-  VocabularyOptions options;
-  options.min_count = job.hyperparameters.min_count;
-  options.labels = true;
-  options.stopped = job.stopped;
-  Vocabulary out = build_vocabulary(*job.train.open(text_options(job.train, job.threads)), team, options);
-  job.report.words_read(out.dictionary.ntokens);
-  if (job.pretrained)
-    job.report.pretrained_words(job.pretrained->name(), job.pretrained->add_words(out, job.hyperparameters.vector_dim));
-  // Labels come behind the words by descending count.
-  const auto largest = static_cast<std::size_t>(out.dictionary.nwords);
-  job.report.vocabulary(out.dictionary.nwords, out.dictionary.nlabels,
-                        out.dictionary.nlabels > 0 ? out.dictionary.counts[largest] : 0);
-  check(job, out);
-  return out;
-}
-
 void train_epochs(const TrainingJob& job, Classifier& classifier, numeric::Team& team, Progress& progress) {
   const Hyperparameters& h = job.hyperparameters;
   EarlyStopping stopping(h.min_epochs, h.patience);
@@ -277,21 +233,11 @@ void train_epochs(const TrainingJob& job, Classifier& classifier, numeric::Team&
   best.restore();
 }
 
-/// Before anything is learned: an accuracy of no line would stop the training at its first look.
-void check_validation(const Corpus& validation, const LineRules& rules) {
-  Passes pass(validation, {.whole_lines = true}, 1);
-  LineReader reader(pass, rules);
-  Line line;
-  while (reader.next(line))
-    if (!line.labels.empty()) return;
-  throw Error(Kind::kInvalid, validation.name + ": no line has a label that occurs in the training text");
-}
-
 }  // namespace
 
 Model train_classifier(const TrainingJob& job) {
   numeric::Team team(job.threads);
-  Vocabulary vocabulary = read_vocabulary(job, team);
+  Vocabulary vocabulary = read_labelled_vocabulary(job, team);
   if (job.validation) {
     job.report.validation_loading(job.validation->name);
     check_validation(*job.validation, LineRules(job.hyperparameters, vocabulary));
