@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <thread>
 
 #include "base/error.h"
@@ -42,13 +43,20 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// A child that a killed server had just forked holds its lock until it becomes its own program.
+constexpr std::chrono::milliseconds kLockPatience{1000};
+
 /// One server a data folder: a lock that ends with the process, however it ends.
 UniqueFd lock_folder(const fs::path& folder) {
   fs::create_directories(folder);
   UniqueFd lock = open_file(folder / "server.lock", O_RDWR | O_CREAT, 0600);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-    throw Error(Kind::kConflict, "the data folder " + folder.string() +
-                                     " is in use by another server; give --data another folder or stop that one");
+  const auto end = std::chrono::steady_clock::now() + kLockPatience;
+  while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (std::chrono::steady_clock::now() > end)
+      throw Error(Kind::kConflict, "the data folder " + folder.string() +
+                                       " is in use by another server; give --data another folder or stop that one");
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
   return lock;
 }
 
