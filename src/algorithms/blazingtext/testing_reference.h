@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "algorithms/blazingtext/kernels/kernels.h"
+#include "algorithms/blazingtext/random.h"
+#include "algorithms/blazingtext/weights.h"
 
 namespace clary::blazingtext::reference {
 
@@ -20,6 +22,31 @@ struct Matrix {
   Matrix(std::int64_t r, std::int64_t c) : rows(r), columns(c), values(static_cast<std::size_t>(r * c)) {}
   double* row(std::int64_t r) { return values.data() + r * columns; }
   const double* row(std::int64_t r) const { return values.data() + r * columns; }
+};
+
+/// A padded matrix and its twin in double precision.
+struct Twin {
+  TrainingMatrix fast;
+  Matrix plain;
+
+  Twin(std::int64_t rows, std::int64_t columns, double bound, std::uint64_t seed)
+      : fast(rows, columns), plain(rows, columns) {
+    Random random(seed);
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t n = 0; n < columns; ++n)
+        plain.row(r)[n] = fast.row(r)[n] =
+            static_cast<float>(bound * (2 * static_cast<double>(random.next() >> 11) * 0x1p-53 - 1));
+  }
+  double worst_difference() const {
+    double worst = 0;
+    for (std::int64_t r = 0; r < plain.rows; ++r) {
+      for (std::int64_t n = 0; n < plain.columns; ++n)
+        worst = std::max(worst, std::abs(plain.row(r)[n] - static_cast<double>(fast.row(r)[n])));
+      for (std::int64_t n = plain.columns; n < fast.stride; ++n)
+        if (fast.row(r)[n] != 0) return 1e9;  // padding was touched
+    }
+    return worst;
+  }
 };
 
 inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }

@@ -20,30 +20,7 @@
 namespace clary::blazingtext::cuda {
 namespace {
 
-/// A padded matrix and its twin in double precision.
-struct Twin {
-  TrainingMatrix fast;
-  reference::Matrix plain;
-
-  Twin(std::int64_t rows, std::int64_t columns, double bound, std::uint64_t seed)
-      : fast(rows, columns), plain(rows, columns) {
-    Random random(seed);
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t n = 0; n < columns; ++n)
-        plain.row(r)[n] = fast.row(r)[n] =
-            static_cast<float>(bound * (2 * static_cast<double>(random.next() >> 11) * 0x1p-53 - 1));
-  }
-  double worst_difference() const {
-    double worst = 0;
-    for (std::int64_t r = 0; r < plain.rows; ++r) {
-      for (std::int64_t n = 0; n < plain.columns; ++n)
-        worst = std::max(worst, std::abs(plain.row(r)[n] - static_cast<double>(fast.row(r)[n])));
-      for (std::int64_t n = plain.columns; n < fast.stride; ++n)
-        if (fast.row(r)[n] != 0) return 1e9;  // padding was touched
-    }
-    return worst;
-  }
-};
+using reference::Twin;
 
 Matrices matrices_of(Twin& input, Twin& output) {
   return {input.fast.values.data(), output.fast.values.data(), input.fast.rows, output.fast.rows,

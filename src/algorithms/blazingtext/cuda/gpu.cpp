@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -41,6 +42,10 @@ const Api& load(const std::filesystem::path& module) {
 }
 
 }  // namespace
+
+std::int32_t chunk_size(std::int64_t tokens, int threads) {
+  return static_cast<std::int32_t>(std::clamp<std::int64_t>(tokens / (100 * threads), 1 << 12, 1 << 20));
+}
 
 std::filesystem::path Gpu::module_path() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "blazingtext_cuda.so";

@@ -3,6 +3,7 @@
 // program itself needs no CUDA. Calls may come from any thread.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -10,6 +11,10 @@
 #include "algorithms/blazingtext/cuda/api.h"
 
 namespace clary::blazingtext::cuda {
+
+/// Words or features that a thread gathers before it hands them over. They are learned at one learning rate, so a short
+/// text gets short chunks: the rate falls in a hundred steps at least.
+std::int32_t chunk_size(std::int64_t tokens, int threads);
 
 class Gpu {
  public:

@@ -15,11 +15,6 @@ std::int32_t lines_at_once(double rate) {
   return static_cast<std::int32_t>(std::clamp(16 / rate, 1.0, static_cast<double>(kMostLinesAtOnce)));
 }
 
-/// A chunk is learned at one learning rate: it falls in a hundred steps at least.
-std::size_t features_of_chunk(std::int64_t tokens, int threads) {
-  return static_cast<std::size_t>(std::clamp<std::int64_t>(tokens / (100 * threads), 1 << 12, 1 << 20));
-}
-
 }  // namespace
 
 LineTraining::LineTraining(Gpu& gpu, TrainingMatrix& input, TrainingMatrix& output, std::int64_t input_capacity,
@@ -27,7 +22,7 @@ LineTraining::LineTraining(Gpu& gpu, TrainingMatrix& input, TrainingMatrix& outp
     : gpu_(gpu),
       input_(input),
       output_(output),
-      chunk_features_(features_of_chunk(tokens, threads)),
+      chunk_features_(static_cast<std::size_t>(chunk_size(tokens, threads))),
       one_vs_all_(one_vs_all) {
   gpu_.begin_lines(matrices(), input_capacity, lines_at_once(rate));
 }

@@ -7,11 +7,6 @@
 namespace clary::blazingtext::cuda {
 namespace {
 
-/// A chunk is learned at one learning rate: short texts get short chunks, so that it falls in a hundred steps at least.
-std::int32_t chunk_size(std::int64_t tokens, int threads) {
-  return static_cast<std::int32_t>(std::clamp<std::int64_t>(tokens / (100 * threads), 1 << 12, 1 << 20));
-}
-
 /// Positions that are learned side by side see each other's words late. 32 warps keep a multiprocessor busy; a small
 /// vocabulary, whose words meet all the time, gets fewer.
 std::int32_t positions_at_once(const Gpu& gpu, std::int64_t words) {
