@@ -7,6 +7,11 @@
 add_custom_target(sanitized)
 set(CLARY_SANITIZED_TESTS aws base contract formats http hyper objects s3 serving store)
 
+add_library(clary_test_support STATIC EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/support/paths.cpp)
+target_link_libraries(clary_test_support PUBLIC clary_flags)
+target_include_directories(clary_test_support PUBLIC ${PROJECT_SOURCE_DIR}/tests)
+target_compile_definitions(clary_test_support PRIVATE CLARY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+
 function(clary_library name)
   cmake_parse_arguments(A "" "" "SOURCES;LINK;TESTS;TEST_LINK" ${ARGN})
   if(A_SOURCES)
@@ -30,9 +35,7 @@ function(clary_test name)
     set(A_TIMEOUT 120)
   endif()
   add_executable(${name}_test ${A_SOURCES})
-  target_link_libraries(${name}_test PRIVATE ${A_LINK} clary_flags GTest::gtest GTest::gmock GTest::gtest_main)
-  target_compile_definitions(${name}_test PRIVATE CLARY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                                                  CLARY_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")
+  target_link_libraries(${name}_test PRIVATE ${A_LINK} clary_test_support clary_flags GTest::gtest GTest::gmock GTest::gtest_main)
   add_test(NAME ${A_LABEL}.${name} COMMAND ${name}_test --gtest_brief=1 WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${A_LABEL}.${name} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT})
   if(CLARY_SANITIZE AND name IN_LIST CLARY_SANITIZED_TESTS)

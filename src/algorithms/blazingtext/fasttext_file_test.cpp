@@ -14,13 +14,14 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "support/paths.h"
 
 namespace clary::blazingtext {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kData = fs::path(CLARY_SOURCE_DIR) / "src/algorithms/blazingtext/testdata";
+const fs::path kData = tests::source_folder() / "src/algorithms/blazingtext/testdata";
 
 std::string bytes_of(const Model& model) {
   const TemporaryFolder folder;

@@ -20,6 +20,7 @@
 #include "algorithms/blazingtext/synchronisation.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "support/paths.h"
 
 namespace clary::blazingtext {
 namespace {
@@ -483,7 +484,7 @@ std::string labelled(const std::string& csv) {
 }
 
 TEST(Classifier, ReachesFastTextOnAgNews) {
-  const std::string folder = CLARY_SHARED_DATA "/agnews/";
+  const std::string folder = (tests::shared_data() / "agnews/").string();
   const std::string train = labelled(output_of("xz -dc " + folder + "train-sample.csv.xz 2>/dev/null"));
   const std::string test = labelled(output_of("xz -dc " + folder + "test.csv.xz 2>/dev/null"));
   if (train.empty() || test.empty()) GTEST_SKIP() << "no " << folder;

@@ -9,6 +9,7 @@
 #include "algorithms/blazingtext/vectors_text.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "support/paths.h"
 
 namespace clary::blazingtext {
 namespace {
@@ -80,7 +81,7 @@ TEST(WordSimilarity, BadLinesAreNamed) {
 }
 
 TEST(WordSimilarity, PublishedListsRead) {
-  const auto folder = std::filesystem::path(CLARY_SHARED_DATA) / "wordsim";
+  const auto folder = tests::shared_data() / "wordsim";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no " << folder;
   const auto [lists, analogies] = read_lists(folder);
   ASSERT_EQ(lists.size(), 3U);

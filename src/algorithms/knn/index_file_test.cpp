@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "support/paths.h"
 
 namespace clary::knn {
 namespace {
@@ -19,7 +20,7 @@ using ::testing::HasSubstr;
 const char* const kFiles[] = {"flat_l2", "flat_ip", "ivfflat_l2", "ivfflat_ip", "ivfflat_sparse", "ivfpq"};
 
 std::string testdata(const std::string& name) {
-  return read_file(std::string(CLARY_SOURCE_DIR) + "/src/algorithms/knn/testdata/" + name + ".index");
+  return read_file(tests::source_folder().string() + "/src/algorithms/knn/testdata/" + name + ".index");
 }
 
 IndexFileSummary check(const std::string& bytes) {

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "support/paths.h"
 
 namespace clary::knn {
 namespace {
@@ -167,7 +168,7 @@ TEST(Index, LoadsWhatPythonFaissWroteAndFindsTheSame) {
         Row{"ivfflat_l2", {0, 1156, 10000}, {0, 28, 23}}, Row{"ivfflat_ip", {1843686, 1774089, 1704492}, {8, 13, 18}},
         Row{"ivfflat_sparse", {0, 769111, 1064306}, {0, 2, 1}}, Row{"ivfpq", {0, 1156, 9999.96875F}, {0, 28, 23}}}) {
     const Index index =
-        Index::load(std::string(CLARY_SOURCE_DIR) + "/src/algorithms/knn/testdata/" + row.name + ".index", pool);
+        Index::load(tests::source_folder().string() + "/src/algorithms/knn/testdata/" + row.name + ".index", pool);
     const std::vector<float> query = {0, 7919 % 1009, 2 * 7919 % 1009, 3 * 7919 % 1009};
     std::vector<float> distances(3);
     std::vector<std::int64_t> ids(3);
@@ -186,7 +187,7 @@ TEST(Index, SearchesOrRefusesFilesWithAnyByteChanged) {
   int loaded = 0, refused = 0;
   for (const char* name : {"flat_l2", "ivfflat_sparse", "ivfflat_ip", "ivfpq"}) {
     const std::string bytes =
-        read_file(std::string(CLARY_SOURCE_DIR) + "/src/algorithms/knn/testdata/" + name + ".index");
+        read_file(tests::source_folder().string() + "/src/algorithms/knn/testdata/" + name + ".index");
     for (std::size_t at = 0; at < bytes.size(); at += at < 200 || at > bytes.size() - 100 ? 1 : 29) {
       for (const char value : {'\x01', '\x7f', '\xff'}) {
         std::string changed = bytes;

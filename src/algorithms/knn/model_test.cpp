@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "formats/record_proto.h"
 #include "learning/shell/serve.h"
+#include "support/paths.h"
 
 namespace clary::knn {
 namespace {
@@ -193,7 +194,7 @@ TEST(KnnArtifact, IsTheThreePublishedFilesUnlessIdsSayMore) {
 /// An archive as another program writes it.
 void write_foreign(const std::filesystem::path& dir, const std::string& index, std::size_t labels,
                    const std::string& json) {
-  std::filesystem::copy_file(std::string(CLARY_SOURCE_DIR) + "/src/algorithms/knn/testdata/" + index + ".index",
+  std::filesystem::copy_file(tests::source_folder().string() + "/src/algorithms/knn/testdata/" + index + ".index",
                              dir / "model_algo-1", std::filesystem::copy_options::overwrite_existing);
   std::vector<float> values(labels);
   std::iota(values.begin(), values.end(), 0.0F);

@@ -10,13 +10,14 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "support/paths.h"
 
 namespace clary::linear_learner {
 namespace {
 
 /// Numbers of scikit-learn; tests/golden/linear_learner/make_metrics.py says how.
 Json golden(const std::string& task) {
-  return parse_json(read_file(CLARY_SOURCE_DIR "/tests/golden/linear_learner/metrics.json", 1 << 20)).at(task);
+  return parse_json(read_file(tests::source_folder() / "tests/golden/linear_learner/metrics.json", 1 << 20)).at(task);
 }
 
 Scores scores_of(const Json& data) {

@@ -15,6 +15,7 @@
 #include "learning/artifact/mxnet_params.h"
 #include "learning/artifact/zip_archive.h"
 #include "learning/shell/encode.h"
+#include "support/paths.h"
 
 namespace clary::linear_learner {
 namespace {
@@ -162,7 +163,7 @@ TEST(LinearLearnerArtifact, PlainFilesReadInOneLine) {
 
 /// Made with Python's zipfile and struct (seeds of the fuzzer), stored and deflated, as the real service's could be.
 TEST(LinearLearnerArtifact, LoadsWhatPythonWrote) {
-  const std::string seeds = CLARY_SOURCE_DIR "/tests/fuzz/corpus/linear_learner_model/";
+  const std::string seeds = tests::source_folder() / "tests/fuzz/corpus/linear_learner_model/";
   EXPECT_EQ(from_archive(read_file(seeds + "regressor.zip")).weights.weight, (std::vector<float>{1, 1, 1}));
   const StoredModel binary = from_archive(read_file(seeds + "binary-deflated.zip"));
   EXPECT_EQ(binary.predictor_type, PredictorType::kBinary);

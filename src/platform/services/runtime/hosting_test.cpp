@@ -14,6 +14,7 @@
 #include "platform/objects/test_store.h"
 #include "platform/services/runtime/runtime_handler.h"
 #include "platform/serving/transform_jobs.h"
+#include "support/paths.h"
 
 namespace clary::runtime {
 namespace {
@@ -34,7 +35,7 @@ class HostingTest : public objects::ObjectStoreTest {
  protected:
   void SetUp() override {
     if (!jobs::sandbox_available()) GTEST_SKIP() << "no user namespaces here";
-    const std::filesystem::path program = std::filesystem::path(CLARY_SOURCE_DIR) / "tests/programs/echo_server.py";
+    const std::filesystem::path program = tests::source_folder() / "tests/programs/echo_server.py";
     catalog.add_user_image("echo", {"/usr/bin/python3", program.string()}, {program});
     put_model("m1.tar.gz", "one");
     put_model("m2.tar.gz", "two");
