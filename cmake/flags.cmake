@@ -8,6 +8,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(clary_flags INTERFACE -fcoroutines -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
                                                -Wno-array-bounds -Wno-stringop-overread -Wno-mismatched-new-delete)
 endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  target_compile_options(clary_flags INTERFACE -Wthread-safety)  # checks the annotations of base/mutex.h
+endif()
 target_compile_definitions(clary_flags INTERFACE SPDLOG_FMT_EXTERNAL SPDLOG_COMPILED_LIB _FILE_OFFSET_BITS=64)
 if(CLARY_SANITIZE)
   target_compile_options(clary_flags INTERFACE -fsanitize=${CLARY_SANITIZE} -fno-sanitize-recover=all)

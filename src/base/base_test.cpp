@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -10,6 +12,7 @@
 #include "base/hash.h"
 #include "base/ids.h"
 #include "base/json.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "base/time.h"
 
@@ -139,6 +142,27 @@ TEST(Ids, UuidsHaveVersionFourAndDiffer) {
   EXPECT_EQ(a.size(), 36U);
   EXPECT_EQ(a[14], '4');
   EXPECT_NE(a, random_uuid());
+}
+
+TEST(Mutex, ConditionGivesTheLockBackWhileItWaits) {
+  struct Box {
+    Mutex mutex;
+    Condition changed;
+    int value GUARDED_BY(mutex) = 0;
+  } box;
+  std::jthread other([&box] {
+    const MutexLock lock(box.mutex);
+    box.value = 7;
+    box.changed.notify_all();
+  });
+  MutexLock lock(box.mutex);
+  box.changed.wait(lock, [&box]() REQUIRES(box.mutex) { return box.value == 7; });
+  EXPECT_FALSE(box.changed.wait_for(lock, std::chrono::milliseconds(1), [] { return false; }));
+  lock.unlock();
+  other.join();
+  if (!box.mutex.try_lock()) FAIL() << "the lock was not given back";
+  const MutexLock again(box.mutex, std::adopt_lock);
+  EXPECT_EQ(box.value, 7);
 }
 
 }  // namespace
