@@ -8,7 +8,7 @@
 #include <chrono>
 #include <vector>
 
-#include "algorithms/blazingtext/model.h"
+#include "algorithms/blazingtext/model/model.h"
 #include "base/files.h"
 
 namespace {

@@ -9,10 +9,10 @@
 #include <cstdio>
 #include <string>
 
-#include "algorithms/blazingtext/corpus.h"
-#include "algorithms/blazingtext/random.h"
-#include "algorithms/blazingtext/vocabulary.h"
-#include "algorithms/blazingtext/weights.h"
+#include "algorithms/blazingtext/data/corpus.h"
+#include "algorithms/blazingtext/data/random.h"
+#include "algorithms/blazingtext/data/vocabulary.h"
+#include "algorithms/blazingtext/train/weights.h"
 #include "learning/numeric/gemm.h"
 
 namespace clary::blazingtext {

@@ -17,7 +17,7 @@
 #include <memory>
 
 #include "algorithms/blazingtext/cuda/emulation.h"
-#include "algorithms/blazingtext/trainer.h"
+#include "algorithms/blazingtext/train/trainer.h"
 #include "base/files.h"
 
 namespace clary::blazingtext {

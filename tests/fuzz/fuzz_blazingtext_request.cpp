@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bodies of BlazingText requests in all four types: only Error may escape.
-#include "algorithms/blazingtext/request.h"
+#include "algorithms/blazingtext/serve/request.h"
 #include "base/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A fastText model file, vectors.txt, word pairs, analogies and raw text from a stranger: only Error may escape, also
 // when they answer.
-#include "algorithms/blazingtext/analogies.h"
-#include "algorithms/blazingtext/classify.h"
-#include "algorithms/blazingtext/fasttext_file.h"
-#include "algorithms/blazingtext/simple_text.h"
-#include "algorithms/blazingtext/vectors_text.h"
-#include "algorithms/blazingtext/word_similarity.h"
+#include "algorithms/blazingtext/data/simple_text.h"
+#include "algorithms/blazingtext/evaluate/analogies.h"
+#include "algorithms/blazingtext/evaluate/word_similarity.h"
+#include "algorithms/blazingtext/model/fasttext_file.h"
+#include "algorithms/blazingtext/model/vectors_text.h"
+#include "algorithms/blazingtext/serve/classify.h"
 #include "base/error.h"
 
 namespace bt = clary::blazingtext;

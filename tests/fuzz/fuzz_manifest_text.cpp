@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "algorithms/blazingtext/manifest_text.h"
-#include "algorithms/blazingtext/ngrams.h"
+#include "algorithms/blazingtext/data/manifest_text.h"
+#include "algorithms/blazingtext/data/ngrams.h"
 #include "base/error.h"
 
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms/blazingtext/blazingtext.h"
 
-#include "algorithms/blazingtext/evaluation.h"
+#include "algorithms/blazingtext/evaluate/evaluation.h"
 #include "base/error.h"
 
 namespace clary::blazingtext {

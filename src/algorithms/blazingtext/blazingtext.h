@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "algorithms/blazingtext/hyperparameters.h"
-#include "algorithms/blazingtext/model.h"
-#include "algorithms/blazingtext/trainer.h"
+#include "algorithms/blazingtext/model/model.h"
+#include "algorithms/blazingtext/train/trainer.h"
 #include "learning/shell/descriptor.h"
 
 namespace clary::blazingtext {

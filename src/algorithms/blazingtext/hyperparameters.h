@@ -15,7 +15,7 @@ enum class Mode { kBatchSkipgram, kSkipgram, kCbow, kSupervised };
 /// Values as in fastText's files; the first two come from there only.
 enum class Loss : std::int32_t { kHierarchicalSoftmax = 1, kNegativeSampling = 2, kSoftmax = 3, kOneVsAll = 4 };
 
-/// What is done to text before it is cut at blanks (simple_text.h).
+/// What is done to text before it is cut at blanks (data/simple_text.h).
 enum class TextRules { kNone, kSimple };
 
 inline constexpr std::int64_t kMaxDimension = 2048;    // SageMaker's validator

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "algorithms/blazingtext/settings.h"
+#include "algorithms/blazingtext/model/settings.h"
 #include "base/error.h"
 
 namespace clary::blazingtext {

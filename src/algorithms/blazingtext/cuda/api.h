@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "algorithms/blazingtext/alias_table.h"
+#include "algorithms/blazingtext/data/alias_table.h"
 
 namespace clary::blazingtext::cuda {
 

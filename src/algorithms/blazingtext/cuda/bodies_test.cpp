@@ -11,9 +11,9 @@
 
 #include "algorithms/blazingtext/cuda/emulation.h"
 #include "algorithms/blazingtext/cuda/gpu.h"
-#include "algorithms/blazingtext/pair_learner.h"
-#include "algorithms/blazingtext/testing_reference.h"
-#include "algorithms/blazingtext/weights.h"
+#include "algorithms/blazingtext/kernels/testing_reference.h"
+#include "algorithms/blazingtext/train/pair_learner.h"
+#include "algorithms/blazingtext/train/weights.h"
 #include "base/error.h"
 #include "base/files.h"
 

@@ -11,7 +11,7 @@
 
 #include "algorithms/blazingtext/cuda/gpu.h"
 #include "algorithms/blazingtext/kernels/kernels.h"
-#include "algorithms/blazingtext/weights.h"
+#include "algorithms/blazingtext/train/weights.h"
 
 namespace clary::blazingtext::cuda {
 

@@ -9,9 +9,9 @@
 
 #include "algorithms/blazingtext/cuda/gpu.h"
 #include "algorithms/blazingtext/hyperparameters.h"
-#include "algorithms/blazingtext/pair_learner.h"
-#include "algorithms/blazingtext/sentence_learner.h"
-#include "algorithms/blazingtext/weights.h"
+#include "algorithms/blazingtext/train/pair_learner.h"
+#include "algorithms/blazingtext/train/sentence_learner.h"
+#include "algorithms/blazingtext/train/weights.h"
 
 namespace clary::blazingtext::cuda {
 
