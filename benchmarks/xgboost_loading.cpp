@@ -10,7 +10,7 @@
 #include <fstream>
 #include <string>
 
-#include "algorithms/xgboost/loader.h"
+#include "algorithms/xgboost/data/loader.h"
 #include "algorithms/xgboost/xgboost.h"
 
 namespace {

@@ -2,7 +2,7 @@
 // See xgboost.h.
 #include <fmt/format.h>
 
-#include "algorithms/xgboost/metrics.h"
+#include "algorithms/xgboost/evaluate/metrics.h"
 #include "algorithms/xgboost/xgboost.h"
 
 namespace clary::xgboost {

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <map>
 
+#include "algorithms/xgboost/evaluate/metrics.h"
 #include "algorithms/xgboost/hyperparameter_values.h"
 #include "algorithms/xgboost/hyperparameters.h"
-#include "algorithms/xgboost/metrics.h"
 #include "base/error.h"
 
 namespace clary::xgboost {

@@ -5,8 +5,8 @@
 #include <array>
 #include <cmath>
 
-#include "algorithms/xgboost/metrics.h"
-#include "algorithms/xgboost/objectives.h"
+#include "algorithms/xgboost/evaluate/metrics.h"
+#include "algorithms/xgboost/model/objectives.h"
 
 namespace clary::xgboost {
 namespace {

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "algorithms/xgboost/metrics.h"
+#include "algorithms/xgboost/evaluate/metrics.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "learning/shell/train_log.h"

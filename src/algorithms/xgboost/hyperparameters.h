@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "algorithms/xgboost/objectives.h"
+#include "algorithms/xgboost/model/objectives.h"
 #include "algorithms/xgboost/tag.h"
 #include "learning/hyper/schema.h"
 

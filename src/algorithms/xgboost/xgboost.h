@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "algorithms/xgboost/hyperparameters.h"
-#include "algorithms/xgboost/model.h"
-#include "algorithms/xgboost/training.h"
+#include "algorithms/xgboost/model/model.h"
+#include "algorithms/xgboost/train/training.h"
 #include "learning/shell/descriptor.h"
 
 namespace clary::xgboost {

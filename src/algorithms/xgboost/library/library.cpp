@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "algorithms/xgboost/library/library.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+#include <xgboost/c_api.h>
+
+#include <array>
+
+#include "base/error.h"
+
+namespace clary::xgboost {
+namespace {
+
+/// What the container blames the user for; everything else is the algorithm's error.
+constexpr auto kUserFaults = std::to_array<std::string_view>({
+    "label must be in [0,1] for logistic regression",
+    "label must be in [0, num_class)",
+    "Target is multiclass but average='binary'",
+    "feature_names mismatch",
+    "Check failed: preds.size() == info.labels_.size()",
+    "Check failed: !auc_error AUC: the dataset only contains pos or neg samples",
+    "base_score must be in (0,1) for logistic loss",
+    "PoissonRegression: label must be nonnegative",
+    "TweedieRegression: label must be nonnegative",
+    "Parameter reg_lambda should be greater equal to 0",
+});
+
+/// Numbers of xgboost/collective's enumerations, which the C header only names.
+enum CollectiveType { kDouble = 7 };
+enum CollectiveOperation { kMax = 0, kSum = 2 };
+
+void check(int code) {
+  if (code == 0) return;
+  const std::string message = library_message(XGBGetLastError());
+  throw Error(is_user_fault(message) ? Kind::kInvalid : Kind::kInternal, message);
+}
+
+/// The same for calls that train: what is not the user's fault says that it came from there.
+void check_training(int code) {
+  if (code == 0) return;
+  const std::string message = library_message(XGBGetLastError());
+  if (is_user_fault(message)) throw Error(Kind::kInvalid, message);
+  throw Error(Kind::kInternal, "XGB train call failed with exception:\n " + message);
+}
+
+/// numpy's array interface, which the library takes instead of a pointer and a length.
+std::string array_interface(const void* data, std::string_view type, std::string_view shape) {
+  return fmt::format(R"({{"data": [{}, true], "shape": [{}], "typestr": "{}", "version": 3}})",
+                     reinterpret_cast<std::uintptr_t>(data), shape, type);
+}
+
+template <class T>
+std::string array_interface(std::span<const T> values, std::string_view type) {
+  static const T nothing{};  // the library refuses a null pointer, also for no elements
+  return array_interface(values.empty() ? &nothing : values.data(), type, std::to_string(values.size()));
+}
+
+std::string matrix_config(int threads) { return fmt::format(R"({{"missing": NaN, "nthread": {}}})", threads); }
+
+std::vector<const char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<const char*> out;
+  for (const std::string& text : texts) out.push_back(text.c_str());
+  return out;
+}
+
+std::vector<std::string> copied(const char** texts, bst_ulong count) { return {texts, texts + count}; }
+
+std::string in_place_config(const PredictOptions& options) {
+  return fmt::format(R"({{"type": {}, "training": false, "iteration_begin": {}, "iteration_end": {}, "missing": NaN, )"
+                     R"("strict_shape": false, "cache_id": 0}})",
+                     static_cast<int>(options.type), options.iteration_begin, options.iteration_end);
+}
+
+LibraryPrediction copied_prediction(const bst_ulong* shape, bst_ulong dimensions, const float* values) {
+  LibraryPrediction out;
+  bst_ulong count = 1;
+  for (bst_ulong d = 0; d < dimensions; ++d) {
+    out.shape.push_back(static_cast<std::int64_t>(shape[d]));
+    count *= shape[d];
+  }
+  out.values.assign(values, values + count);
+  return out;
+}
+
+const char* name_of(ModelFormat format) {
+  switch (format) {
+    case ModelFormat::kJson:
+      return R"({"format": "json"})";
+    case ModelFormat::kUbj:
+      return R"({"format": "ubj"})";
+    case ModelFormat::kDeprecated:
+      break;
+  }
+  return R"({"format": "deprecated"})";
+}
+
+std::function<void(std::string_view)>& log_sink() {
+  thread_local std::function<void(std::string_view)> sink;
+  return sink;
+}
+
+extern "C" void write_log(const char* text) {
+  std::string_view line = text;
+  while (line.ends_with('\n')) line.remove_suffix(1);
+  if (const auto& sink = log_sink()) {
+    sink(line);
+  } else {
+    std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace
+
+std::string library_message(std::string_view text) {
+  text = text.substr(0, text.find("\nStack trace:"));
+  // "[14:42:21] ./src/objective/regression_obj.cu:148: ": a time in brackets, a path, a line number.
+  if (text.size() > 11 && text[0] == '[' && text[9] == ']') {
+    const std::size_t path = text.find(' ');
+    const std::size_t end = text.find(": ", path + 1);
+    const std::string_view position = end == std::string_view::npos ? "" : text.substr(path, end - path);
+    if (position.find('\n') == std::string_view::npos && position.rfind(':') != std::string_view::npos)
+      text.remove_prefix(end + 2);
+  }
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  return std::string(text);
+}
+
+bool is_user_fault(std::string_view message) {
+  for (const std::string_view fragment : kUserFaults)
+    if (message.find(fragment) != std::string_view::npos) return true;
+  return false;
+}
+
+Matrix Matrix::from_dense(std::span<const float> values, std::int64_t rows, std::int64_t columns, int threads) {
+  if (static_cast<std::int64_t>(values.size()) != rows * columns)
+    throw Error(Kind::kInternal, "Matrix::from_dense: the shape does not fit the values");
+  static const float nothing = 0;
+  DMatrixHandle handle = nullptr;
+  check(XGDMatrixCreateFromDense(
+      array_interface(values.empty() ? &nothing : values.data(), "<f4", fmt::format("{}, {}", rows, columns)).c_str(),
+      matrix_config(threads).c_str(), &handle));
+  return Matrix(handle);
+}
+
+Matrix Matrix::from_csr(std::span<const std::int64_t> offsets, std::span<const std::int32_t> columns,
+                        std::span<const float> values, std::int64_t width, int threads) {
+  DMatrixHandle handle = nullptr;
+  check(XGDMatrixCreateFromCSR(array_interface(offsets, "<i8").c_str(), array_interface(columns, "<i4").c_str(),
+                               array_interface(values, "<f4").c_str(), static_cast<bst_ulong>(width),
+                               matrix_config(threads).c_str(), &handle));
+  return Matrix(handle);
+}
+
+Matrix Matrix::from_file(const std::string& path) {
+  DMatrixHandle handle = nullptr;
+  check(XGDMatrixCreateFromFile(path.c_str(), /*silent=*/1, &handle));
+  return Matrix(handle);
+}
+
+void Matrix::save_binary(const std::string& path) const {
+  check(XGDMatrixSaveBinary(handle_, path.c_str(), /*silent=*/1));
+}
+
+Matrix::~Matrix() {
+  if (handle_ != nullptr) XGDMatrixFree(handle_);
+}
+
+std::int64_t Matrix::rows() const {
+  bst_ulong out = 0;
+  check(XGDMatrixNumRow(handle_, &out));
+  return static_cast<std::int64_t>(out);
+}
+
+std::int64_t Matrix::columns() const {
+  bst_ulong out = 0;
+  check(XGDMatrixNumCol(handle_, &out));
+  return static_cast<std::int64_t>(out);
+}
+
+std::int64_t Matrix::non_missing() const {
+  bst_ulong out = 0;
+  check(XGDMatrixNumNonMissing(handle_, &out));
+  return static_cast<std::int64_t>(out);
+}
+
+void Matrix::set_floats(const char* field, std::span<const float> values) {
+  check(XGDMatrixSetFloatInfo(handle_, field, values.data(), values.size()));
+}
+
+std::vector<float> Matrix::floats(const char* field) const {
+  bst_ulong size = 0;
+  const float* values = nullptr;
+  check(XGDMatrixGetFloatInfo(handle_, field, &size, &values));
+  return {values, values + size};
+}
+
+void Matrix::set_groups(std::span<const std::uint32_t> sizes) {
+  check(XGDMatrixSetUIntInfo(handle_, "group", sizes.data(), sizes.size()));
+}
+
+std::vector<std::uint32_t> Matrix::groups() const {
+  bst_ulong size = 0;
+  const unsigned* bounds = nullptr;
+  check(XGDMatrixGetUIntInfo(handle_, "group_ptr", &size, &bounds));
+  std::vector<std::uint32_t> out;
+  for (bst_ulong g = 1; g < size; ++g) out.push_back(bounds[g] - bounds[g - 1]);
+  return out;
+}
+
+void Matrix::set_texts(const char* field, const std::vector<std::string>& texts) {
+  auto list = pointers(texts);
+  check(XGDMatrixSetStrFeatureInfo(handle_, field, list.data(), list.size()));
+}
+
+std::vector<std::string> Matrix::texts(const char* field) const {
+  bst_ulong count = 0;
+  const char** out = nullptr;
+  check(XGDMatrixGetStrFeatureInfo(handle_, field, &count, &out));
+  return copied(out, count);
+}
+
+Matrix Matrix::slice(std::span<const int> indices) const {
+  DMatrixHandle out = nullptr;
+  check(XGDMatrixSliceDMatrixEx(handle_, indices.data(), indices.size(), &out, /*allow_groups=*/0));
+  return Matrix(out);
+}
+
+Csr Matrix::csr() const {
+  const auto entries = static_cast<std::size_t>(non_missing());
+  std::vector<bst_ulong> offsets(static_cast<std::size_t>(rows()) + 1);
+  std::vector<unsigned> columns(entries);
+  Csr out;
+  out.values.resize(entries);
+  check(XGDMatrixGetDataAsCSR(handle_, "{}", offsets.data(), columns.data(), out.values.data()));
+  out.offsets.assign(offsets.begin(), offsets.end());
+  out.columns.assign(columns.begin(), columns.end());
+  return out;
+}
+
+Booster::Booster(std::span<const Matrix* const> matrices) {
+  std::vector<DMatrixHandle> handles;
+  for (const Matrix* matrix : matrices) handles.push_back(matrix->handle());
+  check_training(XGBoosterCreate(handles.data(), handles.size(), &handle_));
+}
+
+Booster::~Booster() {
+  if (handle_ != nullptr) XGBoosterFree(handle_);
+}
+
+void Booster::set(const std::string& name, const std::string& value) {
+  check_training(XGBoosterSetParam(handle_, name.c_str(), value.c_str()));
+}
+
+void Booster::update(int round, const Matrix& train) {
+  check_training(XGBoosterUpdateOneIter(handle_, round, train.handle()));
+}
+
+void Booster::boost(const Matrix& train, std::span<float> gradients, std::span<float> hessians) {
+  if (gradients.size() != hessians.size()) throw Error(Kind::kInternal, "Booster::boost: sizes differ");
+  check_training(
+      XGBoosterBoostOneIter(handle_, train.handle(), gradients.data(), hessians.data(), gradients.size()));
+}
+
+std::string Booster::evaluate(int round, std::span<const Matrix* const> matrices,
+                              const std::vector<std::string>& names) {
+  if (matrices.size() != names.size()) throw Error(Kind::kInternal, "Booster::evaluate: sizes differ");
+  std::vector<DMatrixHandle> handles;
+  for (const Matrix* matrix : matrices) handles.push_back(matrix->handle());
+  auto words = pointers(names);
+  const char* out = nullptr;
+  check_training(XGBoosterEvalOneIter(handle_, round, handles.data(), words.data(), handles.size(), &out));
+  return out;
+}
+
+LibraryPrediction Booster::predict(const Matrix& rows, const PredictOptions& options) const {
+  const std::string config = fmt::format(
+      R"({{"type": {}, "training": {}, "iteration_begin": {}, "iteration_end": {}, "strict_shape": false}})",
+      static_cast<int>(options.type), options.training, options.iteration_begin, options.iteration_end);
+  const bst_ulong* shape = nullptr;
+  bst_ulong dimensions = 0;
+  const float* values = nullptr;
+  check(XGBoosterPredictFromDMatrix(handle_, rows.handle(), config.c_str(), &shape, &dimensions, &values));
+  return copied_prediction(shape, dimensions, values);
+}
+
+LibraryPrediction Booster::predict_dense(std::span<const float> values, std::int64_t rows,
+                                         const PredictOptions& options) const {
+  const std::int64_t columns = num_features();
+  if (static_cast<std::int64_t>(values.size()) != rows * columns)
+    throw Error(Kind::kInternal, "Booster::predict_dense: the shape does not fit the values");
+  static const float nothing = 0;
+  const bst_ulong* shape = nullptr;
+  bst_ulong dimensions = 0;
+  const float* out = nullptr;
+  check(XGBoosterPredictFromDense(
+      handle_,
+      array_interface(values.empty() ? &nothing : values.data(), "<f4", fmt::format("{}, {}", rows, columns)).c_str(),
+      in_place_config(options).c_str(), nullptr, &shape, &dimensions, &out));
+  return copied_prediction(shape, dimensions, out);
+}
+
+LibraryPrediction Booster::predict_csr(std::span<const std::int64_t> offsets, std::span<const std::int32_t> columns,
+                                       std::span<const float> values, const PredictOptions& options) const {
+  const bst_ulong* shape = nullptr;
+  bst_ulong dimensions = 0;
+  const float* out = nullptr;
+  check(XGBoosterPredictFromCSR(handle_, array_interface(offsets, "<i8").c_str(),
+                                array_interface(columns, "<i4").c_str(), array_interface(values, "<f4").c_str(),
+                                static_cast<bst_ulong>(num_features()), in_place_config(options).c_str(), nullptr,
+                                &shape, &dimensions, &out));
+  return copied_prediction(shape, dimensions, out);
+}
+
+std::string Booster::save_to_buffer(ModelFormat format) const {
+  bst_ulong size = 0;
+  const char* bytes = nullptr;
+  check(XGBoosterSaveModelToBuffer(handle_, name_of(format), &size, &bytes));
+  return {bytes, size};
+}
+
+void Booster::load_from_buffer(std::string_view bytes) {
+  check(XGBoosterLoadModelFromBuffer(handle_, bytes.data(), bytes.size()));
+}
+
+std::string Booster::serialize() const {
+  bst_ulong size = 0;
+  const char* bytes = nullptr;
+  check(XGBoosterSerializeToBuffer(handle_, &size, &bytes));
+  return {bytes, size};
+}
+
+void Booster::unserialize(std::string_view bytes) {
+  check(XGBoosterUnserializeFromBuffer(handle_, bytes.data(), bytes.size()));
+}
+
+std::string Booster::json_config() const {
+  bst_ulong size = 0;
+  const char* text = nullptr;
+  check(XGBoosterSaveJsonConfig(handle_, &size, &text));
+  return {text, size};
+}
+
+void Booster::load_json_config(const std::string& json) { check(XGBoosterLoadJsonConfig(handle_, json.c_str())); }
+
+std::optional<std::string> Booster::attribute(const std::string& name) const {
+  const char* value = nullptr;
+  int found = 0;
+  check(XGBoosterGetAttr(handle_, name.c_str(), &value, &found));
+  if (found == 0) return std::nullopt;
+  return value;
+}
+
+void Booster::set_attribute(const std::string& name, const std::string& value) {
+  check(XGBoosterSetAttr(handle_, name.c_str(), value.c_str()));
+}
+
+std::vector<std::string> Booster::attribute_names() const {
+  bst_ulong count = 0;
+  const char** names = nullptr;
+  check(XGBoosterGetAttrNames(handle_, &count, &names));
+  return copied(names, count);
+}
+
+void Booster::set_texts(const char* field, const std::vector<std::string>& texts) {
+  auto list = pointers(texts);
+  check(XGBoosterSetStrFeatureInfo(handle_, field, list.data(), list.size()));
+}
+
+std::vector<std::string> Booster::texts(const char* field) const {
+  bst_ulong count = 0;
+  const char** out = nullptr;
+  check(XGBoosterGetStrFeatureInfo(handle_, field, &count, &out));
+  return copied(out, count);
+}
+
+Booster Booster::slice(int begin, int end) const {
+  Booster out;
+  XGBoosterFree(std::exchange(out.handle_, nullptr));
+  check(XGBoosterSlice(handle_, begin, end, 1, &out.handle_));
+  return out;
+}
+
+int Booster::boosted_rounds() const {
+  int out = 0;
+  check(XGBoosterBoostedRounds(handle_, &out));
+  return out;
+}
+
+std::int64_t Booster::num_features() const {
+  bst_ulong out = 0;
+  check(XGBoosterGetNumFeature(handle_, &out));
+  return static_cast<std::int64_t>(out);
+}
+
+void on_log(std::function<void(std::string_view)> sink) {
+  log_sink() = std::move(sink);
+  check(XGBRegisterLogCallback(write_log));
+}
+
+int default_threads() { return omp_get_num_procs(); }
+
+void set_verbosity(int verbosity) { check(XGBSetGlobalConfig(fmt::format(R"({{"verbosity": {}}})", verbosity).c_str())); }
+
+bool is_distributed() { return XGCommunicatorIsDistributed() != 0; }
+
+Communicator::Communicator(const std::string& config) { check(XGCommunicatorInit(config.c_str())); }
+
+Communicator::~Communicator() { XGCommunicatorFinalize(); }
+
+int Communicator::rank() const { return XGCommunicatorGetRank(); }
+
+int Communicator::world_size() const { return XGCommunicatorGetWorldSize(); }
+
+bool Communicator::is_distributed() const { return XGCommunicatorIsDistributed() != 0; }
+
+void Communicator::all_reduce_sum(std::span<double> values) {
+  check(XGCommunicatorAllreduce(values.data(), values.size(), kDouble, kSum));
+}
+
+void Communicator::all_reduce_max(std::span<double> values) {
+  check(XGCommunicatorAllreduce(values.data(), values.size(), kDouble, kMax));
+}
+
+void Communicator::broadcast(std::string& text, int root) {
+  std::uint64_t size = text.size();
+  check(XGCommunicatorBroadcast(&size, sizeof size, root));
+  text.resize(size);
+  if (size > 0) check(XGCommunicatorBroadcast(text.data(), size, root));
+}
+
+}  // namespace clary::xgboost

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "algorithms/xgboost/train/boosting.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <optional>
+
+#include "algorithms/xgboost/model/model_file.h"
+#include "algorithms/xgboost/train/checkpoint.h"
+#include "algorithms/xgboost/train/early_stopping.h"
+#include "base/error.h"
+#include "base/files.h"
+
+namespace clary::xgboost {
+namespace {
+
+constexpr std::uint64_t kMaxCheckpointBytes = 4ULL << 30;
+
+template <class T>
+std::optional<T> number_attribute(const Booster& booster, const char* name) {
+  const auto text = booster.attribute(name);
+  T out{};
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), out).ec != std::errc()) return std::nullopt;
+  return out;
+}
+
+class Run {
+ public:
+  Run(const Boosting& job, const Matrix& train, const Matrix* validation)
+      : job_(job),
+        train_(train),
+        matrices_(validation != nullptr ? std::vector{&train, validation} : std::vector{&train}),
+        booster_(matrices_),
+        evaluator_(job.h, matrices_, job.communicator),
+        checkpoints_(job.is_master() ? job.checkpoint_dir : std::filesystem::path()) {}
+
+  Boosted run() {
+    round_ = resume();
+    const int first = round_;
+    set_parameters();
+    for (; round_ < job_.h.num_round && !stop_requested(); ++round_)
+      if (!step()) break;
+    if (round_ == first && first > 0)
+      entries_ = evaluator_.evaluate(booster_, first - 1);  // the checkpoint was the end
+    if (round_ == first && first == 0) throw Error(Kind::kCancelled, "stopped before the first round");
+    return {finished(), std::move(entries_)};
+  }
+
+ private:
+  bool stop_requested() {
+    double stop = job_.context.stop_requested() ? 1 : 0;
+    if (job_.communicator != nullptr) job_.communicator->all_reduce_max(std::span(&stop, 1));
+    return stop > 0;
+  }
+
+  /// The round to go on with: 0 without a checkpoint. All hosts take the master's.
+  int resume() {
+    std::string model, round = "-1";
+    for (const auto& found : checkpoints_.found()) {
+      try {
+        model = read_file(found.file, kMaxCheckpointBytes);
+        Booster().load_from_buffer(model);
+      } catch (const Error& error) {
+        job_.log.warn(
+            fmt::format("Checkpoint {} cannot be read, an older one is tried: {}", found.file.string(), error.what()));
+        model.clear();
+        continue;
+      }
+      job_.log.info(fmt::format("Checkpoint loaded from {}", found.file.string()));
+      job_.log.info(fmt::format("Resuming from iteration {}", found.round + 1));
+      round = std::to_string(found.round);
+      break;
+    }
+    if (job_.communicator != nullptr) {
+      job_.communicator->broadcast(round, 0);
+      job_.communicator->broadcast(model, 0);
+    }
+    if (model.empty()) return 0;
+    booster_.load_from_buffer(model);
+    return std::stoi(round) + 1;
+  }
+
+  void set_parameters() {
+    booster_.set("validate_parameters", "1");
+    for (const auto& [name, value] : job_.h.library) booster_.set(name, value);
+    booster_.set("nthread", std::to_string(job_.h.nthread.value_or(job_.context.threads())));
+    for (const std::string& metric : Evaluator::library_metrics(job_.h)) booster_.set("eval_metric", metric);
+    // The library's random state is not in a checkpoint: go on with numbers that the first rounds did not have.
+    if (round_ > 0)
+      booster_.set("seed", std::to_string(static_cast<std::uint32_t>(job_.h.seed) % 1'000'000'007U +
+                                          static_cast<std::uint32_t>(round_)));
+  }
+
+  /// One round. @return false when early stopping says that it was the last
+  bool step() {
+    booster_.update(round_, train_);
+    entries_ = evaluator_.evaluate(booster_, round_);
+    if (job_.is_master()) {
+      job_.log.plain(format_line(round_, entries_, job_.log.tag()));
+      if (const auto plain = plain_names(entries_); !plain.empty())
+        job_.log.plain(format_line(round_, plain, job_.log.tag()));
+    }
+    const bool go_on = watch();
+    if (checkpoints_.enabled())
+      checkpoints_.save(
+          round_, booster_.save_to_buffer(job_.log.tag() >= Tag{3, 0} ? ModelFormat::kUbj : ModelFormat::kDeprecated));
+    if (!go_on) ++round_;
+    if (!job_.model_file.empty() && job_.is_master()) save_model();
+    return go_on;
+  }
+
+  void save_model() {
+    const auto form = model_file_of(job_.log.tag());
+    write_file_atomically(job_.model_file, write_model(booster_, form));
+  }
+
+  /// The value that early stopping watches, by name, or the last of the validation channel.
+  const Entry* watched() const {
+    if (entries_.empty() || entries_.back().channel != "validation") return nullptr;
+    std::string name = job_.h.tuning_metric;
+    if (name.empty() && !job_.h.eval_metric.empty()) name = job_.h.eval_metric.back();
+    if (name.empty()) return &entries_.back();
+    for (const Entry& entry : entries_)
+      if (entry.channel == "validation" && (entry.metric == name || entry.metric.starts_with(name + "@")))
+        return &entry;
+    return &entries_.back();
+  }
+
+  /// @return false: stop
+  bool watch() {
+    const Entry* entry = job_.h.early_stopping_rounds ? watched() : nullptr;
+    if (entry == nullptr) return true;
+    if (!stopping_) start_watching(entry->metric);
+    const auto verdict = stopping_->add(round_, entry->value);
+    if (verdict.better) {
+      // For the checkpoint; and the linear booster has no rounds to cut off later.
+      booster_.set_attribute("best_score", fmt::format("{}", entry->value));
+      booster_.set_attribute("best_iteration", std::to_string(round_));
+      if (is_linear()) best_linear_ = booster_.save_to_buffer(ModelFormat::kUbj);
+    }
+    return !verdict.stop;
+  }
+
+  void start_watching(const std::string& metric) {
+    stopping_.emplace(*job_.h.early_stopping_rounds, is_maximised(metric));
+    const auto round = number_attribute<int>(booster_, "best_iteration");
+    const auto score = number_attribute<double>(booster_, "best_score");
+    if (round_ > 0 && round && score && *round < round_) stopping_->restore(*round, *score);
+  }
+
+  bool is_linear() const {
+    for (const auto& [name, value] : job_.h.library)
+      if (name == "booster") return value == "gblinear";
+    return false;
+  }
+
+  Booster finished() {
+    int best = round_ - 1;
+    const auto watched_best = number_attribute<int>(booster_, "best_iteration");
+    if (job_.h.early_stopping_rounds && watched_best && *watched_best >= 0 && *watched_best < best) {
+      best = *watched_best;
+      if (!is_linear())
+        booster_ = booster_.slice(0, best + 1);
+      else if (!best_linear_.empty())
+        booster_.load_from_buffer(best_linear_);
+    }
+    booster_.set_attribute("best_iteration", std::to_string(best));
+    booster_.set_attribute("best_ntree_limit", std::to_string(best + 1));
+    return std::move(booster_);
+  }
+
+  const Boosting& job_;
+  const Matrix& train_;
+  std::vector<const Matrix*> matrices_;
+  Booster booster_;
+  Evaluator evaluator_;
+  Checkpoints checkpoints_;
+  std::optional<EarlyStopping> stopping_;
+  std::string best_linear_;
+  std::vector<Entry> entries_;
+  int round_ = 0;
+};
+
+}  // namespace
+
+Boosted boost(const Boosting& job, const Matrix& train, const Matrix* validation) {
+  return Run(job, train, validation).run();
+}
+
+}  // namespace clary::xgboost

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "algorithms/xgboost/train/cross_validation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <random>
+#include <utility>
+
+#include "algorithms/xgboost/data/stacking.h"
+#include "base/error.h"
+#include "base/files.h"
+
+namespace clary::xgboost {
+namespace {
+
+/// What the folds that did not see a row say of it.
+class OutOfFold {
+ public:
+  OutOfFold(std::vector<float> labels, const Hyperparameters& h)
+      : labels_(std::move(labels)), sums_(labels_.size()), votes_(labels_.size()) {
+    const Objective* objective = find_objective(h.objective);
+    const Task task = objective != nullptr ? objective->task : Task::kRegression;
+    classes_ = task == Task::kBinary || task == Task::kMulticlass;
+    logistic_ = objective != nullptr && objective->link == Link::kLogistic;
+  }
+
+  void add(const Booster& booster, const Matrix& rows, std::span<const int> indices) {
+    const auto type = classes_ ? PredictType::kMargin : PredictType::kValue;
+    const auto predicted = booster.predict(rows, {.type = type});
+    const std::size_t width = predicted.values.size() / indices.size();
+    for (std::size_t i = 0; i < indices.size(); ++i)
+      add(static_cast<std::size_t>(indices[i]), std::span(predicted.values).subspan(i * width, width));
+  }
+
+  /// @param times  that every row was predicted
+  std::string csv(int times) const {
+    std::string out;
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      out += fmt::format("{:f},{:f}", labels_[i], sums_[i] / times);
+      if (classes_) out += fmt::format(",{:f}", static_cast<double>(most_frequent(votes_[i])));
+      out += '\n';
+    }
+    return out;
+  }
+
+ private:
+  void add(std::size_t row, std::span<const float> said) {
+    if (!classes_) {
+      sums_[row] += said[0];
+    } else if (said.size() == 1) {
+      const double p = logistic_ ? 1 / (1 + std::exp(-static_cast<double>(said[0]))) : said[0];
+      sums_[row] += p;
+      ++votes_[row][said[0] > 0 ? 1 : 0];
+    } else {
+      const auto best = std::max_element(said.begin(), said.end());
+      double whole = 0;
+      for (const float margin : said) whole += std::exp(static_cast<double>(margin - *best));
+      sums_[row] += 1 / whole;
+      ++votes_[row][static_cast<int>(best - said.begin())];
+    }
+  }
+
+  static int most_frequent(const std::map<int, int>& votes) {
+    int best = 0, most = 0;
+    for (const auto& [value, count] : votes)
+      if (count > most) best = value, most = count;
+    return best;
+  }
+
+  std::vector<float> labels_;
+  std::vector<double> sums_;
+  std::vector<std::map<int, int>> votes_;
+  bool classes_ = false, logistic_ = false;
+};
+
+bool is_stratified(const Hyperparameters& h) { return h.num_class || h.objective.starts_with("binary:"); }
+
+/// Means over folds, by channel and metric, in the order of the first fold.
+std::vector<Entry> means(const std::vector<std::vector<Entry>>& folds) {
+  std::vector<Entry> out = folds.front();
+  for (std::size_t f = 1; f < folds.size(); ++f)
+    for (std::size_t i = 0; i < out.size() && i < folds[f].size(); ++i) out[i].value += folds[f][i].value;
+  for (Entry& entry : out) entry.value /= static_cast<double>(folds.size());
+  return out;
+}
+
+}  // namespace
+
+std::vector<int> folds_of(std::int64_t rows, std::span<const float> labels, int k, std::uint32_t seed) {
+  std::vector<int> order(static_cast<std::size_t>(rows));
+  std::iota(order.begin(), order.end(), 0);
+  std::mt19937 random(seed);
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+  if (!labels.empty())
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+      return labels[static_cast<std::size_t>(a)] < labels[static_cast<std::size_t>(b)];
+    });
+  std::vector<int> out(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i)
+    out[static_cast<std::size_t>(order[i])] = static_cast<int>(i % static_cast<std::size_t>(k));
+  return out;
+}
+
+std::vector<Booster> cross_validate(const Boosting& job, const Matrix& train, const Matrix* validation) {
+  const Hyperparameters& h = job.h;
+  const int k = *h.kfold, threads = job.context.threads();
+  std::vector<const Matrix*> parts{&train};
+  if (validation != nullptr) parts.push_back(validation);
+  const Matrix all = stacked(parts, std::max(train.columns(), parts.back()->columns()), threads);
+  if (!all.groups().empty()) throw Error(Kind::kInvalid, "_kfold: data with query groups cannot be split into folds");
+  if (all.rows() < k) throw Error(Kind::kInvalid, fmt::format("_kfold: {} exceeds the {} rows", k, all.rows()));
+  const auto labels = all.labels();
+
+  std::vector<Booster> out;
+  OutOfFold predictions(labels, h);
+  for (int repeat = 0; repeat < h.num_cv_round && !job.context.stop_requested(); ++repeat) {
+    job.log.info(fmt::format("Run {}-round of {}-fold cross validation with {} rows", repeat + 1, k, all.rows()));
+    const auto folds =
+        folds_of(all.rows(), is_stratified(h) ? std::span<const float>(labels) : std::span<const float>(), k,
+                 static_cast<std::uint32_t>(h.seed) + static_cast<std::uint32_t>(repeat));
+    std::vector<std::vector<Entry>> entries;
+    for (int fold = 0; fold < k; ++fold) {
+      if (job.context.stop_requested() && !out.empty()) return out;
+      job.log.info(fmt::format("Train cross validation fold {}", fold + 1));
+      std::vector<int> inside, outside;
+      for (std::size_t i = 0; i < folds.size(); ++i)
+        (folds[i] == fold ? outside : inside).push_back(static_cast<int>(i));
+      const Matrix learned = all.slice(inside), judged = all.slice(outside);
+      Boosting part{h, job.context, job.log, nullptr, {}, {}};
+      if (!job.checkpoint_dir.empty()) part.checkpoint_dir = job.checkpoint_dir / fmt::format("model-{}", out.size());
+      if (!job.model_file.empty())
+        part.model_file = job.model_file.parent_path() / fmt::format("xgboost-model-{}", out.size());
+      Boosted boosted = boost(part, learned, &judged);
+      predictions.add(boosted.booster, judged, outside);
+      entries.push_back(std::move(boosted.entries));
+      out.push_back(std::move(boosted.booster));
+    }
+    job.log.plain(format_line(h.num_round, means(entries), job.log.tag()));
+  }
+  write_file_atomically(job.context.output_dir() / "predictions.csv",
+                        predictions.csv(static_cast<int>(out.size()) / k));
+  return out;
+}
+
+}  // namespace clary::xgboost

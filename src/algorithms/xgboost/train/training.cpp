@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "algorithms/xgboost/train/training.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "algorithms/xgboost/data/loader.h"
+#include "algorithms/xgboost/data/stacking.h"
+#include "algorithms/xgboost/train/boosting.h"
+#include "algorithms/xgboost/train/cross_validation.h"
+#include "algorithms/xgboost/train/distributed.h"
+#include "base/error.h"
+
+namespace clary::xgboost {
+namespace {
+
+/// The library's own lines go to the job's log while this lives.
+class LibraryLines {
+ public:
+  explicit LibraryLines(Log& log) {
+    on_log([&log](std::string_view line) { log.plain(line); });
+    set_verbosity(1);  // the library's default; a job's own comes with its parameters
+  }
+  ~LibraryLines() { on_log({}); }
+  LibraryLines(const LibraryLines&) = delete;
+  LibraryLines& operator=(const LibraryLines&) = delete;
+};
+
+void log_opening(const Hyperparameters& h, Log& log) {
+  log.info("Imported framework sagemaker_xgboost_container.training");
+  for (const auto& [name, value] : h.library) {
+    if (name != "objective") continue;
+    log.info(fmt::format("Failed to parse hyperparameter objective value {} to Json.", value));
+    log.plain("Returning the value itself");
+  }
+  log.info("No GPUs detected (normal if no gpus installed)");
+  log.info("Running XGBoost Sagemaker in algorithm mode");
+  for (const std::string& warning : h.warnings) log.warn(warning);
+}
+
+void log_shape(const Hyperparameters& h, const LoadedData& data, const Membership& membership, Log& log) {
+  if (log.tag() >= Tag{1, 5}) log.info("Determined 0 GPU(s) available on the instance.");
+  if (membership.communicator == nullptr)
+    log.info("Single node training.");
+  else
+    log.info(fmt::format("Distributed node training with {} hosts, this is rank {}.",
+                         membership.communicator->world_size(), membership.communicator->rank()));
+  log.info(fmt::format("Train matrix has {} rows and {} columns", data.train->rows, data.train->columns));
+  if (data.validation) log.info(fmt::format("Validation matrix has {} rows", data.validation->rows));
+  if (!h.tuning_metric.empty()) log.info(fmt::format("Setting up HPO optimized metric to be : {}", h.tuning_metric));
+  if (h.early_stopping_rounds && !data.validation && !h.kfold)
+    log.warn("early_stopping_rounds has no effect without a validation channel.");
+}
+
+/// Hosts that saw fewer columns than others (libsvm) get the missing ones.
+void widen(std::optional<LoadedChannel>& channel, std::int64_t columns, int threads) {
+  if (!channel || channel->matrix.columns() == columns) return;
+  const Matrix* const parts[] = {&channel->matrix};
+  channel->matrix = stacked(parts, columns, threads);
+  channel->columns = columns;
+}
+
+/// AFT wants bounds, which no channel has: the label is both.
+void set_bounds(const Hyperparameters& h, std::optional<LoadedChannel>& channel) {
+  if (!channel || h.objective != "survival:aft") return;
+  const auto labels = channel->matrix.labels();
+  channel->matrix.set_floats("label_lower_bound", labels);
+  channel->matrix.set_floats("label_upper_bound", labels);
+}
+
+/// boost() on several hosts. The library knows a lost host only by these words.
+Boosted boost_together(const Boosting& job, const Matrix& train, const Matrix* validation) try {
+  return boost(job, train, validation);
+} catch (const Error& error) {
+  const std::string_view words = error.what();
+  if (words.find("Allreduce failed") == std::string_view::npos &&
+      words.find("Broadcast failed") == std::string_view::npos)
+    throw;
+  throw Error(Kind::kUnavailable, fmt::format("another host of the job was lost; its log says why ({})", words));
+}
+
+Share share_of(const LoadedData& data) {
+  Share out;
+  if (data.train) out.train_rows = data.train->rows, out.columns = data.train->columns;
+  if (data.validation) {
+    out.validation_rows = data.validation->rows;
+    out.columns = std::max(out.columns, data.validation->columns);
+  }
+  return out;
+}
+
+}  // namespace
+
+Model train(const Hyperparameters& h, shell::TrainContext& context) {
+  Log log(context.log(), tag_from_environment());
+  const LibraryLines lines(log);
+  log_opening(h, log);
+
+  const int threads = h.nthread.value_or(context.threads());
+  LoadedData data = load_data(context, {.csv_weights = h.csv_weights, .threads = threads});
+  const Census census = take_census(context, share_of(data));
+  widen(data.train, census.columns, threads);
+  widen(data.validation, census.columns, threads);
+  const Membership membership = join(context, census, log);
+  if (!membership.trains) return {};
+  set_bounds(h, data.train);
+  set_bounds(h, data.validation);
+  log_shape(h, data, membership, log);
+
+  Boosting job{h, context, log, membership.communicator.get(), context.checkpoint_dir(), {}};
+  if (h.save_model_on_termination) job.model_file = context.model_dir() / kModelFileName;
+  const Matrix* validation = data.validation ? &data.validation->matrix : nullptr;
+  std::vector<Booster> boosters;
+  if (h.kfold) {
+    if (job.communicator != nullptr) throw Error(Kind::kInvalid, "_kfold needs one instance");
+    boosters = cross_validate(job, data.train->matrix, validation);
+  } else {
+    Boosted boosted = boost_together(job, data.train->matrix, validation);
+    if (!job.is_master()) return {};
+    boosters.push_back(std::move(boosted.booster));
+  }
+  return Model(std::move(boosters));
+}
+
+}  // namespace clary::xgboost
