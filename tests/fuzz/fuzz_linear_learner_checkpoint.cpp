@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Linear Learner checkpoint from a stranger: only Error may escape.
-#include "algorithms/linear_learner/checkpoint.h"
+#include "algorithms/linear_learner/train/checkpoint.h"
 #include "base/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Linear Learner artifact from a stranger: only Error may escape, and what is taken can be asked.
-#include "algorithms/linear_learner/artifact.h"
+#include "algorithms/linear_learner/model/artifact.h"
 #include "base/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {

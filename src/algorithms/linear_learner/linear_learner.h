@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "algorithms/linear_learner/hyperparameters.h"
-#include "algorithms/linear_learner/model.h"
-#include "algorithms/linear_learner/trainer.h"
+#include "algorithms/linear_learner/model/model.h"
+#include "algorithms/linear_learner/train/trainer.h"
 #include "learning/shell/descriptor.h"
 
 namespace clary::linear_learner {
