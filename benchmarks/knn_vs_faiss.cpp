@@ -16,8 +16,8 @@
 #include <thread>
 #include <vector>
 
-#include "algorithms/knn/index.h"
-#include "algorithms/knn/kernels.h"
+#include "algorithms/knn/kernels/kernels.h"
+#include "algorithms/knn/model/index.h"
 
 namespace {
 

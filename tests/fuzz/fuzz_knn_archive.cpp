@@ -4,9 +4,9 @@
 #include <span>
 #include <string_view>
 
-#include "algorithms/knn/index_file.h"
-#include "algorithms/knn/metadata.h"
-#include "algorithms/knn/sample.h"
+#include "algorithms/knn/data/sample.h"
+#include "algorithms/knn/model/index_file.h"
+#include "algorithms/knn/model/metadata.h"
 #include "base/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

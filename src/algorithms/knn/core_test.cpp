@@ -8,16 +8,16 @@
 #include <numeric>
 #include <random>
 
-#include "algorithms/knn/dataset.h"
+#include "algorithms/knn/data/dataset.h"
+#include "algorithms/knn/data/philox.h"
+#include "algorithms/knn/data/sample.h"
+#include "algorithms/knn/evaluate/score.h"
 #include "algorithms/knn/hyperparameters.h"
-#include "algorithms/knn/memory.h"
-#include "algorithms/knn/metadata.h"
-#include "algorithms/knn/philox.h"
-#include "algorithms/knn/preparation.h"
-#include "algorithms/knn/projection.h"
-#include "algorithms/knn/sample.h"
-#include "algorithms/knn/score.h"
-#include "algorithms/knn/vote.h"
+#include "algorithms/knn/model/metadata.h"
+#include "algorithms/knn/model/preparation.h"
+#include "algorithms/knn/model/projection.h"
+#include "algorithms/knn/serve/vote.h"
+#include "algorithms/knn/train/memory.h"
 #include "base/error.h"
 #include "base/files.h"
 

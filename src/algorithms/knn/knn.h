@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "algorithms/knn/hyperparameters.h"
-#include "algorithms/knn/model.h"
-#include "algorithms/knn/trainer.h"
+#include "algorithms/knn/model/model.h"
+#include "algorithms/knn/train/trainer.h"
 #include "learning/shell/descriptor.h"
 
 namespace clary::knn {
