@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "algorithms/ntm/kernels/kernels.h"
-#include "algorithms/ntm/optimizer.h"
-#include "algorithms/ntm/parameters.h"
+#include "algorithms/ntm/model/parameters.h"
+#include "algorithms/ntm/train/optimizer.h"
 #include "learning/hyper/schema.h"
 
 namespace clary::ntm {

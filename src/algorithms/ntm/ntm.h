@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "algorithms/ntm/hyperparameters.h"
-#include "algorithms/ntm/model.h"
-#include "algorithms/ntm/trainer.h"
+#include "algorithms/ntm/model/model.h"
+#include "algorithms/ntm/train/trainer.h"
 #include "learning/shell/descriptor.h"
 
 namespace clary::ntm {

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "algorithms/ntm/model/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "algorithms/ntm/data/dataset.h"
+#include "algorithms/ntm/model/encoder.h"
+#include "algorithms/ntm/model/mxnet.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "formats/npy.h"
+#include "learning/artifact/model_file.h"
+#include "learning/artifact/zip_archive.h"
+
+namespace clary::ntm {
+namespace {
+
+constexpr std::int64_t kMaxLayers = 100;
+constexpr std::int64_t kServeRows = 256;
+
+/// Member of meta.json as an integer of [low, high].
+std::int64_t bounded(const Json& meta, const char* name, std::int64_t low, std::int64_t high) {
+  const auto found = meta.find(name);
+  if (found == meta.end() || !found->is_number_integer()) {
+    throw Error(Kind::kMalformed, fmt::format("ntm: meta.json: {} is missing or no integer", name));
+  }
+  const auto value = found->get<std::int64_t>();
+  if (value < low || value > high) {
+    throw Error(Kind::kMalformed, fmt::format("ntm: meta.json: {} is {}, allowed {} to {}", name, value, low, high));
+  }
+  return value;
+}
+
+Shape shape_of(const Json& meta) {
+  if (!meta.is_object()) throw Error(Kind::kMalformed, "ntm: meta.json is not an object");
+  Shape s;
+  s.vocabulary = bounded(meta, "feature_dim", 1, 1'000'000);
+  s.topics = bounded(meta, "num_topics", 2, 1000);
+  const Json layers = meta.value("encoder_layers", Json());
+  if (!layers.is_array() || layers.empty() || static_cast<std::int64_t>(layers.size()) > kMaxLayers) {
+    throw Error(Kind::kMalformed, "ntm: meta.json: encoder_layers is not a list of 1 to 100 sizes");
+  }
+  for (const Json& units : layers) s.layers.push_back(bounded(Json{{"units", units}}, "units", 1, 1'000'000));
+  const Json activation = meta.value("encoder_layers_activation", Json());
+  s.activation = activation_named(activation.is_string() ? activation.get<std::string>() : "");
+  const Json norm = meta.value("batch_norm", Json(false));
+  s.batch_norm = norm.is_boolean() && norm.get<bool>();
+  return s;
+}
+
+const std::string& member(const std::map<std::string, std::string>& zip, const std::string& name) {
+  const auto found = zip.find(name);
+  if (found == zip.end()) throw Error(Kind::kMalformed, fmt::format("ntm: model file holds no {}", name));
+  return found->second;
+}
+
+std::string joined_lines(const std::vector<std::string>& lines) {
+  std::string out;
+  for (const std::string& line : lines) (out += line) += '\n';
+  return out;
+}
+
+}  // namespace
+
+std::vector<float> topic_weights(const Parameters& p, std::span<const Document> documents) {
+  // One workspace per serving thread: a request of one document should not pay for allocation.
+  thread_local Team team(1);
+  thread_local Encoder encoder;
+  const std::int64_t topics = p.shape.topics;
+  std::vector<float> out;
+  out.reserve(documents.size() * static_cast<std::size_t>(topics));
+  for (std::size_t first = 0; first < documents.size(); first += kServeRows) {
+    const auto part = documents.subspan(first, std::min<std::size_t>(kServeRows, documents.size() - first));
+    encoder.forward(part, p, Encoder::Statistics::kRunning, team);
+    for (std::size_t d = 0; d < part.size(); ++d) {
+      const float* mean = encoder.output().row(static_cast<std::int64_t>(d));
+      const float top = *std::max_element(mean, mean + topics);
+      double sum = 0;
+      for (std::int64_t k = 0; k < topics; ++k) sum += std::exp(static_cast<double>(mean[k] - top));
+      for (std::int64_t k = 0; k < topics; ++k) {
+        out.push_back(static_cast<float>(std::exp(static_cast<double>(mean[k] - top)) / sum));
+      }
+    }
+  }
+  return out;
+}
+
+Model::Model(Parameters parameters, std::vector<std::string> vocabulary, TopicReport report, Json meta)
+    : parameters_(std::move(parameters)),
+      vocabulary_(std::move(vocabulary)),
+      report_(std::move(report)),
+      meta_(std::move(meta)) {
+  const Shape& s = parameters_.shape;
+  meta_["format"] = 1;
+  meta_["feature_dim"] = s.vocabulary;
+  meta_["num_topics"] = s.topics;
+  meta_["encoder_layers"] = s.layers;
+  meta_["encoder_layers_activation"] = activation_name(s.activation);
+  meta_["batch_norm"] = s.batch_norm;
+  if (!vocabulary_.empty()) meta_["vocabulary_sha256"] = to_hex(sha256(joined_lines(vocabulary_)));
+  topics_ = topics_json(report_, parameters_.decoder, vocabulary_);
+}
+
+void Model::save(const std::filesystem::path& dir, shell::TrainContext& context) const {
+  save_host(dir, context.hosts().current);
+  if (context.hosts().is_first()) save_plain(dir);
+}
+
+void Model::save_host(const std::filesystem::path& dir, const std::string& host) const {
+  artifact::ZipMembers members{{"meta.json", dump_json(meta_)},
+                               {"params", write_arrays(to_arrays(parameters_))},
+                               {"symbol.json", symbol_json(parameters_.shape)},
+                               {"topics.json", topics_}};
+  if (!vocabulary_.empty()) members.emplace_back("vocab.txt", joined_lines(vocabulary_));
+  write_file_atomically(dir / (artifact::kModelFilePrefix + host), artifact::write_zip(members));
+}
+
+void Model::save_plain(const std::filesystem::path& dir) const {
+  const Shape& s = parameters_.shape;
+  std::vector<float> distribution, weights;
+  for (std::int64_t k = 0; k < s.topics; ++k) {
+    const std::vector<float> row = word_distribution(parameters_.decoder, k);
+    distribution.insert(distribution.end(), row.begin(), row.end());
+    weights.insert(weights.end(), parameters_.decoder.row(k), parameters_.decoder.row(k) + s.vocabulary);
+  }
+  const std::int64_t matrix[] = {s.topics, s.vocabulary}, vector[] = {s.vocabulary};
+  formats::write_npy(dir / "topic_word.npy", distribution, matrix);
+  formats::write_npy(dir / "topic_word_weight.npy", weights, matrix);
+  const float* bias = parameters_.decoder.row(s.topics);
+  formats::write_npy(dir / "word_bias.npy", std::span(bias, static_cast<std::size_t>(s.vocabulary)), vector);
+  write_file_atomically(dir / "topics.json", topics_);
+  write_file_atomically(dir / "topics.csv", topics_csv(report_, parameters_.decoder, vocabulary_));
+  if (!vocabulary_.empty()) write_file_atomically(dir / "vocab.txt", joined_lines(vocabulary_));
+}
+
+Model Model::load(const std::filesystem::path& dir) {
+  const auto zip = artifact::read_zip(read_file(artifact::find_model_file(dir, "an NTM model"), 32ULL << 30));
+  Model m;
+  m.meta_ = parse_json(member(zip, "meta.json"));
+  m.parameters_ = from_arrays(read_arrays(member(zip, "params")), shape_of(m.meta_));
+  if (zip.contains("vocab.txt")) {
+    m.vocabulary_ = parse_vocabulary(zip.at("vocab.txt"), m.parameters_.shape.vocabulary);
+  }
+  m.report_.top = top_words(m.parameters_.decoder);
+  m.report_.uniqueness = topic_uniqueness(m.report_.top);
+  if (zip.contains("topics.json")) m.topics_ = zip.at("topics.json");
+  m.index_words();
+  return m;
+}
+
+void Model::index_words() {
+  for (std::size_t i = 0; i < vocabulary_.size(); ++i) word_id_.emplace(vocabulary_[i], static_cast<std::int32_t>(i));
+}
+
+std::optional<shell::Document> Model::document(std::string_view path) const {
+  if (path != "topics" || topics_.empty()) return std::nullopt;
+  return shell::Document{"application/json", topics_};
+}
+
+namespace {
+
+/// Counts of the known words of one row of raw words; unknown ones are dropped.
+void append_tokens(Documents& to, const std::vector<std::string>& tokens,
+                   const std::unordered_map<std::string_view, std::int32_t>& word_id) {
+  std::map<std::int32_t, float> counts;
+  for (const std::string& token : tokens) {
+    auto found = word_id.find(token);
+    if (found == word_id.end()) found = word_id.find(lower(token));
+    if (found != word_id.end()) ++counts[found->second];
+  }
+  float total = 0;
+  for (const auto& [word, count] : counts) {
+    to.words.push_back(word);
+    to.counts.push_back(count);
+    total += count;
+  }
+  to.offsets.push_back(static_cast<std::int64_t>(to.words.size()));
+  to.totals.push_back(total);
+}
+
+/// A row of a request; unlike in training it may be empty.
+void append_row(Documents& to, const formats::Batch& rows, std::int64_t r) {
+  float total = 0;
+  const auto add = [&](std::int64_t word, float count) {
+    if (count == 0) return;
+    if (!(count > 0) || std::isinf(count)) {
+      throw Error(Kind::kMalformed,
+                  fmt::format("ntm: row {}, word {}: count {} is not a finite number >= 0", r + 1, word, count));
+    }
+    to.words.push_back(static_cast<std::int32_t>(word));
+    to.counts.push_back(count);
+    total += count;
+  };
+  if (rows.sparse) {
+    const auto columns = rows.row_columns(r);
+    const auto values = rows.row_values(r);
+    for (std::size_t i = 0; i < values.size(); ++i) add(columns[i], values[i]);
+  } else {
+    const auto values = rows.row(r);
+    for (std::size_t i = 0; i < values.size(); ++i) add(static_cast<std::int64_t>(i), values[i]);
+  }
+  to.offsets.push_back(static_cast<std::int64_t>(to.words.size()));
+  to.totals.push_back(total);
+}
+
+}  // namespace
+
+shell::Predictions Model::predict(const formats::Batch& rows, const shell::ServeRequest& request) const {
+  Documents documents;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    if (i < rows.tokens.size() && !rows.tokens[i].empty()) {
+      append_tokens(documents, rows.tokens[i], word_id_);
+    } else {
+      append_row(documents, rows, r);
+    }
+  }
+  std::vector<Document> list;
+  for (std::int64_t i = 0; i < documents.size(); ++i) list.push_back(documents[i]);
+  shell::Predictions out;
+  out.rows = rows.rows;
+  out.columns.push_back(
+      shell::Column::of_lists("topic_weights", topic_weights(parameters_, list), parameters_.shape.topics));
+  if (request.flag("topics")) {
+    std::vector<std::string> texts;
+    for (std::int64_t r = 0; r < rows.rows; ++r) {
+      for (const auto& top : report_.top) {
+        std::string text;
+        for (const std::int32_t w : top) {
+          if (!text.empty()) text += ' ';
+          text += vocabulary_.empty() ? std::to_string(w) : vocabulary_[static_cast<std::size_t>(w)];
+        }
+        texts.push_back(std::move(text));
+      }
+    }
+    std::vector<std::int64_t> offsets;
+    for (std::int64_t r = 0; r <= rows.rows; ++r) offsets.push_back(r * parameters_.shape.topics);
+    out.columns.push_back(shell::Column::of_text_lists("topics", std::move(texts), std::move(offsets)));
+  }
+  return out;
+}
+
+}  // namespace clary::ntm
