@@ -1,4 +1,4 @@
-# clary_library(name SOURCES a.cpp ... LINK x y [TESTS a_test.cpp ...] [TEST_LINK ...])
+# clary_library(name SOURCES a.cpp ... LINK x y [PRIVATE_LINK z] [TESTS a_test.cpp ...] [TEST_LINK ...])
 #   one folder = one library `clary_<name>` plus one unit-test program `<name>_test` (CTest label "unit").
 # Sources are listed, not globbed.
 #
@@ -13,10 +13,12 @@ target_include_directories(clary_test_support PUBLIC ${PROJECT_SOURCE_DIR}/tests
 target_compile_definitions(clary_test_support PRIVATE CLARY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 
 function(clary_library name)
-  cmake_parse_arguments(A "" "" "SOURCES;LINK;TESTS;TEST_LINK" ${ARGN})
+  cmake_parse_arguments(A "" "" "SOURCES;LINK;PRIVATE_LINK;TESTS;TEST_LINK" ${ARGN})
   if(A_SOURCES)
     add_library(clary_${name} STATIC ${A_SOURCES})
     target_link_libraries(clary_${name} PUBLIC clary_flags ${A_LINK})
+    target_link_libraries(clary_${name} PRIVATE ${A_PRIVATE_LINK})
+    clary_use_precompiled(clary_${name} ${name} ${A_PRIVATE_LINK})
   else()
     add_library(clary_${name} INTERFACE)
     target_link_libraries(clary_${name} INTERFACE clary_flags ${A_LINK})
@@ -35,7 +37,10 @@ function(clary_test name)
     set(A_TIMEOUT 120)
   endif()
   add_executable(${name}_test ${A_SOURCES})
-  target_link_libraries(${name}_test PRIVATE ${A_LINK} clary_test_support clary_flags GTest::gtest GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name}_test PRIVATE ${A_LINK} clary_test_support clary_test_flags GTest::gtest_main)
+  if(CLARY_PRECOMPILED)
+    target_precompile_headers(${name}_test REUSE_FROM clary_pch_test)
+  endif()
   add_test(NAME ${A_LABEL}.${name} COMMAND ${name}_test --gtest_brief=1 WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${A_LABEL}.${name} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT})
   if(CLARY_SANITIZE AND name IN_LIST CLARY_SANITIZED_TESTS)
