@@ -27,6 +27,8 @@ clary_precompiled_set(core)
 clary_precompiled_set(asio ${PROJECT_SOURCE_DIR}/src/http/asio.h)
 clary_precompiled_set(test <gmock/gmock.h> <gtest/gtest.h>)
 if(CLARY_PRECOMPILED)
+  find_package(Boost 1.74 REQUIRED)
+  target_link_libraries(clary_pch_asio PRIVATE Boost::headers)  # its definitions must be the same too
   target_link_libraries(clary_pch_test PRIVATE clary_test_flags)
 endif()
 
