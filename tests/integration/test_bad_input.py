@@ -185,6 +185,28 @@ def test_two_creates_of_one_name_at_once(server, s3, role):
     assert sorted(results)[:7] == ["ResourceInUse"] * 7 and sum(r.startswith("arn:") for r in results) == 1, results
 
 
+def test_nul_in_an_environment_is_refused(server, s3, role):
+    """A value with NUL became options of bubblewrap: the program left its sandbox."""
+    sagemaker = server.client("sagemaker")
+    environment = {"GOOD": "1", "BAD": "x\0--bind\0/\0/host"}
+    s3.put_object(Bucket=BUCKET, Key="nul/train", Body=labelled())
+    channels = [{"ChannelName": "train", "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://%s/nul/" % BUCKET}}}]
+    code, message, _ = error_of(sagemaker.create_training_job, **training_job_request(
+        role, InputDataConfig=channels, Environment=environment))
+    assert code == "ValidationException" and "BAD" in message and "NUL" in message, message
+    container = {"Image": "knn:1", "ModelDataUrl": "s3://%s/nul/train" % BUCKET}
+    code, message, _ = error_of(sagemaker.create_model, ModelName="nul", ExecutionRoleArn=role,
+                                PrimaryContainer={**container, "Environment": environment})
+    assert code == "ValidationException" and "BAD" in message and "NUL" in message, message
+    sagemaker.create_model(ModelName="nul", ExecutionRoleArn=role, PrimaryContainer=container)
+    code, message, _ = error_of(
+        sagemaker.create_transform_job, TransformJobName="nul", ModelName="nul", Environment=environment,
+        TransformInput={"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://%s/nul/" % BUCKET}}},
+        TransformOutput={"S3OutputPath": "s3://%s/nul-output" % BUCKET},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1})
+    assert code == "ValidationException" and "BAD" in message and "NUL" in message, message
+
+
 def test_operation_not_there_yet_is_named(server):
     code, message, response = error_of(server.client("sagemaker").create_notebook_instance, NotebookInstanceName="n",
                                        InstanceType="ml.t2.medium", RoleArn="arn:aws:iam::123456789012:role/x")

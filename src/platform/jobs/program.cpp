@@ -133,6 +133,8 @@ ChildProcess start_program(const SandboxSpec& spec, bool allow_plain,
 
 ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
                     const std::map<std::string, std::string>& plain_environment) {
+  if (const auto problem = environment_problem(spec.environment))
+    throw Error(Kind::kInvalid, "environment of " + spec.argv.front() + ": " + *problem);
   Pipe output = make_pipe();
   Pipe info;
   UniqueFd arguments;

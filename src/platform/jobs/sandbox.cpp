@@ -6,6 +6,8 @@
 
 #include <cstdlib>
 
+#include "base/text.h"
+
 namespace clary::jobs {
 
 namespace fs = std::filesystem;
@@ -63,6 +65,15 @@ Error no_sandbox() {
       "(see `clary doctor`)"};
 }
 
+std::optional<std::string> environment_problem(const std::map<std::string, std::string>& environment) {
+  for (const auto& [name, value] : environment) {
+    if (name.empty() || name.find_first_of(std::string_view("=\0", 2)) != std::string::npos)
+      return "the name \"" + percent_encoded(name) + "\" must not be empty and must hold neither '=' nor NUL";
+    if (value.find('\0') != std::string::npos) return "the value of \"" + name + "\" must not hold NUL (U+0000)";
+  }
+  return std::nullopt;
+}
+
 std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd, int arguments_fd) {
   std::vector<std::string> argv{kBubblewrap,
                                 "--unshare-user",
@@ -82,8 +93,10 @@ std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd, i
   if (info_fd >= 0) argv.insert(argv.end(), {"--info-fd", std::to_string(info_fd)});
   if (arguments_fd >= 0) argv.insert(argv.end(), {"--args", std::to_string(arguments_fd)});
   add_system(argv);
-  argv.insert(argv.end(),
-              {"--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs", "/root"});
+  // A fresh /proc still has the host's /proc/sys, which is writable where the server runs as root (the namespace maps
+  // uid 0 to uid 0, and sysctl files ask for the uid only): a read-only bind covers it.
+  argv.insert(argv.end(), {"--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev", "--tmpfs", "/tmp",
+                           "--tmpfs", "/run", "--tmpfs", "/root"});
   if (spec.gpu)
     for (const char* device : kGpuDevices) argv.insert(argv.end(), {"--dev-bind-try", device, device});
   for (const Bind& bind : spec.binds)

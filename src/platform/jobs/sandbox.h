@@ -40,6 +40,11 @@ bool sandbox_available();
 /// What to throw when a program that is not built in would have to run without a sandbox.
 Error no_sandbox();
 
+/// What makes these names and values no environment of a program: an empty name, '=' in a name, NUL anywhere (the
+/// kernel and bubblewrap end a string there, and what follows would become an option of bubblewrap). Nothing if all
+/// is well.
+std::optional<std::string> environment_problem(const std::map<std::string, std::string>& environment);
+
 /// The argv that runs the spec under bubblewrap, with an empty environment of its own: the program's is not in it.
 /// `info_fd` >= 0 makes bubblewrap write {"child-pid": n} there; from `arguments_fd` it reads more arguments
 /// (NUL-separated `--setenv NAME VALUE`).
@@ -67,6 +72,7 @@ ChildProcess start_program(const SandboxSpec& spec, bool allow_plain,
                            const std::map<std::string, std::string>& plain_environment = {});
 
 /// The same without asking whether there is a sandbox.
+/// @throws Error{kInvalid} for an environment_problem()
 ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
                     const std::map<std::string, std::string>& plain_environment = {});
 

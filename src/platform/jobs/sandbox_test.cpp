@@ -66,6 +66,29 @@ TEST_F(SandboxTest, SeesNoOtherProcessesAndHasNoCapabilities) {
               testing::AllOf(testing::MatchesRegex("[0-9]\n.*"), testing::HasSubstr("0000000000000000")));
 }
 
+/// Where the tests run as root, the uid inside is root's outside too.
+TEST_F(SandboxTest, CannotChangeTheKernelsSettings) {
+  make_input();
+  int code = -1;
+  EXPECT_EQ(run("find /proc/sys /sys -type f -writable | head -3; v=$(cat /proc/sys/vm/swappiness) && "
+                "(echo $v > /proc/sys/vm/swappiness) 2>/dev/null || echo refused",
+                code),
+            "refused\n");
+}
+
+/// bubblewrap reads its options from the file that carries the environment, separated by NUL.
+TEST_F(SandboxTest, NulInTheEnvironmentBecomesNoOption) {
+  for (const auto& [name, value] : std::map<std::string, std::string>{
+           {"X", std::string("x\0--bind\0/\0/host", 17)}, {std::string("X\0Y", 3), "x"}, {"X=Y", "x"}, {"", "x"}}) {
+    SandboxSpec spec;
+    spec.argv = {"/bin/true"};
+    spec.environment = {{name, value}};
+    EXPECT_TRUE(environment_problem(spec.environment));
+    EXPECT_THROW(start_program(spec, false), Error);
+  }
+  EXPECT_FALSE(environment_problem({{"NAME", "any = value\n"}, {"EMPTY", ""}}));
+}
+
 TEST_F(SandboxTest, PassesExitCodesAndSignals) {
   make_input();
   int code = -1;

@@ -3,6 +3,7 @@
 // its tags.
 #include "platform/aws/service_error.h"
 #include "platform/jobs/tag_table.h"
+#include "platform/services/sagemaker/environment.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
 #include "platform/serving/endpoints.h"
@@ -33,6 +34,7 @@ Json only_container(const Json& input) {
   if (!container.contains("Image")) throw invalid("Image must be given for the container of a model.");
   if (container.contains("ModelDataUrl") && container.contains("ModelDataSource"))
     throw invalid("ModelDataUrl and ModelDataSource must not both be given.");
+  check_environment(container);
   return container;
 }
 

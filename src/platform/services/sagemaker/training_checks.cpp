@@ -6,6 +6,7 @@
 #include "platform/aws/service_error.h"
 #include "platform/jobs/metric_extractor.h"
 #include "platform/objects/s3_uri.h"
+#include "platform/services/sagemaker/environment.h"
 #include "platform/services/sagemaker/training.h"
 
 namespace clary::sagemaker {
@@ -162,7 +163,7 @@ void check_checkpoints(const Json& request, const TrainingDeps& deps) {
   if (!at || !deps.objects.bucket(at->bucket))
     throw invalid("The bucket of CheckpointConfig.S3Uri \"" + uri + "\" does not exist.");
   const std::filesystem::path local(path);
-  if (!local.is_absolute() || local.lexically_normal() != local || local == "/" || path.ends_with('/'))
+  if (path.find('\0') != std::string::npos || !local.is_absolute() || local.lexically_normal() != local || local == "/" || path.ends_with('/'))
     throw invalid("CheckpointConfig.LocalPath \"" + path +
                   "\" must be an absolute path without \"..\" or a final slash.");
 }
@@ -183,6 +184,7 @@ Json checked_training_request(const Json& input, const std::string& region, cons
   check_stopping(request);
   check_output(request, deps);
   check_checkpoints(request, deps);
+  check_environment(request);
   check_channels(request, region, deps);
   return request;
 }

@@ -5,6 +5,7 @@
 
 #include "platform/aws/service_error.h"
 #include "platform/jobs/tag_table.h"
+#include "platform/services/sagemaker/environment.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
 #include "platform/serving/endpoint_state.h"
@@ -28,6 +29,7 @@ Json create_transform_job(const Json& input, const Caller& caller, HostingDeps& 
                        "DataCaptureConfig: data capture is not supported by this server; leave it out.");
   Json request = input;
   request.erase("Tags");
+  check_environment(request);
   serving::transform_spec(request);  // throws where the request breaks a rule
   const auto tags = jobs::parse_tags(input.value("Tags", Json::array()));
   const EpochMs now = now_ms();
