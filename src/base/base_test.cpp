@@ -19,6 +19,17 @@
 namespace clary {
 namespace {
 
+TEST(PlaceIn, ForeignNamesStayInTheFolder) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(place_in(folder.path(), "a/b/c"), folder.path() / "a/b/c");
+  EXPECT_TRUE(std::filesystem::is_directory(folder.path() / "a/b"));
+  write_file_atomically(folder.path() / "a/file", "x");
+  for (const std::string name : {"../x", "a/../../x", "..", ".", "", "/x", "a//b", "a/./b", "a/", "a/file/below"})
+    EXPECT_THROW(place_in(folder.path(), name), Error) << name;
+  EXPECT_THROW(place_in(folder.path(), std::string_view("a\0b", 3)), Error);
+  EXPECT_THROW(place_in(folder.path(), std::string(256, 'n')), Error);
+}
+
 TEST(Hash, ChecksumsOfTheStandardTestTextAreRight) {
   constexpr std::string_view kText = "123456789";
   EXPECT_EQ(to_hex(digest(Digest::kCrc32, kText)), "cbf43926");

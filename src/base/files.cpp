@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <cstring>
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/text.h"
 
 namespace clary {
 
@@ -110,6 +112,18 @@ void write_file_durably(const fs::path& path, std::string_view text, unsigned mo
 
 void write_file_atomically(const fs::path& path, std::string_view text, unsigned mode) {
   replace_file(path, text, mode, false);
+}
+
+std::filesystem::path place_in(const std::filesystem::path& folder, std::string_view relative) {
+  const std::string name(relative);
+  for (const std::string_view part : split(relative, '/'))
+    if (part == ".." || part == "." || part.empty() || part.size() > NAME_MAX || part.find('\0') != std::string_view::npos)
+      throw Error(Kind::kInvalid, "\"" + name + "\" cannot be a file name");
+  std::filesystem::path place = folder / name;
+  std::error_code failed;
+  std::filesystem::create_directories(place.parent_path(), failed);
+  if (failed) throw Error(Kind::kInvalid, "\"" + name + "\" lies below another file");
+  return place;
 }
 
 void fsync_folder(const fs::path& folder) {

@@ -76,6 +76,11 @@ void write_file_durably(const std::filesystem::path& path, std::string_view text
 /// The same without fsync: atomic against readers and kill -9 of this process, not against power loss.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text, unsigned mode = 0644);
 
+/// folder / relative for a foreign name, such as an object's key, with the folders between made.
+/// @throws Error{kInvalid} when the name would leave the folder, or has a part that no file system takes (empty, ".",
+///         longer than 255 bytes, NUL), or lies below a file
+std::filesystem::path place_in(const std::filesystem::path& folder, std::string_view relative);
+
 void fsync_folder(const std::filesystem::path& folder);
 
 /// A fresh folder below `parent` (default: the system's temporary folder), removed with its content on destruction.

@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "base/text.h"
 #include "contract/layout.h"
 
 namespace clary::jobs {
@@ -18,18 +17,6 @@ namespace clary::jobs {
 namespace fs = std::filesystem;
 
 namespace {
-
-/// folder / relative, with the folders between. @throws Error{kInvalid} when relative would leave the folder
-fs::path place_in(const fs::path& folder, const std::string& relative) {
-  for (const std::string_view part : split(relative, '/'))
-    if (part == ".." || part == "." || part.empty() || part.size() > 255)
-      throw Error(Kind::kInvalid, "\"" + relative + "\" cannot be a file name");
-  const fs::path place = folder / relative;
-  std::error_code ec;
-  fs::create_directories(place.parent_path(), ec);
-  if (ec) throw Error(Kind::kInvalid, "\"" + relative + "\" lies below another object of the channel");
-  return place;
-}
 
 void link_object(const StagedObject& object, const fs::path& place) {
   if (::link(object.blob.c_str(), place.c_str()) == 0) return;

@@ -22,6 +22,11 @@ DeployError download_failed(const std::string& url) {
                      "CreateModel has permissions to download the object.");
 }
 
+DeployError unusable_key(const std::string& url, const std::string& detail) {
+  return DeployError("Failed to download model data for container \"" + std::string(kContainer) + "\" from URL: \"" +
+                     url + "\": the object name " + detail + ".");
+}
+
 DeployError extract_failed(const std::string& url, const std::string& detail) {
   return DeployError(
       "Failed to extract model data archive for container \"" + std::string(kContainer) + "\" from URL \"" + url +
@@ -43,10 +48,13 @@ void unpack(const ContainerSpec& container, objects::ObjectStore& store, const f
 void link_prefix(const ContainerSpec& container, objects::ObjectStore& store, const fs::path& folder) {
   try {
     for (const auto& object : jobs::plan_source({{"S3DataType", "S3Prefix"}, {"S3Uri", container.model_url}}, store)) {
-      const fs::path target = folder / object.relative;
-      fs::create_directories(target.parent_path());
+      // Keys are foreign: one with ".." would make a file anywhere on this machine.
+      const fs::path target = place_in(folder, object.relative);
       fs::create_hard_link(object.blob, target);
     }
+  } catch (const Error& error) {
+    if (error.kind() == Kind::kInvalid) throw unusable_key(container.model_url, error.what());
+    throw download_failed(container.model_url);
   } catch (const std::exception&) {
     throw download_failed(container.model_url);
   }

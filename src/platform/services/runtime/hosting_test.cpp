@@ -176,6 +176,27 @@ class HostingTest : public objects::ObjectStoreTest {
   aws::RawHandler handler;
 };
 
+/// The endpoint's folder is <data>/endpoints/<name>/<generation>/<variant>/model.
+TEST_F(HostingTest, KeysOfAModelPrefixStayInItsFolder) {
+  put_model("prefix/good", "1");
+  put_model("prefix/../../../../../escaped", "1");
+  call("CreateModel", {{"ModelName", "m"},
+                       {"PrimaryContainer",
+                        {{"Image", "echo:latest"},
+                         {"ModelDataSource",
+                          {{"S3DataSource",
+                            {{"S3Uri", "s3://bucket/prefix/"},
+                             {"S3DataType", "S3Prefix"},
+                             {"CompressionType", "None"}}}}}}}});
+  create_config("c", "m");
+  call("CreateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c"}});
+  const Json endpoint = wait_endpoint("e");
+  EXPECT_EQ(endpoint["EndpointStatus"], "Failed");
+  EXPECT_THAT(endpoint.value("FailureReason", ""), testing::HasSubstr("\"../../../../../escaped\" cannot be a file name"));
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path()))
+    EXPECT_NE(entry.path().filename(), "escaped");
+}
+
 TEST_F(HostingTest, MessagesAreTheServices) {
   create_model("M", "m1.tar.gz");
   create_config("c", "M");
