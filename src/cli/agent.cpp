@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// `clary agent`: one instance of a job. The server starts it; nobody else needs to.
-#include "platform/jobs/agent.h"
+// The agent: one instance of a job. A program of its own, since it needs neither the database nor the object store and
+// must start on machines that have only it. The server starts it; people have no use for it.
+//   usage: agent --job FOLDER      the instance's folder, which holds agent.json
+#include "platform/agent/agent.h"
 
-#include <cstdlib>
+#include <spdlog/sinks/stdout_color_sinks.h>
 
-#include "cli/commands.h"
+#include <cstdio>
+#include <cstring>
 
-namespace clary::cli {
+#include "base/log.h"
 
-void add_agent(CLI::App& app) {
-  auto* command = app.add_subcommand("agent", "Run one instance of a job (started by the server)");
-  auto folder = std::make_shared<std::filesystem::path>();
-  command->add_option("--job", *folder, "The instance's folder")->required();
-  command->callback([folder] { std::exit(jobs::run_agent(*folder)); });
+int main(int argc, char** argv) {
+  if (argc != 3 || std::strcmp(argv[1], "--job") != 0) {
+    std::fprintf(stderr, "usage: agent --job FOLDER    (started by `clary serve`)\n");
+    return 2;
+  }
+  spdlog::set_default_logger(spdlog::stderr_color_mt("agent"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+  return clary::agent::run_agent(argv[2]);
 }
-
-}  // namespace clary::cli

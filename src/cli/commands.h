@@ -9,7 +9,6 @@
 namespace clary::cli {
 
 void add_serve(CLI::App& app);
-void add_agent(CLI::App& app);
 void add_algorithms(CLI::App& app);
 void add_train(CLI::App& app);
 void add_predict(CLI::App& app);

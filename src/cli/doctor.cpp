@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "cli/commands.h"
-#include "platform/jobs/sandbox.h"
+#include "platform/sandbox/sandbox.h"
 #include "platform/server/installation.h"
 
 namespace clary::cli {
@@ -30,7 +30,7 @@ void line(bool good, const char* thing, const std::string& finding) {
 }
 
 void report_sandbox() {
-  const bool works = jobs::sandbox_available();
+  const bool works = sandbox::sandbox_available();
   const bool present = works || std::system("command -v bwrap >/dev/null 2>&1") == 0;
   line(works, "sandbox",
        works     ? "bubblewrap works: algorithms and user programs run isolated"
@@ -50,7 +50,7 @@ void report_cpu() {
   line(!features.empty(), "CPU",
        std::to_string(std::thread::hardware_concurrency()) + " threads, " +
            (features.empty() ? "no AVX2: slow kernels" : features));
-  const auto compute = jobs::compute_environment(1);
+  const auto compute = sandbox::compute_environment(1);
   const std::string core = compute.contains("OPENBLAS_CORETYPE") ? compute.at("OPENBLAS_CORETYPE") : "";
   line(!core.empty(), "BLAS core",
        core.empty() ? "unknown CPU: OpenBLAS chooses for itself"

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "base/error.h"
-#include "platform/jobs/sandbox.h"
+#include "platform/sandbox/sandbox.h"
 #include "platform/server/installation.h"
 
 namespace clary::cli {
@@ -33,7 +33,7 @@ pid_t start(const std::vector<std::string>& argv, const std::map<std::string, st
   std::vector<char*> words;
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
-  const auto compute = jobs::compute_environment(static_cast<int>(std::thread::hardware_concurrency()));
+  const auto compute = sandbox::compute_environment(static_cast<int>(std::thread::hardware_concurrency()));
   const pid_t child = ::fork();
   if (child < 0) throw_errno("fork");
   if (child == 0) {

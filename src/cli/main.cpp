@@ -26,7 +26,6 @@ int main(int argc, char** argv) {
   add_algorithms(app);
   add_train(app);
   add_predict(app);
-  add_agent(app);
   add_version(app);
   try {
     app.parse(argc, argv);

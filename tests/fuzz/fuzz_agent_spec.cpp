@@ -5,11 +5,11 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "platform/jobs/agent_spec.h"
+#include "platform/agent/spec.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
-    clary::jobs::parse_agent_spec(clary::parse_json({reinterpret_cast<const char*>(data), size}));
+    clary::agent::parse_agent_spec(clary::parse_json({reinterpret_cast<const char*>(data), size}));
   } catch (const clary::Error&) {
   }
   return 0;

@@ -17,7 +17,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "platform/jobs/agent.h"
+#include "platform/agent/agent.h"
 
 namespace clary::executors {
 
@@ -47,12 +47,12 @@ std::string describe_end(int status) {
 
 /// argv, environment and descriptors of an agent: standard output goes to agent.log, the lock stays open.
 pid_t spawn_agent(const fs::path& program, const fs::path& folder, int lock) {
-  std::vector<std::string> words{program.string(), "agent", "--job", folder.string()};
+  std::vector<std::string> words{program.string(), "--job", folder.string()};
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   constexpr int kLockFd = 3;
-  std::string lock_variable = std::string(jobs::kEnvAgentLock) + "=" + std::to_string(kLockFd);
+  std::string lock_variable = std::string(agent::kEnvAgentLock) + "=" + std::to_string(kLockFd);
   std::vector<char*> environment{lock_variable.data()};
   std::string path = "PATH=/usr/local/bin:/usr/bin:/bin";
   environment.push_back(path.data());
@@ -84,7 +84,7 @@ pid_t spawn_agent(const fs::path& program, const fs::path& folder, int lock) {
 
 }  // namespace
 
-LocalProcess::LocalProcess(fs::path program, jobs::Resources capacity)
+LocalProcess::LocalProcess(fs::path program, catalog::Resources capacity)
     : program_(std::move(program)),
       capacity_(capacity),
       inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),

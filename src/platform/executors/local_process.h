@@ -11,14 +11,14 @@
 #include <thread>
 
 #include "base/files.h"
-#include "platform/jobs/executor.h"
+#include "platform/training/executor.h"
 
 namespace clary::executors {
 
-class LocalProcess : public jobs::Executor {
+class LocalProcess : public training::Executor {
  public:
-  /// @param program  the `clary` binary; run as `<program> agent --job <folder>`
-  explicit LocalProcess(std::filesystem::path program, jobs::Resources capacity = jobs::machine_resources());
+  /// @param program  the agent; run as `<program> --job <folder>`
+  explicit LocalProcess(std::filesystem::path program, catalog::Resources capacity = catalog::machine_resources());
   ~LocalProcess() override;
 
   void set_listener(Changed changed) override;
@@ -27,7 +27,7 @@ class LocalProcess : public jobs::Executor {
   bool alive(const std::filesystem::path& folder) override;
   std::string end_of(const std::filesystem::path& folder) override;
   void forget(const std::filesystem::path& folder) override;
-  jobs::Resources capacity() const override { return capacity_; }
+  catalog::Resources capacity() const override { return capacity_; }
 
  private:
   struct Watched {
@@ -47,7 +47,7 @@ class LocalProcess : public jobs::Executor {
   void tell(const std::filesystem::path& folder);
 
   const std::filesystem::path program_;
-  const jobs::Resources capacity_;
+  const catalog::Resources capacity_;
   UniqueFd inotify_, wake_, epoll_;
 
   std::mutex listener_mutex_;  // held while the listener is called, so that set_listener() waits for that

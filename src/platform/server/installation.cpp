@@ -9,6 +9,8 @@ namespace fs = std::filesystem;
 
 fs::path binary_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
 
+fs::path agent_program() { return binary_folder().parent_path() / "libexec" / "clary" / "agent"; }
+
 fs::path algorithms_folder() {
   if (const char* folder = std::getenv("CLARY_ALGORITHMS"); folder != nullptr && *folder != '\0') return folder;
   return binary_folder().parent_path() / "libexec" / "clary" / "algorithms";

@@ -9,6 +9,9 @@ namespace clary::server {
 /// Folder of the running executable.
 std::filesystem::path binary_folder();
 
+/// <prefix>/libexec/clary/agent: runs one instance of a job.
+std::filesystem::path agent_program();
+
 /// <prefix>/libexec/clary/algorithms: one program and one `<name>.json` descriptor per algorithm. $CLARY_ALGORITHMS
 /// overrides.
 std::filesystem::path algorithms_folder();

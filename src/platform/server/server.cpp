@@ -15,13 +15,9 @@
 #include "platform/aws/edge.h"
 #include "platform/aws/proxy.h"
 #include "platform/executors/local_process.h"
-#include "platform/jobs/job_runner.h"
-#include "platform/jobs/log_store.h"
-#include "platform/jobs/metric_store.h"
-#include "platform/jobs/sandbox.h"
-#include "platform/jobs/tag_table.h"
-#include "platform/jobs/training_jobs.h"
 #include "platform/objects/object_store.h"
+#include "platform/resources/tag_table.h"
+#include "platform/sandbox/sandbox.h"
 #include "platform/server/installation.h"
 #include "platform/server/own_pages.h"
 #include "platform/services/cloudwatch/cloudwatch_service.h"
@@ -36,6 +32,10 @@
 #include "platform/serving/endpoints.h"
 #include "platform/serving/transform_jobs.h"
 #include "platform/store/database.h"
+#include "platform/telemetry/log_store.h"
+#include "platform/telemetry/metric_store.h"
+#include "platform/training/scheduler.h"
+#include "platform/training/training_jobs.h"
 
 namespace clary::server {
 
@@ -60,8 +60,8 @@ UniqueFd lock_folder(const fs::path& folder) {
   return lock;
 }
 
-jobs::AlgorithmCatalog load_catalog(const Config& config) {
-  jobs::AlgorithmCatalog catalog;
+catalog::AlgorithmCatalog load_catalog(const Config& config) {
+  catalog::AlgorithmCatalog catalog;
   catalog.add_builtins(algorithms_folder(), config.files);
   catalog.add_user_images(config.images);
   return catalog;
@@ -96,12 +96,12 @@ struct Server::Parts {
         metrics(data / "metrics"),
         catalog(load_catalog(given)),
         tags(database),
-        executor(binary_folder() / "clary"),
+        executor(agent_program()),
         training_jobs(database),
-        runner(data / "jobs", training_jobs, {objects, catalog, logs, metrics, given.run_unsandboxed}, executor),
+        scheduler(data / "jobs", training_jobs, {objects, catalog, logs, metrics, given.run_unsandboxed}, executor),
         endpoints({database, objects, logs, metrics, catalog, data, given.run_unsandboxed}),
         transforms(endpoints),
-        training_deps{training_jobs, runner, catalog, objects, metrics},
+        training_deps{training_jobs, scheduler, catalog, objects, metrics},
         hosting_deps(endpoints, transforms),
         http(http_options(), [this](http::Request& request) { return front(request); }),
         edge(credentials, edge_options(given), http.workers()) {
@@ -116,7 +116,7 @@ struct Server::Parts {
     edge.set_runtime(runtime::runtime_handler(endpoints));
     edge.add_open("/_clary/", own_pages({endpoints, http}));
     front = edge.handler();
-    runner.recover();
+    scheduler.recover();
     endpoints.recover();
     transforms.recover();
   }
@@ -135,13 +135,13 @@ struct Server::Parts {
   std::shared_ptr<http::CertificateAuthority> authority;
   store::Database database;
   objects::ObjectStore objects;
-  jobs::LogStore logs;
-  jobs::MetricStore metrics;
-  jobs::AlgorithmCatalog catalog;
-  jobs::TagTable tags;
+  telemetry::LogStore logs;
+  telemetry::MetricStore metrics;
+  catalog::AlgorithmCatalog catalog;
+  resources::TagTable tags;
   executors::LocalProcess executor;
-  jobs::TrainingJobs training_jobs;
-  jobs::JobRunner runner;
+  training::TrainingJobs training_jobs;
+  training::Scheduler scheduler;
   serving::Endpoints endpoints;
   serving::TransformJobs transforms;
   sagemaker::TrainingDeps training_deps;
@@ -181,7 +181,7 @@ Server::Server(const Config& config) : parts_(std::make_unique<Parts>(config)) {
   else if (parts.credentials.made_now())
     log::info("made access key {}; `clary env --data {}` prints it with its secret and how to use it", key.id,
               parts.data.string());
-  if (!jobs::sandbox_available())
+  if (!sandbox::sandbox_available())
     log::warn("no sandbox on this machine: built-in algorithms run unisolated, user programs {}; see `clary doctor`",
               config.run_unsandboxed ? "too (run_unsandboxed)" : "are refused");
 }

@@ -20,9 +20,9 @@ Totals totals_of(const VariantMetrics& m) {
           m.overhead_latency.sum()};
 }
 
-jobs::MetricPoint folded(std::string name, EpochMs time, std::uint64_t sum, std::uint64_t count, double low,
-                         double high) {
-  jobs::MetricPoint point;
+telemetry::MetricPoint folded(std::string name, EpochMs time, std::uint64_t sum, std::uint64_t count, double low,
+                              double high) {
+  telemetry::MetricPoint point;
   point.name = std::move(name);
   point.time = time;
   point.sum = static_cast<double>(sum);
@@ -32,7 +32,8 @@ jobs::MetricPoint folded(std::string name, EpochMs time, std::uint64_t sum, std:
   return point;
 }
 
-std::vector<jobs::MetricPoint> points_since(const Totals& before, const Totals& now, VariantMetrics& m, EpochMs time) {
+std::vector<telemetry::MetricPoint> points_since(const Totals& before, const Totals& now, VariantMetrics& m,
+                                                 EpochMs time) {
   const std::uint64_t n = now.invocations - before.invocations;
   const auto rate = [&](std::string name, std::uint64_t sum) {
     return folded(std::move(name), time, sum, n, sum < n ? 0 : 1, sum > 0 ? 1 : 0);

@@ -320,7 +320,7 @@ asio::awaitable<void> Endpoints::tear_down(std::string name) {
   if (stopping_) co_return;
   co_await http::offload(loop_.blocking(), [&] {
     fs::remove_all(deps_.data_folder / "endpoints" / name);
-    rows_.erase(name, [](store::Connection& db, const Row& row) { jobs::TagTable::remove_all(db, row.arn); });
+    rows_.erase(name, [](store::Connection& db, const Row& row) { resources::TagTable::remove_all(db, row.arn); });
   });
 }
 

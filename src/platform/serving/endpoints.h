@@ -11,24 +11,24 @@
 #include <set>
 #include <string>
 
-#include "platform/jobs/algorithm_catalog.h"
-#include "platform/jobs/log_store.h"
-#include "platform/jobs/metric_store.h"
-#include "platform/jobs/tag_table.h"
+#include "platform/catalog/algorithm_catalog.h"
 #include "platform/objects/object_store.h"
+#include "platform/resources/tag_table.h"
 #include "platform/serving/routing.h"
 #include "platform/serving/rows.h"
 #include "platform/serving/serving_loop.h"
 #include "platform/serving/variant_spec.h"
+#include "platform/telemetry/log_store.h"
+#include "platform/telemetry/metric_store.h"
 
 namespace clary::serving {
 
 struct ServingDeps {
   store::Database& database;
   objects::ObjectStore& objects;
-  const jobs::LogStore& logs;
-  const jobs::MetricStore& metrics;
-  const jobs::AlgorithmCatalog& catalog;
+  const telemetry::LogStore& logs;
+  const telemetry::MetricStore& metrics;
+  const catalog::AlgorithmCatalog& catalog;
   std::filesystem::path data_folder;  // on the same file system as the blobs
   bool allow_plain = false;           // run users' programs without a sandbox where none can be made
 };
@@ -86,7 +86,7 @@ class Endpoints {
 
   ServingDeps deps_;
   Rows rows_;
-  jobs::TagTable tags_;  // resources and their tags come and go in one transaction
+  resources::TagTable tags_;  // resources and their tags come and go in one transaction
   std::filesystem::path run_root_;
   std::atomic<std::shared_ptr<const RoutingTable>> table_;
   std::atomic<bool> stopping_ = false;

@@ -4,9 +4,9 @@
 #include "base/files.h"
 #include "contract/layout.h"
 #include "formats/archive.h"
-#include "platform/jobs/channel_plan.h"
 #include "platform/objects/object_store.h"
 #include "platform/objects/s3_uri.h"
+#include "platform/objects/source_plan.h"
 
 namespace clary::serving {
 namespace {
@@ -47,7 +47,8 @@ void unpack(const ContainerSpec& container, objects::ObjectStore& store, const f
 /// Objects below a prefix, hard-linked: the store's files never change.
 void link_prefix(const ContainerSpec& container, objects::ObjectStore& store, const fs::path& folder) {
   try {
-    for (const auto& object : jobs::plan_source({{"S3DataType", "S3Prefix"}, {"S3Uri", container.model_url}}, store)) {
+    for (const auto& object :
+         objects::plan_source({{"S3DataType", "S3Prefix"}, {"S3Uri", container.model_url}}, store)) {
       // Keys are foreign: one with ".." would make a file anywhere on this machine.
       const fs::path target = place_in(folder, object.relative);
       fs::create_hard_link(object.blob, target);

@@ -47,7 +47,7 @@ std::uint16_t free_port() {
 
 }  // namespace
 
-Replica::Replica(ServingLoop& loop, const jobs::LogStore& logs, ReplicaSpec spec)
+Replica::Replica(ServingLoop& loop, const telemetry::LogStore& logs, ReplicaSpec spec)
     : loop_(loop),
       log_(logs.writer(spec.log_group, spec.log_stream)),
       spec_(std::move(spec)),
@@ -125,17 +125,17 @@ asio::awaitable<void> Replica::live() {
   stopped_.cancel();
 }
 
-jobs::ChildProcess Replica::launch() {
+sandbox::ChildProcess Replica::launch() {
   fs::create_directories(spec_.run_folder);
   const fs::path socket = spec_.run_folder / kSocketName;
   fs::remove(socket);
-  jobs::SandboxSpec sandbox;
+  sandbox::SandboxSpec sandbox;
   sandbox.argv = spec_.algorithm->argv;
   sandbox.argv.emplace_back(contract::kServe);
   for (const fs::path& path : spec_.algorithm->read_only) sandbox.binds.push_back({path, path, false});
   sandbox.binds.push_back({spec_.model_folder, fs::path(contract::kRoot) / "model", false});
   sandbox.binds.push_back({spec_.run_folder, kRunInside, true});
-  sandbox.environment = jobs::compute_environment(spec_.threads);
+  sandbox.environment = sandbox::compute_environment(spec_.threads);
   sandbox.environment.insert(
       {{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"}, {"PYTHONUNBUFFERED", "1"}});
   for (const auto& [name, value] : spec_.environment) sandbox.environment[name] = value;
@@ -149,10 +149,10 @@ jobs::ChildProcess Replica::launch() {
   }
   std::map<std::string, std::string> plain{{contract::kEnvBindSocket, socket.string()},
                                            {contract::kEnvRoot, spec_.model_folder.parent_path().string()}};
-  if (!jobs::sandbox_available())
+  if (!sandbox::sandbox_available())
     for (const auto& [name, value] : plain) sandbox.environment.erase(name);
   starts_.fetch_add(1);
-  return jobs::start_program(sandbox, spec_.algorithm->builtin || spec_.allow_plain, plain);
+  return sandbox::start_program(sandbox, spec_.algorithm->builtin || spec_.allow_plain, plain);
 }
 
 asio::awaitable<void> Replica::run_once() {
@@ -229,7 +229,7 @@ asio::awaitable<bool> Replica::ping(std::chrono::milliseconds timeout) {
 asio::awaitable<void> Replica::end_process() {
   if (exited_) co_return;
   if (stopping_ && was_ready_) {
-    jobs::signal_program(child_, SIGTERM);
+    sandbox::signal_program(child_, SIGTERM);
     const auto limit = std::chrono::steady_clock::now() + spec_.stop_grace;
     http::error_code ignored;
     while (!exited_ && std::chrono::steady_clock::now() < limit) {
@@ -237,7 +237,7 @@ asio::awaitable<void> Replica::end_process() {
       co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
   }
-  if (!exited_) jobs::signal_program(child_, SIGKILL);
+  if (!exited_) sandbox::signal_program(child_, SIGKILL);
   http::error_code ignored;
   while (!exited_ || output_open_) {
     timer_.expires_after(20ms);
@@ -253,7 +253,7 @@ asio::awaitable<void> Replica::watch_exit() {
                                  asio::redirect_error(asio::use_awaitable, ignored));
   int status = 0;
   ::waitpid(child_.pid, &status, 0);
-  if (!stopping_) log_line("the serving process ended with exit code " + std::to_string(jobs::exit_code(status)));
+  if (!stopping_) log_line("the serving process ended with exit code " + std::to_string(sandbox::exit_code(status)));
   ready_ = false;
   exited_ = true;
   timer_.cancel();
@@ -269,13 +269,13 @@ asio::awaitable<void> Replica::copy_output(UniqueFd output) {
         co_await descriptor.async_read_some(asio::buffer(pending), asio::redirect_error(asio::use_awaitable, error));
     if (error) break;
     text.append(pending, 0, n);
-    std::vector<jobs::LogEvent> events;
+    std::vector<telemetry::LogEvent> events;
     const EpochMs now = now_ms();
     std::size_t begin = 0;
     for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
       events.push_back({now, text.substr(begin, end - begin)});
     text.erase(0, begin);
-    if (text.size() > jobs::LogWriter::kMaxEventBytes) events.push_back({now, std::exchange(text, {})});
+    if (text.size() > telemetry::LogWriter::kMaxEventBytes) events.push_back({now, std::exchange(text, {})});
     for (const auto& event : events) remember(event.message);
     try {
       if (!events.empty()) log_.append(events);

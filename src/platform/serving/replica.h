@@ -14,10 +14,10 @@
 #include <string>
 
 #include "http/client.h"
-#include "platform/jobs/algorithm_catalog.h"
-#include "platform/jobs/log_store.h"
-#include "platform/jobs/sandbox.h"
+#include "platform/catalog/algorithm_catalog.h"
+#include "platform/sandbox/sandbox.h"
 #include "platform/serving/serving_loop.h"
+#include "platform/telemetry/log_store.h"
 
 namespace clary::serving {
 
@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 
 /// What to run; the same for all replicas of a set but for the log stream and the run folder.
 struct ReplicaSpec {
-  jobs::AlgorithmCatalog::Entry algorithm;
+  catalog::AlgorithmCatalog::Entry algorithm;
   std::filesystem::path model_folder;              // shown read-only as /opt/ml/model
   std::filesystem::path run_folder;                // holds the socket; its path is short
   std::map<std::string, std::string> environment;  // of the container
@@ -38,7 +38,7 @@ struct ReplicaSpec {
 
 class Replica : public std::enable_shared_from_this<Replica> {
  public:
-  Replica(ServingLoop& loop, const jobs::LogStore& logs, ReplicaSpec spec);
+  Replica(ServingLoop& loop, const telemetry::LogStore& logs, ReplicaSpec spec);
   ~Replica();
 
   /// On the serving loop. `changed` is called there when the replica becomes ready, or cannot start.
@@ -69,18 +69,18 @@ class Replica : public std::enable_shared_from_this<Replica> {
   asio::awaitable<void> watch_exit();
   asio::awaitable<void> copy_output(UniqueFd output);
   asio::awaitable<void> sleep(std::chrono::milliseconds time);
-  jobs::ChildProcess launch();
+  sandbox::ChildProcess launch();
   void log_line(std::string_view text);
   void remember(std::string_view line);
   void give_up();
 
   ServingLoop& loop_;
-  jobs::LogWriter log_;
+  telemetry::LogWriter log_;
   const ReplicaSpec spec_;
   std::function<void()> changed_;
   asio::steady_timer timer_;    // every wait of live(); cancelled to wake it
   asio::steady_timer stopped_;  // expires when live() has ended
-  jobs::ChildProcess child_;
+  sandbox::ChildProcess child_;
   std::uint16_t port_ = 0;
   std::string last_line_;
   bool exited_ = true, output_open_ = false, stopping_ = false, running_ = false, was_ready_ = false;

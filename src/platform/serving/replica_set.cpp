@@ -15,7 +15,7 @@ int sensible_count(int instances) {
   return std::clamp(instances, 1, std::max(2, cpus));
 }
 
-ReplicaSet::ReplicaSet(ServingLoop& loop, const jobs::LogStore& logs, ReplicaSetSpec spec)
+ReplicaSet::ReplicaSet(ServingLoop& loop, const telemetry::LogStore& logs, ReplicaSetSpec spec)
     : loop_(loop),
       logs_(logs),
       spec_(std::move(spec)),

@@ -30,7 +30,7 @@ int sensible_count(int instances);
 
 class ReplicaSet : public std::enable_shared_from_this<ReplicaSet> {
  public:
-  ReplicaSet(ServingLoop& loop, const jobs::LogStore& logs, ReplicaSetSpec spec);
+  ReplicaSet(ServingLoop& loop, const telemetry::LogStore& logs, ReplicaSetSpec spec);
 
   /// Starts the processes and returns at once.
   void start_in_background();
@@ -60,7 +60,7 @@ class ReplicaSet : public std::enable_shared_from_this<ReplicaSet> {
   void start_all(const Replicas& replicas);
 
   ServingLoop& loop_;
-  const jobs::LogStore& logs_;
+  const telemetry::LogStore& logs_;
   const ReplicaSetSpec spec_;
   asio::steady_timer changed_;
   std::atomic<std::shared_ptr<const Replicas>> replicas_;

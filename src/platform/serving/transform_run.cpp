@@ -30,11 +30,11 @@ std::string summary(const std::string& text) {
 /// What one instance works with.
 struct TransformRun::Instance {
   std::string stream;
-  std::vector<jobs::PlannedObject> objects;
+  std::vector<objects::PlannedObject> objects;
   std::shared_ptr<ReplicaSet> set;
   BatchRules rules;
   int max_concurrent = 1;
-  std::optional<jobs::LogWriter> data_log;
+  std::optional<telemetry::LogWriter> data_log;
 };
 
 TransformRun::TransformRun(Endpoints& endpoints, std::string job, TransformSpec spec, ContainerSpec container)
@@ -64,9 +64,9 @@ std::string TransformRun::run() {
     const auto output = objects::parse_s3_uri(spec_.output_path);
     if (!output || !deps.objects.bucket(output->bucket))
       throw DeployError("ClientError: S3OutputPath " + spec_.output_path + ": the bucket does not exist");
-    std::vector<jobs::PlannedObject> objects;
+    std::vector<objects::PlannedObject> objects;
     try {
-      objects = jobs::plan_source(spec_.source, deps.objects);
+      objects = objects::plan_source(spec_.source, deps.objects);
     } catch (const Error& e) {
       throw DeployError(std::string("ClientError: Data download failed: ") + e.what());
     }
@@ -85,7 +85,7 @@ std::string TransformRun::run() {
   return reason;
 }
 
-std::string TransformRun::run_instances(const std::vector<jobs::PlannedObject>& objects) {
+std::string TransformRun::run_instances(const std::vector<objects::PlannedObject>& objects) {
   const int count = std::min(sensible_count(spec_.instance_count), std::max(1, static_cast<int>(objects.size())));
   const std::string epoch = std::to_string(now_ms() / 1000);
   const int cpus = static_cast<int>(std::thread::hardware_concurrency());
@@ -94,7 +94,7 @@ std::string TransformRun::run_instances(const std::vector<jobs::PlannedObject>& 
     Instance& instance = instances[static_cast<std::size_t>(i)];
     const std::string id = new_instance_id() + "-" + epoch;
     instance.stream = job_ + "/" + id;
-    instance.objects = jobs::share_of_host(objects, true, i, count);
+    instance.objects = objects::share_of_host(objects, true, i, count);
     ReplicaSetSpec spec;
     spec.run_root = endpoints_.run_root();
     spec.instance_id = id;
@@ -126,7 +126,7 @@ void TransformRun::run_instance(Instance& instance) {
   try {
     if (stopped_) return;
     prepare(instance);
-    for (const jobs::PlannedObject& object : instance.objects) {
+    for (const objects::PlannedObject& object : instance.objects) {
       if (stopped_) break;
       const Fault fault = transform(instance, object);
       if (stopped_) break;
@@ -170,7 +170,7 @@ void TransformRun::prepare(Instance& instance) {
           std::to_string(settled.max_payload_mb) + ", BatchStrategy=" + std::string(name_of(settled.strategy)));
 }
 
-void TransformRun::log(Instance& instance, const jobs::PlannedObject* object, const std::string& text) {
+void TransformRun::log(Instance& instance, const objects::PlannedObject* object, const std::string& text) {
   const EpochMs now = now_ms();
   std::string time = iso8601_ms(now);
   if (time.ends_with('Z')) time.pop_back();
@@ -183,7 +183,7 @@ void TransformRun::log(Instance& instance, const jobs::PlannedObject* object, co
   }
 }
 
-TransformRun::Fault TransformRun::transform(Instance& instance, const jobs::PlannedObject& object) {
+TransformRun::Fault TransformRun::transform(Instance& instance, const objects::PlannedObject& object) {
   auto open = endpoints_.deps().objects.open(object.bucket, object.key);
   if (!open) {
     log(instance, &object, "ClientError: the object is no longer there");
@@ -195,7 +195,7 @@ TransformRun::Fault TransformRun::transform(Instance& instance, const jobs::Plan
   return fault;
 }
 
-TransformRun::Fault TransformRun::transform_open(Instance& instance, const jobs::PlannedObject& object,
+TransformRun::Fault TransformRun::transform_open(Instance& instance, const objects::PlannedObject& object,
                                                  objects::Upload& upload, const std::string& path) {
   struct Sent {
     Payload payload;
@@ -230,8 +230,8 @@ TransformRun::Fault TransformRun::transform_open(Instance& instance, const jobs:
   return fault;
 }
 
-TransformRun::Fault TransformRun::accept(Instance& instance, const jobs::PlannedObject& object, const Payload& payload,
-                                         Answer answer, objects::Upload& upload) {
+TransformRun::Fault TransformRun::accept(Instance& instance, const objects::PlannedObject& object,
+                                         const Payload& payload, Answer answer, objects::Upload& upload) {
   const std::string where = payload.records == 1 ? "record " + std::to_string(payload.first_record)
                                                  : "records " + std::to_string(payload.first_record) + " to " +
                                                        std::to_string(payload.first_record + payload.records - 1);
@@ -258,7 +258,7 @@ TransformRun::Fault TransformRun::accept(Instance& instance, const jobs::Planned
   return Fault::kNone;
 }
 
-void TransformRun::store(const jobs::PlannedObject& object, objects::Upload upload) {
+void TransformRun::store(const objects::PlannedObject& object, objects::Upload upload) {
   const auto target = objects::parse_s3_uri(output_uri(spec_.output_path, object.relative));
   objects::PutOptions options;
   if (spec_.accept) options.content_type = *spec_.accept;

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "platform/jobs/channel_plan.h"
+#include "platform/objects/source_plan.h"
 #include "platform/serving/endpoints.h"
 #include "platform/serving/transform_spec.h"
 
@@ -35,22 +35,22 @@ class TransformRun {
   struct Instance;
   enum class Fault { kNone, kClient, kAlgorithm };
 
-  std::string run_instances(const std::vector<jobs::PlannedObject>& objects);
+  std::string run_instances(const std::vector<objects::PlannedObject>& objects);
   void run_instance(Instance& instance);
   void prepare(Instance& instance);
-  Fault transform(Instance& instance, const jobs::PlannedObject& object);
-  Fault transform_open(Instance& instance, const jobs::PlannedObject& object, objects::Upload& upload,
+  Fault transform(Instance& instance, const objects::PlannedObject& object);
+  Fault transform_open(Instance& instance, const objects::PlannedObject& object, objects::Upload& upload,
                        const std::string& path);
-  Fault accept(Instance& instance, const jobs::PlannedObject& object, const Payload& payload, Answer answer,
+  Fault accept(Instance& instance, const objects::PlannedObject& object, const Payload& payload, Answer answer,
                objects::Upload& upload);
-  void store(const jobs::PlannedObject& object, objects::Upload upload);
+  void store(const objects::PlannedObject& object, objects::Upload upload);
   void remove_outputs();
 
   asio::awaitable<Answer> get(std::shared_ptr<ReplicaSet> set, std::string target);
   asio::awaitable<Answer> invoke(std::shared_ptr<ReplicaSet> set, std::string body);
   asio::awaitable<Answer> send(std::shared_ptr<ReplicaSet> set, const http::ClientRequest& request,
                                std::chrono::milliseconds timeout);
-  void log(Instance& instance, const jobs::PlannedObject* object, const std::string& text);
+  void log(Instance& instance, const objects::PlannedObject* object, const std::string& text);
   void fail(std::string reason);
 
   Endpoints& endpoints_;

@@ -13,9 +13,9 @@ namespace clary::services {
 
 namespace {
 
-using jobs::Dimensions;
-using jobs::MetricPoint;
-using jobs::MetricStore;
+using telemetry::Dimensions;
+using telemetry::MetricPoint;
+using telemetry::MetricStore;
 
 constexpr std::size_t kMaxDatapoints = 1440;  // AWS limit of GetMetricStatistics
 constexpr std::size_t kMaxListed = 500;       // AWS: ListMetrics answers 500 at a time
@@ -134,7 +134,7 @@ Json list_metrics(const Json& input, const MetricStore& metrics) {
   const auto after = from_base64(token);
   if (!after) throw invalid("The NextToken is not valid.");
   std::map<std::string, Json> found;  // in a stable order, which the token counts on
-  for (const jobs::MetricSeries& series : metrics.series(input.value("Namespace", ""))) {
+  for (const telemetry::MetricSeries& series : metrics.series(input.value("Namespace", ""))) {
     if ((!name.empty() && series.name != name) ||
         !has_dimensions(series.dimensions, input.value("Dimensions", Json::array())))
       continue;

@@ -16,9 +16,9 @@ namespace {
 using aws::Caller;
 using aws::Code;
 using aws::ServiceError;
-using jobs::LogEvent;
-using jobs::LogStore;
-using jobs::LogStream;
+using telemetry::LogEvent;
+using telemetry::LogStore;
+using telemetry::LogStream;
 
 ServiceError bad_parameter(const std::string& message) { return {Code::kInvalidParameterException, message}; }
 
@@ -54,7 +54,7 @@ Json describe_groups(const Json& input, const Caller& caller, const LogStore& lo
   const std::string after = decode_token(input);
   const std::size_t limit = input.value("limit", 50U);
   Json answer{{"logGroups", Json::array()}};
-  for (const jobs::LogGroup& group : logs.groups(input.value("logGroupNamePrefix", ""))) {
+  for (const telemetry::LogGroup& group : logs.groups(input.value("logGroupNamePrefix", ""))) {
     if (!after.empty() && group.name <= after) continue;
     if (answer["logGroups"].size() == limit) {
       answer["nextToken"] = encode_token(answer["logGroups"].back()["logGroupName"]);
@@ -142,7 +142,7 @@ Json get_events(const Json& input, const LogStore& logs) {
   query.start = time_of(input, "startTime");
   query.end = time_of(input, "endTime");
   query.max_events = input.value("limit", 10'000U);
-  jobs::LogPage page;
+  telemetry::LogPage page;
   try {
     page = logs.read(group, stream, query);
   } catch (const Error& error) {
@@ -193,7 +193,7 @@ class StreamCursor {
   const LogStore& logs_;
   std::string group_, stream_;
   LogStore::ReadQuery query_;
-  jobs::LogPage page_;
+  telemetry::LogPage page_;
   std::size_t at_ = 0;
 };
 

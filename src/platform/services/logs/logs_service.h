@@ -3,11 +3,11 @@
 #pragma once
 
 #include "platform/aws/services.h"
-#include "platform/jobs/log_store.h"
+#include "platform/telemetry/log_store.h"
 
 namespace clary::services {
 
 /// `logs` must outlive the service.
-aws::JsonService logs_service(const jobs::LogStore& logs);
+aws::JsonService logs_service(const telemetry::LogStore& logs);
 
 }  // namespace clary::services

@@ -24,7 +24,7 @@ class LogsTest : public testing::Test {
     return "";
   }
   TemporaryFolder folder;
-  jobs::LogStore logs{folder.path()};
+  telemetry::LogStore logs{folder.path()};
   aws::JsonService service = logs_service(logs);
 };
 

@@ -34,7 +34,7 @@ struct Answer {
 class HostingTest : public objects::ObjectStoreTest {
  protected:
   void SetUp() override {
-    if (!jobs::sandbox_available()) GTEST_SKIP() << "no user namespaces here";
+    if (!sandbox::sandbox_available()) GTEST_SKIP() << "no user namespaces here";
     const std::filesystem::path program = tests::source_folder() / "tests/programs/echo_server.py";
     catalog.add_user_image("echo", {"/usr/bin/python3", program.string()}, {program});
     put_model("m1.tar.gz", "one");
@@ -166,9 +166,9 @@ class HostingTest : public objects::ObjectStoreTest {
     return text;
   }
 
-  jobs::LogStore logs{folder_.path() / "logs"};
-  jobs::MetricStore metrics{folder_.path() / "metrics"};
-  jobs::AlgorithmCatalog catalog;
+  telemetry::LogStore logs{folder_.path() / "logs"};
+  telemetry::MetricStore metrics{folder_.path() / "metrics"};
+  catalog::AlgorithmCatalog catalog;
   std::unique_ptr<serving::Endpoints> endpoints;
   std::unique_ptr<serving::TransformJobs> transforms;
   std::unique_ptr<sagemaker::HostingDeps> hosting;
@@ -180,20 +180,20 @@ class HostingTest : public objects::ObjectStoreTest {
 TEST_F(HostingTest, KeysOfAModelPrefixStayInItsFolder) {
   put_model("prefix/good", "1");
   put_model("prefix/../../../../../escaped", "1");
-  call("CreateModel", {{"ModelName", "m"},
-                       {"PrimaryContainer",
-                        {{"Image", "echo:latest"},
-                         {"ModelDataSource",
-                          {{"S3DataSource",
-                            {{"S3Uri", "s3://bucket/prefix/"},
-                             {"S3DataType", "S3Prefix"},
-                             {"CompressionType", "None"}}}}}}}});
+  call("CreateModel",
+       {{"ModelName", "m"},
+        {"PrimaryContainer",
+         {{"Image", "echo:latest"},
+          {"ModelDataSource",
+           {{"S3DataSource",
+             {{"S3Uri", "s3://bucket/prefix/"}, {"S3DataType", "S3Prefix"}, {"CompressionType", "None"}}}}}}}});
   create_config("c", "m");
   call("CreateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c"}});
   const Json endpoint = wait_endpoint("e");
   EXPECT_EQ(endpoint["EndpointStatus"], "Failed");
-  EXPECT_THAT(endpoint.value("FailureReason", ""), testing::HasSubstr("\"../../../../../escaped\" cannot be a file name"));
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path()))
+  EXPECT_THAT(endpoint.value("FailureReason", ""),
+              testing::HasSubstr("\"../../../../../escaped\" cannot be a file name"));
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path()))
     EXPECT_NE(entry.path().filename(), "escaped");
 }
 

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "platform/aws/service_error.h"
-#include "platform/jobs/tag_table.h"
+#include "platform/resources/tag_table.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
 #include "platform/serving/endpoints.h"
@@ -59,11 +59,11 @@ Json create_endpoint_config(const Json& input, const Caller& caller, HostingDeps
                     "\" was non-unique within the request.");
     check_variant(variant, caller, deps);
   }
-  const auto tags = jobs::parse_tags(input.value("Tags", Json::array()));
+  const auto tags = resources::parse_tags(input.value("Tags", Json::array()));
   const std::string name = input["EndpointConfigName"], arn = resource_arn(caller, "endpoint-config", name);
   const EpochMs now = now_ms();
   if (!deps.configs.insert({name, arn, now, now, "", std::move(body)},
-                           [&](store::Connection& db) { jobs::TagTable::add(db, arn, tags); }))
+                           [&](store::Connection& db) { resources::TagTable::add(db, arn, tags); }))
     throw invalid("Cannot create already existing endpoint configuration \"" + arn + "\".");
   return {{"EndpointConfigArn", arn}};
 }
@@ -91,7 +91,7 @@ Json list_endpoint_configs(const Json& input, HostingDeps& deps) {
 Json delete_endpoint_config(const Json& input, const Caller& caller, HostingDeps& deps) {
   const std::string name = input["EndpointConfigName"];
   if (!deps.configs.erase(
-          name, [](store::Connection& db, const serving::Row& row) { jobs::TagTable::remove_all(db, row.arn); }))
+          name, [](store::Connection& db, const serving::Row& row) { resources::TagTable::remove_all(db, row.arn); }))
     throw could_not_find("endpoint configuration", resource_arn(caller, "endpoint-config", name));
   return nullptr;
 }

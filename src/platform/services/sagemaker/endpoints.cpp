@@ -8,7 +8,7 @@
 #include <set>
 
 #include "platform/aws/service_error.h"
-#include "platform/jobs/tag_table.h"
+#include "platform/resources/tag_table.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
 #include "platform/serving/endpoint_state.h"
@@ -47,13 +47,13 @@ Json create_endpoint(const Json& input, const Caller& caller, HostingDeps& deps)
   const std::string name = input["EndpointName"], config = input["EndpointConfigName"];
   const std::string arn = endpoint_arn(caller, name);
   const auto variants = variants_of(config, caller, deps);
-  const auto tags = jobs::parse_tags(input.value("Tags", Json::array()));
+  const auto tags = resources::parse_tags(input.value("Tags", Json::array()));
   Json body{{"EndpointConfigName", config},
             {"Pending", {{"EndpointConfigName", config}, {"Generation", 1}, {"Variants", serving::to_json(variants)}}}};
   if (input.contains("DeploymentConfig")) body["LastDeploymentConfig"] = input["DeploymentConfig"];
   const EpochMs now = now_ms();
   if (!deps.endpoints.rows().insert({name, arn, now, now, std::string(status::kCreating), std::move(body)},
-                                    [&](store::Connection& db) { jobs::TagTable::add(db, arn, tags); }))
+                                    [&](store::Connection& db) { resources::TagTable::add(db, arn, tags); }))
     throw invalid("Cannot create already existing endpoint \"" + arn + "\".");
   deps.endpoints.settle(name);
   return {{"EndpointArn", arn}};

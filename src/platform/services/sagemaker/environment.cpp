@@ -5,14 +5,14 @@
 #include <string>
 
 #include "platform/aws/service_error.h"
-#include "platform/jobs/sandbox.h"
+#include "platform/sandbox/sandbox.h"
 
 namespace clary::sagemaker {
 
 void check_environment(const Json& owner) {
   const auto found = owner.find("Environment");
   if (found == owner.end()) return;
-  if (const auto problem = jobs::environment_problem(found->get<std::map<std::string, std::string>>()))
+  if (const auto problem = sandbox::environment_problem(found->get<std::map<std::string, std::string>>()))
     throw aws::ServiceError(aws::Code::kValidationException, "Environment: " + *problem + ".");
 }
 

@@ -2,7 +2,7 @@
 // CreateModel, DescribeModel, ListModels, DeleteModel (control-plane.md section 6). A row's body is the request without
 // its tags.
 #include "platform/aws/service_error.h"
-#include "platform/jobs/tag_table.h"
+#include "platform/resources/tag_table.h"
 #include "platform/services/sagemaker/environment.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
@@ -61,12 +61,12 @@ Json create_model(const Json& input, const Caller& caller, HostingDeps& deps) {
   body.erase("Containers");
   body.erase("Tags");
   body["FromContainers"] = !input.contains("PrimaryContainer");
-  const auto tags = jobs::parse_tags(input.value("Tags", Json::array()));
+  const auto tags = resources::parse_tags(input.value("Tags", Json::array()));
   const std::string name = input["ModelName"], arn = resource_arn(caller, "model", name);
   check_model_data(serving::container_spec(body["PrimaryContainer"]), deps, input.value("ExecutionRoleArn", ""));
   const EpochMs now = now_ms();
   if (!deps.models.insert({name, arn, now, now, "", std::move(body)},
-                          [&](store::Connection& db) { jobs::TagTable::add(db, arn, tags); }))
+                          [&](store::Connection& db) { resources::TagTable::add(db, arn, tags); }))
     throw invalid("Cannot create already existing model \"" + arn + "\".");
   return {{"ModelArn", arn}};
 }
@@ -99,7 +99,7 @@ Json list_models(const Json& input, HostingDeps& deps) {
 Json delete_model(const Json& input, const Caller& caller, HostingDeps& deps) {
   const std::string name = input["ModelName"];
   if (!deps.models.erase(
-          name, [](store::Connection& db, const serving::Row& row) { jobs::TagTable::remove_all(db, row.arn); }))
+          name, [](store::Connection& db, const serving::Row& row) { resources::TagTable::remove_all(db, row.arn); }))
     throw could_not_find("model", resource_arn(caller, "model", name));
   return nullptr;
 }

@@ -46,16 +46,16 @@ std::string existing_arn(const Json& input, store::Database& database) {
 
 }  // namespace
 
-Operations tag_operations(jobs::TagTable& tags, store::Database& database) {
+Operations tag_operations(resources::TagTable& tags, store::Database& database) {
   return {
       {"AddTags",
        [&](const Json& in, const aws::Caller&) {
          const std::string arn = existing_arn(in, database);
-         return Json{{"Tags", jobs::to_json(tags.add(arn, jobs::parse_tags(in.at("Tags"))))}};
+         return Json{{"Tags", resources::to_json(tags.add(arn, resources::parse_tags(in.at("Tags"))))}};
        }},
       {"ListTags",
        [&](const Json& in, const aws::Caller&) {
-         return Json{{"Tags", jobs::to_json(tags.list(existing_arn(in, database)))}};
+         return Json{{"Tags", resources::to_json(tags.list(existing_arn(in, database)))}};
        }},
       {"DeleteTags",
        [&](const Json& in, const aws::Caller&) {

@@ -4,34 +4,34 @@
 
 #include <string>
 
-#include "platform/jobs/algorithm_catalog.h"
-#include "platform/jobs/job_runner.h"
-#include "platform/jobs/tag_table.h"
-#include "platform/jobs/training_jobs.h"
+#include "platform/catalog/algorithm_catalog.h"
 #include "platform/objects/object_store.h"
+#include "platform/resources/tag_table.h"
 #include "platform/services/sagemaker/service.h"
+#include "platform/training/scheduler.h"
+#include "platform/training/training_jobs.h"
 
 namespace clary::sagemaker {
 
 struct TrainingDeps {
-  jobs::TrainingJobs& jobs;
-  jobs::JobRunner& runner;
-  const jobs::AlgorithmCatalog& catalog;
+  training::TrainingJobs& jobs;
+  training::Scheduler& scheduler;
+  const catalog::AlgorithmCatalog& catalog;
   objects::ObjectStore& objects;
-  const jobs::MetricStore& metrics;
+  const telemetry::MetricStore& metrics;
 };
 
 /// `deps` must outlive the operations.
 Operations training_job_operations(TrainingDeps& deps);
 
 /// AddTags, ListTags, DeleteTags; the ARNs of what this database holds are known.
-Operations tag_operations(jobs::TagTable& tags, store::Database& database);
+Operations tag_operations(resources::TagTable& tags, store::Database& database);
 
 /// Checks of CreateTrainingJob beyond the service model, in AWS's words, and the request with its defaults filled in.
 /// @throws Error / ServiceError
 Json checked_training_request(const Json& input, const std::string& region, const TrainingDeps& deps);
 
 /// DescribeTrainingJob's answer.
-Json describe(const jobs::TrainingJob& job, const TrainingDeps& deps);
+Json describe(const training::TrainingJob& job, const TrainingDeps& deps);
 
 }  // namespace clary::sagemaker

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "platform/agent/metric_extractor.h"
 #include "platform/aws/service_error.h"
-#include "platform/jobs/metric_extractor.h"
 #include "platform/objects/s3_uri.h"
 #include "platform/services/sagemaker/environment.h"
 #include "platform/services/sagemaker/training.h"
@@ -36,7 +36,7 @@ void check_algorithm(const Json& algorithm, const Json& input, const TrainingDep
     const std::string metric_name = metric.at("Name"), regex = metric.at("Regex");
     if (!names.insert(metric_name).second)
       throw invalid("The metric name \"" + metric_name + "\" is given twice in MetricDefinitions.");
-    if (const auto problem = jobs::regex_problem(regex))
+    if (const auto problem = agent::regex_problem(regex))
       throw invalid("The regular expression \"" + regex + "\" of metric \"" + metric_name +
                     "\" cannot be used: " + *problem + ".");
   }
@@ -163,7 +163,8 @@ void check_checkpoints(const Json& request, const TrainingDeps& deps) {
   if (!at || !deps.objects.bucket(at->bucket))
     throw invalid("The bucket of CheckpointConfig.S3Uri \"" + uri + "\" does not exist.");
   const std::filesystem::path local(path);
-  if (path.find('\0') != std::string::npos || !local.is_absolute() || local.lexically_normal() != local || local == "/" || path.ends_with('/'))
+  if (path.find('\0') != std::string::npos || !local.is_absolute() || local.lexically_normal() != local ||
+      local == "/" || path.ends_with('/'))
     throw invalid("CheckpointConfig.LocalPath \"" + path +
                   "\" must be an absolute path without \"..\" or a final slash.");
 }

@@ -2,15 +2,15 @@
 // DescribeTrainingJob's answer: the request with its defaults, and what became of it (control-plane.md section 5.3).
 #include <algorithm>
 
-#include "platform/jobs/job_launch.h"
-#include "platform/jobs/job_results.h"
 #include "platform/services/sagemaker/training.h"
+#include "platform/training/launch.h"
+#include "platform/training/results.h"
 
 namespace clary::sagemaker {
 
 namespace {
 
-using jobs::TrainingJob;
+using training::TrainingJob;
 
 // Echoed as they were sent.
 constexpr const char* kEchoed[] = {"HyperParameters",   "AlgorithmSpecification",  "RoleArn",
@@ -26,7 +26,7 @@ constexpr const char* kFlags[] = {"EnableNetworkIsolation", "EnableInterContaine
 
 Json transitions(const TrainingJob& job) {
   Json list = Json::array();
-  for (const jobs::Transition& t : job.transitions) {
+  for (const training::Transition& t : job.transitions) {
     Json item{{"Status", t.status}, {"StartTime", epoch_seconds(t.start)}, {"StatusMessage", t.message}};
     if (t.end != 0) item["EndTime"] = epoch_seconds(t.end);
     list.push_back(std::move(item));
@@ -39,7 +39,7 @@ Json transitions(const TrainingJob& job) {
 Json algorithm_specification(const TrainingJob& job, const Json& descriptor) {
   Json algorithm = job.request.at("AlgorithmSpecification");
   Json metrics = Json::array();
-  for (const jobs::MetricDefinition& metric : jobs::metric_definitions(descriptor, algorithm))
+  for (const agent::MetricDefinition& metric : training::metric_definitions(descriptor, algorithm))
     metrics.push_back({{"Name", metric.name}, {"Regex", metric.regex}});
   if (!metrics.empty()) algorithm["MetricDefinitions"] = std::move(metrics);
   algorithm.emplace("EnableSageMakerMetricsTimeSeries", false);
@@ -48,8 +48,8 @@ Json algorithm_specification(const TrainingJob& job, const Json& descriptor) {
 
 Json live_metrics(const TrainingJob& job, const Json& descriptor, const TrainingDeps& deps) {
   if (is_terminal(job.state)) return job.final_metrics;
-  return jobs::final_metrics(deps.metrics.read(jobs::kTrainingNamespace, {{"TrainingJobName", job.name}}),
-                             jobs::metric_definitions(descriptor, job.request.at("AlgorithmSpecification")));
+  return training::final_metrics(deps.metrics.read(training::kTrainingNamespace, {{"TrainingJobName", job.name}}),
+                                 training::metric_definitions(descriptor, job.request.at("AlgorithmSpecification")));
 }
 
 void add_times(const TrainingJob& job, Json& answer) {
@@ -72,10 +72,10 @@ Json describe(const TrainingJob& job, const TrainingDeps& deps) {
   const Json descriptor = entry ? entry->descriptor : Json::object();
   Json answer{{"TrainingJobName", job.name},
               {"TrainingJobArn", job.arn},
-              {"TrainingJobStatus", jobs::row_of(job.state).status},
-              {"SecondaryStatus", jobs::row_of(job.state).secondary},
+              {"TrainingJobStatus", training::row_of(job.state).status},
+              {"SecondaryStatus", training::row_of(job.state).secondary},
               {"SecondaryStatusTransitions", transitions(job)},
-              {"ModelArtifacts", {{"S3ModelArtifacts", jobs::model_artifact_uri(job)}}}};
+              {"ModelArtifacts", {{"S3ModelArtifacts", training::model_artifact_uri(job)}}}};
   for (const char* name : kEchoed)
     if (request.contains(name)) answer[name] = request[name];
   for (const char* name : kFlags) answer[name] = request.value(name, false);
@@ -85,7 +85,7 @@ Json describe(const TrainingJob& job, const TrainingDeps& deps) {
                                                                                                        : "Disabled";
   if (Json metrics = live_metrics(job, descriptor, deps); !metrics.empty())
     answer["FinalMetricDataList"] = std::move(metrics);
-  if (job.state == jobs::JobState::kFailed) answer["FailureReason"] = job.failure_reason;
+  if (job.state == training::JobState::kFailed) answer["FailureReason"] = job.failure_reason;
   add_times(job, answer);
   return answer;
 }

@@ -13,8 +13,8 @@ namespace {
 using aws::Caller;
 using aws::Code;
 using aws::ServiceError;
-using jobs::JobState;
-using jobs::TrainingJob;
+using training::JobState;
+using training::TrainingJob;
 
 ServiceError not_found() { return {Code::kValidationException, "Requested resource not found."}; }
 
@@ -25,10 +25,10 @@ Json create(const Json& input, const Caller& caller, TrainingDeps& deps) {
   job.name = name_of(input);
   job.arn = aws::arn(caller, "sagemaker", "training-job/" + lower(job.name));
   job.region = caller.region;
-  const jobs::TagList tags = jobs::parse_tags(input.value("Tags", Json::array()));
+  const resources::TagList tags = resources::parse_tags(input.value("Tags", Json::array()));
   job.request = checked_training_request(input, caller.region, deps);
   job.created = job.modified = now_ms();
-  const jobs::StateRow& starting = jobs::row_of(JobState::kStarting);
+  const training::StateRow& starting = training::row_of(JobState::kStarting);
   job.transitions = {{std::string(starting.secondary), std::string(starting.message), job.created, 0}};
   const std::string name = job.name;
   if (!deps.jobs.create(job, tags))
@@ -37,7 +37,7 @@ Json create(const Json& input, const Caller& caller, TrainingDeps& deps) {
         "Training job names must be unique within an AWS account and region, and a training job with this "
         "name already exists (" +
             job.arn + ")");
-  deps.runner.wake(name);
+  deps.scheduler.wake(name);
   return {{"TrainingJobArn", job.arn}};
 }
 
@@ -54,8 +54,8 @@ std::optional<EpochMs> time_of(const Json& input, const char* member) {
   return std::llround(found->get<double>() * 1000);
 }
 
-jobs::JobListQuery list_query_of(const Json& input) {
-  jobs::JobListQuery query;
+training::JobListQuery list_query_of(const Json& input) {
+  training::JobListQuery query;
   query.created_after = time_of(input, "CreationTimeAfter");
   query.created_before = time_of(input, "CreationTimeBefore");
   query.modified_after = time_of(input, "LastModifiedTimeAfter");
@@ -66,9 +66,9 @@ jobs::JobListQuery list_query_of(const Json& input) {
   query.token = input.value("NextToken", "");
   query.ascending = input.value("SortOrder", "Descending") == "Ascending";
   const std::string sort = input.value("SortBy", "CreationTime");
-  query.sort = sort == "Name"     ? jobs::JobListQuery::Sort::kName
-               : sort == "Status" ? jobs::JobListQuery::Sort::kStatus
-                                  : jobs::JobListQuery::Sort::kCreationTime;
+  query.sort = sort == "Name"     ? training::JobListQuery::Sort::kName
+               : sort == "Status" ? training::JobListQuery::Sort::kStatus
+                                  : training::JobListQuery::Sort::kCreationTime;
   return query;
 }
 
@@ -77,14 +77,14 @@ Json summary(const TrainingJob& job) {
             {"TrainingJobArn", job.arn},
             {"CreationTime", epoch_seconds(job.created)},
             {"LastModifiedTime", epoch_seconds(job.modified)},
-            {"TrainingJobStatus", jobs::row_of(job.state).status},
-            {"SecondaryStatus", jobs::row_of(job.state).secondary}};
+            {"TrainingJobStatus", training::row_of(job.state).status},
+            {"SecondaryStatus", training::row_of(job.state).secondary}};
   if (job.ended != 0) item["TrainingEndTime"] = epoch_seconds(job.ended);
   return item;
 }
 
 Json list(const Json& input, TrainingDeps& deps) {
-  const jobs::JobPage page = deps.jobs.list(list_query_of(input));
+  const training::JobPage page = deps.jobs.list(list_query_of(input));
   Json answer{{"TrainingJobSummaries", Json::array()}};
   for (const TrainingJob& job : page.jobs) answer["TrainingJobSummaries"].push_back(summary(job));
   if (!page.next_token.empty()) answer["NextToken"] = page.next_token;
@@ -96,13 +96,13 @@ Json stop(const Json& input, TrainingDeps& deps) {
   const auto job = deps.jobs.update(name, [](TrainingJob& row) {
     if (is_terminal(row.state))
       throw ServiceError(Code::kValidationException, "The request was rejected because the training job is in status " +
-                                                         std::string(jobs::row_of(row.state).status) + ".");
+                                                         std::string(training::row_of(row.state).status) + ".");
     if (!can_move(row.state, JobState::kStopping)) return;  // it is stopping already
     row.stop_reason = "Stop";
-    jobs::TrainingJobs::move(row, JobState::kStopping, now_ms());
+    training::TrainingJobs::move(row, JobState::kStopping, now_ms());
   });
   if (!job) throw not_found();
-  deps.runner.wake(name);
+  deps.scheduler.wake(name);
   return nullptr;
 }
 
@@ -124,7 +124,7 @@ Json remove(const Json& input, TrainingDeps& deps) {
   const auto job = deps.jobs.find(name);
   if (!job) throw not_found();
   throw ServiceError(Code::kResourceInUse, "The training job " + name + " is in status " +
-                                               std::string(jobs::row_of(job->state).status) +
+                                               std::string(training::row_of(job->state).status) +
                                                "; only a job that has ended can be deleted.");
 }
 

@@ -4,7 +4,7 @@
 #include "platform/serving/transform_jobs.h"
 
 #include "platform/aws/service_error.h"
-#include "platform/jobs/tag_table.h"
+#include "platform/resources/tag_table.h"
 #include "platform/services/sagemaker/environment.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
@@ -31,7 +31,7 @@ Json create_transform_job(const Json& input, const Caller& caller, HostingDeps& 
   request.erase("Tags");
   check_environment(request);
   serving::transform_spec(request);  // throws where the request breaks a rule
-  const auto tags = jobs::parse_tags(input.value("Tags", Json::array()));
+  const auto tags = resources::parse_tags(input.value("Tags", Json::array()));
   const EpochMs now = now_ms();
   const Row row{name,
                 arn,
@@ -39,7 +39,7 @@ Json create_transform_job(const Json& input, const Caller& caller, HostingDeps& 
                 now,
                 std::string(status::kInProgress),
                 {{"Request", std::move(request)}, {"Container", model->body.at("PrimaryContainer")}}};
-  if (!deps.transforms.rows().insert(row, [&](store::Connection& db) { jobs::TagTable::add(db, arn, tags); }))
+  if (!deps.transforms.rows().insert(row, [&](store::Connection& db) { resources::TagTable::add(db, arn, tags); }))
     throw ServiceError(Code::kResourceInUse,
                        "Transform job names must be unique within an AWS account and region, and a transform job with "
                        "this name already exists (" +

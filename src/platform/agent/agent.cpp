@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/agent/agent.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <mutex>
+#include <thread>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "contract/layout.h"
+#include "platform/agent/beneath.h"
+#include "platform/agent/events.h"
+#include "platform/agent/line_relay.h"
+#include "platform/agent/pipe_channel.h"
+#include "platform/agent/spec.h"
+#include "platform/agent/staging.h"
+#include "platform/sandbox/sandbox.h"
+
+namespace clary::agent {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::chrono::seconds kTerminateGrace{5};     // another instance failed: nothing is kept anyway
+constexpr std::chrono::seconds kDrainLimit{2};         // output still in the pipe when the program has ended
+constexpr std::uintmax_t kHardlyAnyBytes = 256 << 10;  // of disk: what a program cannot even report with
+
+/// Holds the lock that says "this agent lives": inherited from the executor, or taken here.
+UniqueFd agent_lock(const fs::path& folder) {
+  if (const char* inherited = std::getenv(kEnvAgentLock)) {
+    UniqueFd fd(std::atoi(inherited));
+    ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
+    return fd;
+  }
+  UniqueFd fd = open_file(folder / "agent.lock", O_RDWR | O_CREAT);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+    throw Error(Kind::kConflict, folder.string() + ": another agent works here");
+  return fd;
+}
+
+class Agent {
+ public:
+  Agent(const fs::path& folder, AgentSpec spec)
+      : folder_(folder),
+        spec_(std::move(spec)),
+        relay_(spec_.log_file, spec_.metrics_file, MetricExtractor(spec_.metrics)),
+        stop_watch_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
+        feeder_failed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!stop_watch_ || ::inotify_add_watch(stop_watch_.get(), folder_.c_str(), IN_MOVED_TO | IN_CREATE) < 0)
+      throw_errno("inotify " + folder_.string());
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGTERM);
+    ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    signals_.reset(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  }
+
+  AgentEvent run() {
+    const bool downloads = std::any_of(spec_.channels.begin(), spec_.channels.end(), [](const AgentChannel& channel) {
+      return channel.config.input_mode != contract::InputMode::kPipe;
+    });
+    if (downloads) report(AgentEventKind::kDownloading);
+    lay_out(spec_, folder_);
+    try {
+      stage_input(spec_, folder_);
+    } catch (const std::exception& error) {
+      relay_.say(std::string("Data download failed: ") + error.what());
+      return ended(EndCause::kDownload, error.what());
+    }
+    start_feeders_first();
+    if (heed_stop_file(); !stop_.empty()) return ended(EndCause::kExit, "");  // stopped before it began
+    child_ = launch(sandbox_of(spec_, folder_), spec_.sandboxed, {{contract::kEnvRoot, (folder_ / "ml").string()}});
+    report(AgentEventKind::kTraining);
+    start_feeders();
+    deadline_ = Clock::now() + std::chrono::seconds(spec_.max_runtime_seconds);
+    watch_program();
+    return end_of_program();
+  }
+
+ private:
+  void report(AgentEventKind kind) {
+    AgentEvent event = ended(EndCause::kExit, "");
+    event.kind = kind;
+    append_event(folder_, event);
+  }
+
+  AgentEvent ended(EndCause cause, const std::string& text) const {
+    AgentEvent event;
+    event.time = now_ms();
+    event.stop = stop_;
+    event.cause = cause;
+    event.text = text;
+    return event;
+  }
+
+  // --- Pipe channels
+  void start_feeders_first() {
+    for (const AgentChannel& channel : spec_.channels) {
+      if (channel.config.input_mode != contract::InputMode::kPipe) continue;
+      feeders_.emplace_back(channel, spec_.host_index, static_cast<int>(spec_.resources.hosts.size()),
+                            contract::Layout{folder_ / "ml"}.data_dir(), folder_ / "pipe" / channel.name);
+      feeders_.back().create_first();
+    }
+  }
+
+  void start_feeders() {
+    for (PipeChannel& feeder : feeders_)
+      std::thread([this, &feeder] {
+        try {
+          feeder.serve();
+        } catch (const std::exception& error) {
+          const std::lock_guard lock(feeder_mutex_);
+          feeder_error_ = error.what();
+          ::eventfd_write(feeder_failed_.get(), 1);
+        }
+      }).detach();  // ends with the process: it may wait for a reader that never comes
+  }
+
+  // --- the loop
+  void watch_program() {
+    char buffer[1 << 16];
+    for (;;) {
+      pollfd fds[] = {{child_.output.get(), POLLIN, 0},
+                      {child_.pid_fd.get(), POLLIN, 0},
+                      {stop_watch_.get(), POLLIN, 0},
+                      {feeder_failed_.get(), POLLIN, 0},
+                      {signals_.get(), POLLIN, 0}};
+      if (output_closed_) fds[0].fd = -1;
+      if (::poll(fds, std::size(fds), milliseconds_left()) < 0 && errno != EINTR) throw_errno("poll");
+      if (fds[0].revents != 0) relay_output(buffer, sizeof buffer);
+      if (fds[1].revents != 0) return;
+      if (fds[2].revents != 0) heed_stop_file();
+      if (fds[3].revents != 0) heed_feeder();
+      if (fds[4].revents != 0) heed_signal();
+      heed_clock();
+    }
+  }
+
+  int milliseconds_left() const {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count() + 1;
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
+  }
+
+  void relay_output(char* buffer, std::size_t size) {
+    const ssize_t n = ::read(child_.output.get(), buffer, size);
+    if (n > 0) relay_.add({buffer, static_cast<std::size_t>(n)});
+    if (n == 0) output_closed_ = true;
+  }
+
+  void heed_stop_file() {
+    char ignored[4096];
+    while (::read(stop_watch_.get(), ignored, sizeof ignored) > 0) {
+    }
+    if (!stop_.empty() && stop_ != "Stop") return;
+    try {
+      const std::string reason = parse_json(read_file(folder_ / "stop", 4096)).at("Reason");
+      if (reason != stop_) stop(reason, reason == "Terminate" ? kTerminateGrace : grace());
+    } catch (const Error& error) {
+      if (error.kind() != Kind::kNotFound) throw;
+    }
+  }
+
+  void heed_feeder() {
+    std::uint64_t count = 0;
+    ::eventfd_read(feeder_failed_.get(), &count);
+    {
+      const std::lock_guard lock(feeder_mutex_);
+      relay_.say("Data download failed: " + feeder_error_);
+    }
+    sandbox::signal_program(child_, SIGKILL);
+  }
+
+  void heed_signal() {
+    signalfd_siginfo info{};
+    while (::read(signals_.get(), &info, sizeof info) > 0) {
+    }
+    if (stop_.empty()) stop("Signal", grace());
+  }
+
+  void heed_clock() {
+    if (Clock::now() < deadline_) return;
+    if (stop_.empty()) {
+      stop("MaxRuntime", grace());
+      report(AgentEventKind::kStopping);
+    } else {
+      sandbox::signal_program(child_, SIGKILL);
+      deadline_ = Clock::now() + std::chrono::hours(1);
+    }
+  }
+
+  std::chrono::seconds grace() const { return std::chrono::seconds(spec_.stop_grace_seconds); }
+
+  void stop(const std::string& reason, std::chrono::seconds grace) {
+    stop_ = reason;
+    deadline_ = Clock::now() + grace;
+    if (child_.pid > 0) sandbox::signal_program(child_, SIGTERM);
+  }
+
+  // --- the end
+  AgentEvent end_of_program() {
+    int status = 0;
+    ::waitpid(child_.pid, &status, 0);
+    drain_output();
+    relay_.finish();
+    {
+      const std::lock_guard lock(feeder_mutex_);
+      if (!feeder_error_.empty()) return ended(EndCause::kDownload, feeder_error_);
+    }
+    AgentEvent event = ended(EndCause::kExit, "");
+    event.exit_code = sandbox::exit_code(status);
+    event.failure = read_beneath(folder_ / "ml", "output/failure", 4 * contract::kMaxFailureChars);
+    if (event.exit_code != 0 && event.failure.value_or("").empty()) event.failure = full_disk();
+    return event;
+  }
+
+  /// A program that failed on a full disk could not say so either.
+  std::optional<std::string> full_disk() const {
+    std::error_code failed;
+    const fs::space_info space = fs::space(folder_, failed);
+    if (failed || space.available >= kHardlyAnyBytes) return std::nullopt;
+    return "The disk is full: " + std::to_string(space.available) + " bytes are left in " + folder_.string();
+  }
+
+  void drain_output() {
+    const auto limit = Clock::now() + kDrainLimit;
+    char buffer[1 << 16];
+    while (!output_closed_ && Clock::now() < limit) {
+      pollfd fd{child_.output.get(), POLLIN, 0};
+      if (::poll(&fd, 1, 100) > 0) relay_output(buffer, sizeof buffer);
+    }
+  }
+
+  const fs::path folder_;
+  const AgentSpec spec_;
+  LineRelay relay_;
+  UniqueFd stop_watch_, feeder_failed_, signals_;
+  sandbox::ChildProcess child_;
+  bool output_closed_ = false;
+  std::string stop_;  // why the program was told to stop
+  Clock::time_point deadline_ = Clock::time_point::max();
+  std::vector<PipeChannel> feeders_;
+  std::mutex feeder_mutex_;
+  std::string feeder_error_;  // guarded by feeder_mutex_
+};
+
+}  // namespace
+
+int run_agent(const fs::path& folder) {
+  const UniqueFd lock = agent_lock(folder);
+  ::signal(SIGPIPE, SIG_IGN);
+  AgentEvent end;
+  try {
+    // Never destroyed: detached threads use it until the process ends.
+    static auto* const agent = new Agent(folder, parse_agent_spec(parse_json(read_file(folder / "agent.json"))));
+    end = agent->run();
+  } catch (const std::exception& error) {
+    log::error("agent {}: {}", folder.string(), error.what());
+    end.time = now_ms();
+    end.cause = EndCause::kAgent;
+    end.text = error.what();
+  }
+  append_event(folder, end);
+  return 0;
+}
+
+}  // namespace clary::agent

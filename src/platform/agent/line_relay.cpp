@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/agent/line_relay.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace clary::agent {
+namespace {
+
+/// A tab as CloudWatch shows it, "#011": published regexes of metrics search for that.
+std::string stored(std::string_view line) {
+  std::string out;
+  for (const char c : line)
+    if (c == '\t')
+      out += "#011";
+    else
+      out += c;
+  return out;
+}
+
+}  // namespace
+
+LineRelay::LineRelay(const std::filesystem::path& log_file, std::filesystem::path metrics_file,
+                     MetricExtractor extractor)
+    : log_(log_file), metrics_file_(std::move(metrics_file)), extractor_(std::move(extractor)) {}
+
+void LineRelay::add(std::string_view bytes) {
+  std::vector<telemetry::LogEvent> events;
+  const EpochMs now = now_ms();
+  for (std::size_t newline; (newline = bytes.find('\n')) != std::string_view::npos;) {
+    partial_ += bytes.substr(0, newline);
+    bytes.remove_prefix(newline + 1);
+    if (partial_.ends_with('\r')) partial_.pop_back();
+    events.push_back({now, std::move(partial_)});
+    partial_.clear();
+  }
+  partial_ += bytes;
+  if (partial_.size() > telemetry::LogWriter::kMaxEventBytes) {  // a program that never ends its line
+    events.push_back({now, std::move(partial_)});
+    partial_.clear();
+  }
+  flush(events);
+}
+
+void LineRelay::finish() {
+  if (partial_.empty()) return;
+  std::vector<telemetry::LogEvent> events{{now_ms(), std::move(partial_)}};
+  partial_.clear();
+  flush(events);
+}
+
+void LineRelay::say(std::string_view line) { log_.append(now_ms(), line); }
+
+void LineRelay::flush(std::vector<telemetry::LogEvent>& events) {
+  if (events.empty()) return;
+  std::vector<telemetry::MetricPoint> points;
+  for (telemetry::LogEvent& event : events) {
+    if (event.message.find('\t') == std::string::npos) {
+      extractor_.extract(event.message, event.time, points);
+    } else {
+      const std::string printed = std::exchange(event.message, stored(event.message));
+      extractor_.extract(event.message, event.time, points, printed);
+    }
+  }
+  log_.append(events);
+  if (!points.empty()) telemetry::MetricStore::append_to(metrics_file_, points);
+}
+
+}  // namespace clary::agent

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// A program's output on its way into the log: cut into lines, stamped, appended to the stream, searched for metrics.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "platform/agent/metric_extractor.h"
+#include "platform/telemetry/log_store.h"
+
+namespace clary::agent {
+
+class LineRelay {
+ public:
+  LineRelay(const std::filesystem::path& log_file, std::filesystem::path metrics_file, MetricExtractor extractor);
+
+  /// Bytes as they were read; whole lines go out at once.
+  void add(std::string_view bytes);
+  /// The last line, when it had no newline.
+  void finish();
+  /// A line of the platform's own.
+  void say(std::string_view line);
+
+ private:
+  void flush(std::vector<telemetry::LogEvent>& events);
+
+  telemetry::LogWriter log_;
+  std::filesystem::path metrics_file_;
+  MetricExtractor extractor_;
+  std::string partial_;
+};
+
+}  // namespace clary::agent

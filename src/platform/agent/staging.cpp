@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/agent/staging.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "contract/layout.h"
+
+namespace clary::agent {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+void link_object(const StagedObject& object, const fs::path& place) {
+  if (::link(object.blob.c_str(), place.c_str()) == 0) return;
+  const int reason = errno;
+  if (reason == EXDEV || reason == EMLINK || reason == EPERM) {
+    fs::copy_file(object.blob, place);
+    return;
+  }
+  throw Error(Kind::kNotFound, "\"" + object.relative + "\": " +
+                                   (reason == EEXIST   ? "another object has the same file name"
+                                    : reason == ENOENT ? "the object is no longer there"
+                                                       : std::strerror(reason)));
+}
+
+void write_config(const AgentSpec& spec, const contract::Layout& layout) {
+  contract::InputDataConfig channels;
+  for (const AgentChannel& channel : spec.channels) channels[channel.name] = channel.config;
+  write_file_atomically(layout.hyperparameters(), contract::to_json(spec.hyperparameters));
+  write_file_atomically(layout.input_data_config(), contract::to_json(channels));
+  write_file_atomically(layout.resource_config(), contract::to_json(spec.resources));
+  if (spec.checkpoint) write_file_atomically(layout.checkpoint_config(), contract::to_json(spec.checkpoint->config));
+}
+
+std::string hosts_file(const AgentSpec& spec) {
+  std::string text = "127.0.0.1 localhost\n::1 localhost\n";
+  for (std::size_t n = 1; n <= spec.resources.hosts.size(); ++n)
+    text += spec.address_prefix + std::to_string(n) + " algo-" + std::to_string(n) + "\n";
+  return text;
+}
+
+}  // namespace
+
+void lay_out(const AgentSpec& spec, const fs::path& instance) {
+  const contract::Layout layout{instance / "ml"};
+  for (const fs::path& folder : {layout.config_dir(), layout.data_dir(), layout.model_dir(), layout.output_data_dir()})
+    fs::create_directories(folder);
+  if (spec.checkpoint) fs::create_directories(layout.checkpoint_dir());
+  write_config(spec, layout);
+  write_file_atomically(instance / "hosts", hosts_file(spec));
+}
+
+void stage_input(const AgentSpec& spec, const fs::path& instance) {
+  const contract::Layout layout{instance / "ml"};
+  for (const AgentChannel& channel : spec.channels) try {
+      const bool pipe = channel.config.input_mode == contract::InputMode::kPipe;
+      const fs::path folder = pipe ? instance / "pipe" / channel.name : layout.channel_dir(channel.name);
+      fs::create_directories(folder);
+      for (std::size_t i = 0; i < channel.objects.size(); ++i)
+        link_object(channel.objects[i],
+                    pipe ? folder / std::to_string(i) : place_in(folder, channel.objects[i].relative));
+    } catch (const Error& error) {
+      throw Error(error.kind(), "channel " + channel.name + ": " + error.what());
+    }
+  if (!spec.checkpoint) return;
+  for (const StagedObject& object : spec.checkpoint->objects) {
+    const fs::path place = place_in(layout.checkpoint_dir(), object.relative);
+    fs::copy_file(object.blob, place);
+    ::chmod(place.c_str(), 0644);
+  }
+}
+
+sandbox::SandboxSpec sandbox_of(const AgentSpec& spec, const fs::path& instance) {
+  sandbox::SandboxSpec sandbox;
+  sandbox.argv = spec.argv;
+  for (const fs::path& path : spec.read_only) sandbox.binds.push_back({path, path, false});
+  const fs::path ml = instance / "ml";
+  sandbox.binds.push_back({ml, contract::kRoot, true});
+  // Read-only: the files there are hard links to the store's own.
+  sandbox.binds.push_back({ml / "input", std::string(contract::kRoot) + "/input", false});
+  sandbox.binds.push_back({instance / "hosts", "/etc/hosts", false});
+  if (spec.checkpoint && spec.checkpoint->config.local_path != "/opt/ml/checkpoints")
+    sandbox.binds.push_back({ml / "checkpoints", spec.checkpoint->config.local_path, true});
+  sandbox.working_folder = contract::kRoot;
+  sandbox.host_name = spec.resources.current_host;
+  sandbox.network = spec.network || spec.resources.hosts.size() > 1;  // peers meet over loopback
+  sandbox.gpu = spec.gpu;
+  sandbox.memory_bytes = spec.memory_bytes;
+  sandbox.environment = sandbox::compute_environment(spec.threads);
+  const std::map<std::string, std::string> defaults{
+      {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+      {"HOME", "/root"},
+      {"LANG", "C.UTF-8"},
+      {"PYTHONUNBUFFERED", "1"},
+      {contract::kEnvThreads, std::to_string(spec.threads)},
+      {contract::kEnvTrainingJobName, spec.job_name},
+      {contract::kEnvTrainingJobArn, spec.job_arn},
+      {"AWS_REGION", spec.region},
+      {"AWS_DEFAULT_REGION", spec.region}};
+  sandbox.environment.insert(defaults.begin(), defaults.end());
+  for (const auto& [name, value] : spec.environment) sandbox.environment[name] = value;
+  return sandbox;
+}
+
+}  // namespace clary::agent

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/catalog/instance_types.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/text.h"
+
+namespace clary::catalog {
+
+namespace {
+
+constexpr std::uint64_t kGiB = 1ULL << 30U;
+
+/// Memory per vCPU of a family letter, in quarter GiB (EC2's instance tables: c = 2, m and t = 4, r = 8 GiB a vCPU).
+struct FamilyRow {
+  std::string_view family;
+  int quarter_gib_per_vcpu;
+};
+constexpr FamilyRow kFamilies[] = {
+    {"c", 8}, {"m", 16}, {"t", 16}, {"r", 32}, {"p", 30}, {"g", 16}, {"inf", 8}, {"trn", 16}, {"dl", 32},
+};
+
+/// vCPUs of a size ("medium" 1, "large" 2, "xlarge" 4, "<n>xlarge" 4n).
+int size_vcpus(std::string_view size) {
+  if (size == "medium") return 1;
+  if (size == "large" || size == "small" || size == "micro" || size == "nano") return 2;
+  if (size == "xlarge") return 4;
+  int factor = 0;
+  const auto end = std::from_chars(size.data(), size.data() + size.size(), factor);
+  return end.ec == std::errc() && std::string_view(end.ptr, size.data() + size.size()) == "xlarge" ? 4 * factor : 2;
+}
+
+std::uint64_t limit_of_file(const char* path, std::uint64_t otherwise) {
+  try {
+    const std::string text = read_file(path, 4096);
+    std::uint64_t value = 0;
+    if (std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc()) return value;
+  } catch (const Error&) {
+    // no such controller here
+  }
+  return otherwise;
+}
+
+}  // namespace
+
+Resources instance_resources(std::string_view instance_type) {
+  const auto parts = split(instance_type, '.');
+  if (parts.size() != 3 || parts[0] != "ml") return {2, 8 * kGiB};
+  const int vcpus = std::max(1, size_vcpus(parts[2]));
+  const std::string_view letters = parts[1].substr(0, parts[1].find_first_of("0123456789"));
+  int quarters = 16;
+  for (const FamilyRow& row : kFamilies)
+    if (row.family == letters) quarters = row.quarter_gib_per_vcpu;
+  return {vcpus, static_cast<std::uint64_t>(vcpus) * static_cast<std::uint64_t>(quarters) * kGiB / 4};
+}
+
+Resources machine_resources() {
+  cpu_set_t cpus;
+  const int vcpus = ::sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+  std::uint64_t memory =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
+  memory = std::min(memory, limit_of_file("/sys/fs/cgroup/memory.max", memory));
+  memory = std::min(memory, limit_of_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", memory));
+  return {std::max(1, vcpus), memory / 10 * 9};
+}
+
+Resources job_resources(std::string_view instance_type, int count, const Resources& machine) {
+  const Resources one = instance_resources(instance_type);
+  const auto n = static_cast<std::uint64_t>(std::max(1, count));
+  return {static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(one.vcpus) * n,
+                                                   static_cast<std::uint64_t>(machine.vcpus))),
+          std::min(one.memory_bytes * n, machine.memory_bytes)};
+}
+
+Resources instance_share(const Resources& job, int count) {
+  const int n = std::max(1, count);
+  return {std::max(1, job.vcpus / n), job.memory_bytes / static_cast<std::uint64_t>(n)};
+}
+
+}  // namespace clary::catalog

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/catalog/instance_types.h"
+
+#include <gtest/gtest.h>
+
+namespace clary::catalog {
+namespace {
+
+TEST(InstanceTypes, AreClippedToTheMachine) {
+  constexpr std::uint64_t kGiB = 1ULL << 30U;
+  EXPECT_EQ(instance_resources("ml.c4.xlarge").vcpus, 4);
+  EXPECT_EQ(instance_resources("ml.c4.xlarge").memory_bytes, 8 * kGiB);
+  EXPECT_EQ(instance_resources("ml.m5.24xlarge").vcpus, 96);
+  EXPECT_EQ(instance_resources("ml.r5.large").memory_bytes, 16 * kGiB);
+  EXPECT_EQ(instance_resources("nonsense").vcpus, 2);
+  const Resources machine{2, 4 * kGiB};
+  const Resources job = job_resources("ml.c4.xlarge", 2, machine);
+  EXPECT_EQ(job.vcpus, 2);
+  EXPECT_EQ(instance_share(job, 2).vcpus, 1);
+  EXPECT_EQ(instance_share(job, 8).vcpus, 1);
+  EXPECT_TRUE(job.fits_in(machine));
+  EXPECT_FALSE(job.fits_in({1, 4 * kGiB}));
+}
+
+}  // namespace
+}  // namespace clary::catalog

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scheduler with real agents: this program is its own agent.
+#include "platform/training/scheduler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <optional>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "platform/agent/agent.h"
+#include "platform/executors/local_process.h"
+#include "platform/sandbox/sandbox.h"
+
+namespace clary::training {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// A server's worth of parts in a folder; making another one over the same folder is a restart.
+struct Parts {
+  explicit Parts(const std::filesystem::path& root, int vcpus = 64)
+      : database(root / "db"),
+        objects(root, database),
+        logs(root / "logs"),
+        metrics(root / "metrics"),
+        executor("/proc/self/exe", {vcpus, 1ULL << 40U}) {
+    catalog.add_user_image("sh", {"/bin/sh", "-c", script_of(root)});
+    if (!objects.bucket("bucket")) objects.create_bucket("bucket", "us-west-2");
+    context.emplace(LaunchContext{objects, catalog, logs, metrics, false, 1});
+    scheduler = std::make_unique<Scheduler>(root / "jobs", jobs, *context, executor);
+    scheduler->recover();
+  }
+  /// The program is what the hyperparameter `script` says: sh -c finds it in the contract's own file.
+  static std::string script_of(const std::filesystem::path&) {
+    return R"sh(eval "$(sed -e 's/.*"script":"//' -e 's/"}$//' /opt/ml/input/config/hyperparameters.json)")sh";
+  }
+
+  store::Database database;
+  objects::ObjectStore objects;
+  telemetry::LogStore logs;
+  telemetry::MetricStore metrics;
+  catalog::AlgorithmCatalog catalog;
+  resources::TagTable tags{database};
+  TrainingJobs jobs{database};
+  executors::LocalProcess executor;
+  std::optional<LaunchContext> context;
+  std::unique_ptr<Scheduler> scheduler;
+};
+
+class JobRunnerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!sandbox::sandbox_available()) GTEST_SKIP() << "no user namespaces here";
+    restart();
+  }
+  void restart(int vcpus = 64) {
+    parts.reset();
+    parts = std::make_unique<Parts>(root.path(), vcpus);
+  }
+
+  void create(const std::string& name, const std::string& script, int count = 1, Json more = Json::object()) {
+    TrainingJob job;
+    job.name = name;
+    job.arn = "arn:" + name;
+    job.region = "us-west-2";
+    job.request = {{"AlgorithmSpecification", {{"TrainingImage", "sh"}, {"TrainingInputMode", "File"}}},
+                   {"HyperParameters", {{"script", script}}},
+                   {"ResourceConfig", {{"InstanceType", "ml.m5.large"}, {"InstanceCount", count}}},
+                   {"OutputDataConfig", {{"S3OutputPath", "s3://bucket/out"}}},
+                   {"StoppingCondition", {{"MaxRuntimeInSeconds", 60}}}};
+    job.request.update(more);
+    job.created = job.modified = now_ms();
+    job.transitions = {{"Starting", "", job.created, 0}};
+    ASSERT_TRUE(parts->jobs.create(job, {}));
+    parts->scheduler->wake(name);
+  }
+
+  template <class Condition>
+  void wait_for(Condition condition) {
+    for (int i = 0; i < 4000 && !condition(); ++i) ::usleep(5000);
+    ASSERT_TRUE(condition()) << "20 seconds have passed";
+  }
+  TrainingJob row_of_job(const std::string& name) { return parts->jobs.find(name).value(); }
+  TrainingJob end_of(const std::string& name) {
+    wait_for([&] { return is_terminal(row_of_job(name).state); });
+    return row_of_job(name);
+  }
+  void wait_for_line(const std::string& name, const std::string& line) {
+    wait_for([&] {
+      const TrainingJob job = row_of_job(name);
+      if (job.launched == 0) return false;
+      const auto file = parts->logs.file(kTrainingNamespace, stream_of(job, 0));
+      return std::filesystem::exists(file) && read_file(file).find(line) != std::string::npos;
+    });
+  }
+  static std::vector<std::string> statuses(const TrainingJob& job) {
+    std::vector<std::string> out;
+    for (const Transition& t : job.transitions) out.push_back(t.status);
+    return out;
+  }
+  pid_t agent_pid(const std::string& name) {
+    const std::string wanted = (root.path() / "jobs" / name / "algo-1").string();
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      try {
+        const std::string command = read_file(entry.path() / "cmdline", 1 << 16);
+        if (command.find("--job") != std::string::npos && command.find(wanted) != std::string::npos)
+          return std::stoi(entry.path().filename().string());
+      } catch (const std::exception&) {
+        continue;  // no process, or gone
+      }
+    }
+    return -1;
+  }
+
+  TemporaryFolder root;
+  std::unique_ptr<Parts> parts;
+};
+
+TEST_F(JobRunnerTest, TrainsToAnArtifact) {
+  parts->objects.put_text("bucket", "in/x.csv", "1,2");
+  const Json channel = {{"ChannelName", "train"},
+                        {"DataSource", {{"S3DataSource", {{"S3DataType", "S3Prefix"}, {"S3Uri", "s3://bucket/in/"}}}}}};
+  create("j", "cp /opt/ml/input/data/train/x.csv /opt/ml/model/; echo done > /opt/ml/output/data/o", 1,
+         {{"InputDataConfig", {channel}}});
+  const TrainingJob job = end_of("j");
+  EXPECT_THAT(statuses(job), ElementsAre("Starting", "Downloading", "Training", "Uploading", "Completed"))
+      << job.failure_reason;
+  EXPECT_TRUE(parts->objects.head("bucket", "out/j/output/model.tar.gz"));
+  EXPECT_TRUE(parts->objects.head("bucket", "out/j/output/output.tar.gz"));
+  EXPECT_EQ(parts->logs.streams(kTrainingNamespace, "j/").size(), 1u);
+  wait_for([&] { return !std::filesystem::exists(root.path() / "jobs/j"); });
+}
+
+TEST_F(JobRunnerTest, SeveralInstancesMeetAndMerge) {
+  create("j", "echo $(hostname) > /opt/ml/model/$(hostname); getent hosts algo-2", 3);
+  EXPECT_EQ(end_of("j").state, JobState::kCompleted);
+  EXPECT_EQ(parts->logs.streams(kTrainingNamespace, "j/").size(), 3u);
+  create("bad", "test $(hostname) = algo-1 && sleep 60; exit 4", 2);
+  const TrainingJob bad = end_of("bad");
+  EXPECT_EQ(bad.state, JobState::kFailed);
+  EXPECT_EQ(bad.failure_reason, "AlgorithmError: , exit code: 4");
+}
+
+TEST_F(JobRunnerTest, FailuresSayWhy) {
+  create("text", "printf 'it broke' > /opt/ml/output/failure; exit 2");
+  EXPECT_EQ(end_of("text").failure_reason, "AlgorithmError: it broke, exit code: 2");
+  create("killed", "kill -9 $$");
+  EXPECT_EQ(end_of("killed").failure_reason,
+            "AlgorithmError: the program of algo-1 was killed by signal 9, exit code: 137");
+  EXPECT_FALSE(parts->objects.head("bucket", "out/text/output/model.tar.gz"));
+  create("nothing", "true", 1,
+         {{"InputDataConfig",
+           {{{"ChannelName", "train"},
+             {"DataSource", {{"S3DataSource", {{"S3DataType", "S3Prefix"}, {"S3Uri", "s3://bucket/none"}}}}}}}}});
+  EXPECT_THAT(end_of("nothing").failure_reason, HasSubstr("ClientError: Data download failed:No S3 objects found"));
+  create("lost", "true", 1, {{"OutputDataConfig", {{"S3OutputPath", "s3://nobucket/x"}}}});
+  EXPECT_THAT(end_of("lost").failure_reason, HasSubstr("nobucket"));
+}
+
+TEST_F(JobRunnerTest, StopKeepsWhatTheProgramSaved) {
+  create("j", "trap 'echo x > /opt/ml/model/m; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
+  wait_for_line("j", "ready");
+  parts->jobs.update("j", [](TrainingJob& job) {
+    job.stop_reason = "Stop";
+    TrainingJobs::move(job, JobState::kStopping, now_ms());
+  });
+  parts->scheduler->wake("j");
+  EXPECT_THAT(statuses(end_of("j")), ElementsAre("Starting", "Training", "Stopping", "Uploading", "Stopped"));
+  EXPECT_TRUE(parts->objects.head("bucket", "out/j/output/model.tar.gz"));
+}
+
+TEST_F(JobRunnerTest, RuntimeIsLimited) {
+  create("j", "sleep 60", 1, {{"StoppingCondition", {{"MaxRuntimeInSeconds", 1}}}});
+  const TrainingJob job = end_of("j");
+  EXPECT_EQ(job.state, JobState::kMaxRuntimeExceeded) << job.failure_reason;
+}
+
+TEST_F(JobRunnerTest, JobsWaitForRoomInTheirOrder) {
+  restart(2);
+  create("first", "echo ready; while ! test -e /opt/ml/model/go; do sleep 0.01; done");
+  wait_for_line("first", "ready");
+  create("second", "true");
+  wait_for([&] { return row_of_job("second").state == JobState::kPending; });
+  std::ofstream(root.path() / "jobs/first/algo-1/ml/model/go");
+  EXPECT_EQ(end_of("first").state, JobState::kCompleted);
+  EXPECT_THAT(statuses(end_of("second")), ElementsAre("Starting", "Pending", "Training", "Uploading", "Completed"));
+}
+
+TEST_F(JobRunnerTest, AgentsOutliveTheServer) {
+  create("j", "echo ready; while ! test -e /opt/ml/model/go; do sleep 0.01; done; echo end");
+  wait_for_line("j", "ready");
+  restart();
+  EXPECT_EQ(row_of_job("j").state, JobState::kTraining);
+  std::ofstream(root.path() / "jobs/j/algo-1/ml/model/go");
+  EXPECT_EQ(end_of("j").state, JobState::kCompleted);
+  create("k", "echo ready; while ! test -e /opt/ml/model/go; do sleep 0.01; done; echo end");
+  wait_for_line("k", "ready");
+  parts.reset();  // the job ends while there is no server
+  std::ofstream(root.path() / "jobs/k/algo-1/ml/model/go");
+  while (agent_pid("k") > 0) ::usleep(5000);
+  restart();
+  EXPECT_EQ(end_of("k").state, JobState::kCompleted);
+}
+
+TEST_F(JobRunnerTest, DeathOfAnAgentFailsTheJobOrStartsItOver) {
+  create("j", "echo ready; sleep 60");
+  wait_for_line("j", "ready");
+  ::kill(agent_pid("j"), SIGKILL);
+  EXPECT_THAT(end_of("j").failure_reason, HasSubstr("The agent of algo-1 was killed by signal 9"));
+  create(
+      "again", "echo ready; test -e /opt/ml/checkpoints/c || { echo x > /opt/ml/checkpoints/c; sleep 60; }", 1,
+      {{"RetryStrategy", {{"MaximumRetryAttempts", 1}}}, {"CheckpointConfig", {{"S3Uri", "s3://bucket/checkpoints"}}}});
+  wait_for_line("again", "ready");
+  wait_for([&] { return std::filesystem::exists(root.path() / "jobs/again/algo-1/ml/checkpoints/c"); });
+  ::kill(agent_pid("again"), SIGKILL);
+  const TrainingJob job = end_of("again");
+  EXPECT_EQ(job.state, JobState::kCompleted) << job.failure_reason;
+  EXPECT_EQ(job.attempt, 1);
+  EXPECT_TRUE(parts->objects.head("bucket", "checkpoints/c"));
+  EXPECT_EQ(parts->logs.streams(kTrainingNamespace, "again/").size(), 1u);
+}
+
+TEST_F(JobRunnerTest, DeathOfAnAttachedAgentIsSeenToo) {
+  create("j", "echo ready; sleep 60");
+  wait_for_line("j", "ready");
+  restart();
+  ::kill(agent_pid("j"), SIGKILL);
+  EXPECT_THAT(end_of("j").failure_reason, HasSubstr("The agent of algo-1 was killed before it could report"));
+}
+
+}  // namespace
+}  // namespace clary::training
+
+int main(int argc, char** argv) {
+  if (argc == 3 && std::strcmp(argv[1], "--job") == 0) return clary::agent::run_agent(argv[2]);
+  testing::InitGoogleMock(&argc, argv);
+  return RUN_ALL_TESTS();
+}

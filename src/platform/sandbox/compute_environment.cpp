@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/sandbox/sandbox.h"
+
+namespace clary::sandbox {
+
+namespace {
+
+/// OpenBLAS's name of the best kernel set this CPU runs, "" to leave the choice to OpenBLAS.
+std::string openblas_core() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw"))
+    return "SkylakeX";
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#endif
+  return "";
+}
+
+}  // namespace
+
+std::map<std::string, std::string> compute_environment(int threads) {
+  const std::string count = std::to_string(threads < 1 ? 1 : threads);
+  std::map<std::string, std::string> environment{
+      {"OMP_NUM_THREADS", count}, {"OPENBLAS_NUM_THREADS", count}, {"MKL_NUM_THREADS", count}};
+  if (const std::string core = openblas_core(); !core.empty()) environment["OPENBLAS_CORETYPE"] = core;
+  return environment;
+}
+
+}  // namespace clary::sandbox

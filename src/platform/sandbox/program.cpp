@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starting, signalling and reaping programs, sandboxed or plain.
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "platform/sandbox/sandbox.h"
+
+namespace clary::sandbox {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Pipe {
+  UniqueFd read, write;
+};
+
+Pipe make_pipe() {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) throw_errno("pipe");
+  return {UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (std::string& text : texts) out.push_back(text.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+/// A file of NUL-separated arguments for bubblewrap, so that the environment is neither bubblewrap's own (LD_PRELOAD!)
+/// nor to be seen in its command line.
+UniqueFd environment_arguments(const std::map<std::string, std::string>& environment) {
+  UniqueFd fd(::memfd_create("environment", MFD_CLOEXEC));
+  if (!fd) throw_errno("memfd_create");
+  std::string text;
+  for (const auto& [name, value] : environment)
+    for (const std::string_view part : {std::string_view("--setenv"), std::string_view(name), std::string_view(value)})
+      text.append(part).push_back('\0');
+  write_all(fd.get(), text, "the program's environment");
+  ::lseek(fd.get(), 0, SEEK_SET);
+  return fd;
+}
+
+/// Between fork and exec: async-signal-safe calls only. `keep` stay open besides 0, 1, 2.
+[[noreturn]] void run_child(char** argv, char** envp, int output, std::array<int, 2> keep, std::uint64_t memory,
+                            pid_t parent) {
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::signal(SIGPIPE, SIG_DFL);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(126);
+  const int null = ::open("/dev/null", O_RDONLY);
+  ::dup2(null, 0);
+  ::dup2(output, 1);
+  ::dup2(output, 2);
+  ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+  for (const int fd : keep)
+    if (fd >= 0) ::fcntl(fd, F_SETFD, 0);
+  if (memory != 0) {
+    const rlimit limit{memory, memory};
+    ::setrlimit(RLIMIT_DATA, &limit);
+  }
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  ::execve(argv[0], argv, envp);
+  constexpr char kText[] = "cannot start the program: ";
+  const char* reason = ::strerror(errno);
+  ::write(2, kText, sizeof kText - 1);
+  ::write(2, reason, ::strlen(reason));
+  ::write(2, "\n", 1);
+  ::_exit(127);
+}
+
+/// Parent PID from /proc/<pid>/stat: the second field after the command's closing parenthesis.
+pid_t parent_of(const std::string& pid) {
+  std::string stat;
+  try {
+    stat = read_file("/proc/" + pid + "/stat", 1 << 16);
+  } catch (const Error&) {
+    return -1;  // it has just ended
+  }
+  const auto close = stat.rfind(')');
+  if (close == std::string::npos || close + 4 >= stat.size()) return -1;
+  pid_t parent = -1;
+  std::from_chars(stat.data() + close + 4, stat.data() + stat.size(), parent);
+  return parent;
+}
+
+std::optional<pid_t> child_of(pid_t parent) {
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename().string();
+    pid_t pid = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
+    if (parent_of(name) == parent) return pid;
+  }
+  return std::nullopt;
+}
+
+bool readable_within(const UniqueFd& fd, int milliseconds) {
+  pollfd waiting{fd.get(), POLLIN, 0};
+  return ::poll(&waiting, 1, milliseconds) > 0;
+}
+
+bool is_running(const ChildProcess& child) { return !readable_within(child.pid_fd, 0); }
+
+constexpr int kInfoLimitMs = 2000;  // bubblewrap names its child within some milliseconds, unless it hangs
+
+}  // namespace
+
+ChildProcess start_program(const SandboxSpec& spec, bool allow_plain,
+                           const std::map<std::string, std::string>& plain_environment) {
+  const bool sandboxed = sandbox_available();
+  if (!sandboxed && !allow_plain) throw no_sandbox();
+  return launch(spec, sandboxed, plain_environment);
+}
+
+ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
+                    const std::map<std::string, std::string>& plain_environment) {
+  if (const auto problem = environment_problem(spec.environment))
+    throw Error(Kind::kInvalid, "environment of " + spec.argv.front() + ": " + *problem);
+  Pipe output = make_pipe();
+  Pipe info;
+  UniqueFd arguments;
+  std::vector<std::string> environment;
+  if (sandboxed) {
+    info = make_pipe();
+    arguments = environment_arguments(spec.environment);
+  } else {
+    for (const auto& [name, value] : spec.environment) environment.push_back(name + "=" + value);
+    for (const auto& [name, value] : plain_environment) environment.push_back(name + "=" + value);
+  }
+  std::vector<std::string> argv = sandboxed ? sandbox_command(spec, info.write.get(), arguments.get()) : spec.argv;
+  const std::vector<char*> argv_pointers = pointers(argv), environment_pointers = pointers(environment);
+  const pid_t parent = ::getpid();
+  ChildProcess child;
+  child.sandboxed = sandboxed;
+  child.pid = ::fork();
+  if (child.pid < 0) throw_errno("fork");
+  if (child.pid == 0)
+    run_child(const_cast<char**>(argv_pointers.data()), const_cast<char**>(environment_pointers.data()),
+              output.write.get(), {info.write.get(), arguments.get()}, spec.memory_bytes, parent);
+  child.pid_fd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
+  child.output = std::move(output.read);
+  child.info = std::move(info.read);
+  return child;
+}
+
+std::optional<pid_t> program_pid(ChildProcess& child) {
+  if (!child.sandboxed) return child.pid;
+  if (child.init_pid < 0) {
+    // bubblewrap writes this once, before the program starts, and closes the pipe.
+    std::string text;
+    char buffer[256];
+    for (ssize_t n; (n = ::read(child.info.get(), buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR);)
+      if (n > 0) text.append(buffer, static_cast<std::size_t>(n));
+    if (text.empty()) return std::nullopt;
+    child.init_pid = parse_json(text).value("child-pid", -1);
+  }
+  return child_of(child.init_pid);
+}
+
+void signal_program(ChildProcess& child, int signal_number) {
+  if (signal_number == SIGKILL) {
+    // The namespace's first process takes all others with it. --die-with-parent alone would not do: a bubblewrap killed
+    // before its child has asked for that signal leaves the child running.
+    try {
+      if (child.sandboxed && child.init_pid < 0 && readable_within(child.info, kInfoLimitMs)) program_pid(child);
+      if (child.init_pid > 0 && is_running(child)) ::kill(child.init_pid, SIGKILL);
+    } catch (const Error&) {  // bubblewrap ended in the middle of its word
+    }
+    ::kill(child.pid, SIGKILL);
+    return;
+  }
+  if (const auto pid = program_pid(child)) ::kill(*pid, signal_number);
+}
+
+int exit_code(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+}  // namespace clary::sandbox

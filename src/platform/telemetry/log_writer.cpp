@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "platform/telemetry/log_store.h"
+
+namespace clary::telemetry {
+
+namespace {
+
+/// Length of the UTF-8 sequence at the start of `text`, 0 when it is not one.
+std::size_t sequence_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
+  return length != 0 && length <= text.size() && is_utf8(text.substr(0, length)) ? length : 0;
+}
+
+void append_repaired(std::string_view text, std::string& out) {
+  while (!text.empty()) {
+    const std::size_t length = sequence_length(text);
+    if (length == 0)
+      out += "\xEF\xBF\xBD";
+    else
+      out.append(text.substr(0, length));
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+}
+
+/// The time of the last whole line; also drops a line that a power loss cut.
+EpochMs recovered_tail(int fd, const std::string& what) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) throw_errno(what);
+  const off_t window = std::min<off_t>(status.st_size, LogWriter::kMaxEventBytes + 64);
+  std::string tail(static_cast<std::size_t>(window), '\0');
+  if (window == 0) return 0;
+  if (::pread(fd, tail.data(), tail.size(), status.st_size - window) != window) throw_errno("read " + what);
+  const auto last_newline = tail.rfind('\n');
+  const std::size_t whole = last_newline == std::string::npos ? 0 : last_newline + 1;
+  if (whole != tail.size() && ::ftruncate(fd, status.st_size - window + static_cast<off_t>(whole)) != 0)
+    throw_errno(what);
+  if (whole == 0) return 0;
+  const auto previous = tail.rfind('\n', whole - 2);
+  const char* begin = tail.data() + (whole < 2 || previous == std::string::npos ? 0 : previous + 1);
+  EpochMs time = 0;
+  std::from_chars(begin, tail.data() + tail.size(), time);
+  return time;
+}
+
+}  // namespace
+
+LogWriter::LogWriter(const std::filesystem::path& file) : file_(file) {
+  std::filesystem::create_directories(file.parent_path());
+  fd_ = open_file(file, O_RDWR | O_CREAT | O_APPEND);
+  last_ = recovered_tail(fd_.get(), file_.string());
+}
+
+void LogWriter::encode(EpochMs time, std::string_view message, std::string& out) {
+  last_ = std::max(last_, time);
+  // A newline inside a message would be taken for the end of the event: such a message becomes several.
+  do {
+    std::string_view piece = message.substr(0, std::min(message.find('\n'), message.size()));
+    const bool cut = piece.size() > kMaxEventBytes / 3;  // repaired bytes grow threefold
+    if (cut) piece = piece.substr(0, kMaxEventBytes / 3);
+    message.remove_prefix(std::min(message.size(), piece.size() + (cut ? 0 : 1)));
+    out += std::to_string(last_);
+    out += ' ';
+    if (is_utf8(piece))
+      out += piece;
+    else
+      append_repaired(piece, out);
+    out += '\n';
+  } while (!message.empty());
+}
+
+void LogWriter::append(const std::vector<LogEvent>& events) {
+  std::string text;
+  for (const LogEvent& event : events) encode(event.time, event.message, text);
+  write_all(fd_.get(), text, file_.string());
+}
+
+void LogWriter::append(EpochMs time, std::string_view message) {
+  std::string text;
+  encode(time, message, text);
+  write_all(fd_.get(), text, file_.string());
+}
+
+}  // namespace clary::telemetry

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/training/outcome.h"
+
+#include <algorithm>
+
+namespace clary::training {
+
+namespace {
+
+std::string cut(std::string text, std::size_t size) {
+  if (text.size() <= size) return text;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;  // not inside a character
+  text.resize(size);
+  return text;
+}
+
+bool has_class(const std::string& text) {
+  return text.starts_with("ClientError:") || text.starts_with("AlgorithmError:") ||
+         text.starts_with("InternalServerError:");
+}
+
+/// The program's own text, or what its exit code says; "" when there is nothing to say.
+std::string program_text(const agent::AgentEvent& end, const std::string& host) {
+  if (end.failure && !end.failure->empty()) return cut(*end.failure, kMaxFailureReason);
+  if (end.exit_code > 128 && end.exit_code < 160)
+    return "the program of " + host + " was killed by signal " + std::to_string(end.exit_code - 128);
+  return "";
+}
+
+bool failed(const InstanceReport& instance) {
+  if (instance.lost()) return true;
+  const agent::AgentEvent* end = instance.ended();
+  if (end == nullptr || end->stop == "Terminate") return false;  // that one was told to because another had failed
+  return end->cause != agent::EndCause::kExit || end->stop == "Signal" || (end->exit_code != 0 && end->stop.empty());
+}
+
+std::string lost_reason(const InstanceReport& instance) {
+  return std::string(kInternalError) + " (The agent of " + instance.host + " " +
+         (instance.end.empty() ? "was killed" : instance.end) + " before it could report.)";
+}
+
+}  // namespace
+
+const agent::AgentEvent* InstanceReport::ended() const {
+  return !events.empty() && events.back().kind == agent::AgentEventKind::kEnded ? &events.back() : nullptr;
+}
+
+std::string failure_reason(const agent::AgentEvent& end, const std::string& host, bool builtin) {
+  if (end.cause == agent::EndCause::kDownload)
+    return cut("ClientError: Data download failed:" + end.text, kMaxFailureReason);
+  if (end.cause == agent::EndCause::kAgent)
+    return cut(std::string(kInternalError) + " (The agent of " + host + ": " + end.text + ")", kMaxFailureReason);
+  if (end.stop == "Signal")
+    return std::string(kInternalError) + " (The agent of " + host + " was told to end by a signal.)";
+  std::string text = program_text(end, host);
+  if (builtin && has_class(text)) {
+    if (!text.starts_with("AlgorithmError:")) return text;
+    text = text.substr(sizeof "AlgorithmError:" - 1);
+    text.erase(0, text.find_first_not_of(' '));
+  }
+  const std::string code = ", exit code: " + std::to_string(end.exit_code);
+  return cut("AlgorithmError: " + text, kMaxFailureReason - code.size()) + code;
+}
+
+JobReport summarize(const std::vector<InstanceReport>& instances, bool builtin) {
+  JobReport report;
+  report.training = true;
+  report.over = true;
+  EpochMs first_failure = 0;
+  for (const InstanceReport& instance : instances) {
+    bool trains = instance.ended() != nullptr;
+    for (const agent::AgentEvent& event : instance.events) {
+      report.downloading |= event.kind == agent::AgentEventKind::kDownloading;
+      trains |= event.kind == agent::AgentEventKind::kTraining;
+      report.max_runtime |= event.stop == "MaxRuntime";
+    }
+    report.training &= trains;
+    report.over &= instance.over();
+    report.agent_lost |= instance.lost();
+    if (!failed(instance)) continue;
+    // The first to fail counts; an agent that died left no time and counts as the last.
+    const agent::AgentEvent* end = instance.ended();
+    if (end != nullptr && (!report.failure || first_failure == 0 || end->time < first_failure)) {
+      report.failure = failure_reason(*end, instance.host, builtin);
+      first_failure = end->time;
+    } else if (end == nullptr && !report.failure) {
+      report.failure = lost_reason(instance);
+    }
+  }
+  const bool any_training = std::any_of(instances.begin(), instances.end(), [](const InstanceReport& instance) {
+    return std::any_of(instance.events.begin(), instance.events.end(),
+                       [](const agent::AgentEvent& event) { return event.kind == agent::AgentEventKind::kTraining; });
+  });
+  report.training &= any_training;
+  return report;
+}
+
+}  // namespace clary::training

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/training/results.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "formats/archive.h"
+#include "platform/agent/beneath.h"
+#include "platform/objects/s3_uri.h"
+
+namespace clary::training {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string output_uri(const TrainingJob& job, const std::string& name) {
+  std::string uri = job.request.at("OutputDataConfig").at("S3OutputPath");
+  if (!uri.ends_with('/')) uri += '/';
+  return uri + job.name + "/output/" + name;
+}
+
+objects::S3Uri place_of(const std::string& uri) {
+  const auto place = objects::parse_s3_uri(uri);
+  if (!place) throw Error(Kind::kInvalid, "\"" + uri + "\" is not an S3 address");
+  return *place;
+}
+
+/// The folder `relative` of every host that has one, opened so that no link is followed.
+std::vector<UniqueFd> folders_of(const std::vector<fs::path>& instances, const std::string& relative) {
+  std::vector<UniqueFd> folders;
+  for (const fs::path& instance : instances)
+    if (auto folder = agent::open_beneath(instance / "ml", relative, O_RDONLY | O_DIRECTORY))
+      folders.push_back(std::move(*folder));
+  return folders;
+}
+
+/// One folder with the files of all hosts, by hard links; a later host's file wins.
+void merge(const std::vector<UniqueFd>& folders, const fs::path& merged) {
+  fs::create_directories(merged);
+  for (const UniqueFd& folder : folders)
+    agent::walk_beneath(folder, [&](const std::string& relative, const struct stat&) {
+      const fs::path to = merged / relative;
+      fs::create_directories(to.parent_path());
+      fs::remove(to);
+      if (::linkat(folder.get(), relative.c_str(), AT_FDCWD, to.c_str(), 0) != 0) throw_errno("merge " + relative);
+    });
+}
+
+/// Packs the folder of all hosts straight into the store, at `uri`.
+void upload_archive(const std::vector<fs::path>& instances, const std::string& relative, const std::string& uri,
+                    const std::string& name, objects::ObjectStore& store) {
+  const objects::S3Uri place = place_of(uri);
+  const auto folders = folders_of(instances, relative);
+  const fs::path merged = instances.front().parent_path() / ("upload-" + name);
+  fs::remove_all(merged);
+  if (folders.size() != 1) merge(folders, merged);
+  objects::Upload upload = store.begin();
+  formats::pack_tar_gz(folders.size() == 1 ? agent::path_of(folders[0]) : merged,
+                       [&](std::span<const std::byte> bytes) { upload.write(bytes); });
+  objects::PutOptions options;
+  options.content_type = "application/x-tar";
+  upload.commit(place.bucket, place.key, options);
+  fs::remove_all(merged);
+}
+
+void upload_file(const UniqueFd& folder, const std::string& relative, const objects::S3Uri& place,
+                 objects::ObjectStore& store) {
+  const auto file = agent::open_beneath(agent::path_of(folder), relative, O_RDONLY);
+  if (!file) return;  // gone meanwhile
+  objects::Upload upload = store.begin();
+  std::vector<std::byte> buffer(1U << 20U);
+  for (ssize_t n; (n = ::read(file->get(), buffer.data(), buffer.size())) != 0;) {
+    if (n < 0) throw_errno("read " + relative);
+    upload.write(std::span(buffer).first(static_cast<std::size_t>(n)));
+  }
+  upload.commit(place.bucket, place.key);
+}
+
+}  // namespace
+
+std::string model_artifact_uri(const TrainingJob& job) {
+  const bool plain = job.request.at("OutputDataConfig").value("CompressionType", "GZIP") == "NONE";
+  return output_uri(job, plain ? "model/" : "model.tar.gz");
+}
+
+void upload_model(const TrainingJob& job, const std::vector<fs::path>& instances, objects::ObjectStore& store) {
+  const std::string uri = model_artifact_uri(job);
+  if (!uri.ends_with('/')) {
+    upload_archive(instances, "model", uri, "model", store);
+    return;
+  }
+  for (const UniqueFd& folder : folders_of(instances, "model"))
+    agent::walk_beneath(folder, [&](const std::string& relative, const struct stat&) {
+      upload_file(folder, relative, place_of(uri + relative), store);
+    });
+}
+
+bool has_output(const std::vector<fs::path>& instances) {
+  bool any = false;
+  for (const UniqueFd& folder : folders_of(instances, "output/data"))
+    agent::walk_beneath(folder, [&](const std::string&, const struct stat&) { any = true; });
+  return any;
+}
+
+void upload_output(const TrainingJob& job, const std::vector<fs::path>& instances, objects::ObjectStore& store) {
+  upload_archive(instances, "output/data", output_uri(job, "output.tar.gz"), "output", store);
+}
+
+CheckpointMirror::CheckpointMirror(std::string s3_uri, std::vector<fs::path> instances)
+    : s3_uri_(std::move(s3_uri)), instances_(std::move(instances)) {
+  if (!s3_uri_.ends_with('/')) s3_uri_ += '/';
+}
+
+void CheckpointMirror::sync(objects::ObjectStore& store, bool settled) {
+  std::map<std::string, Seen> now;
+  timespec clock{};
+  ::clock_gettime(CLOCK_REALTIME, &clock);
+  for (const UniqueFd& folder : folders_of(instances_, "checkpoints"))
+    agent::walk_beneath(folder, [&](const std::string& relative, const struct stat& status) {
+      const Seen seen{static_cast<std::uint64_t>(status.st_size),
+                      status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec};
+      const auto before = seen_.find(relative);
+      const bool same = before != seen_.end() && before->second == seen;
+      if (!same && settled && clock.tv_sec - status.st_mtim.tv_sec <= 1) {
+        if (before != seen_.end()) now[relative] = before->second;  // still being written: next time
+        return;
+      }
+      if (!same) upload_file(folder, relative, place_of(s3_uri_ + relative), store);
+      now[relative] = seen;
+    });
+  for (const auto& [relative, seen] : seen_) {
+    if (now.contains(relative)) continue;
+    const objects::S3Uri place = place_of(s3_uri_ + relative);
+    store.remove(place.bucket, place.key);
+  }
+  seen_ = std::move(now);
+}
+
+Json final_metrics(const std::vector<telemetry::MetricPoint>& points,
+                   const std::vector<agent::MetricDefinition>& definitions) {
+  constexpr std::size_t kMaxMetrics = 40;  // AWS limit
+  Json list = Json::array();
+  for (const agent::MetricDefinition& definition : definitions) {
+    const auto last = std::find_if(points.rbegin(), points.rend(),
+                                   [&](const telemetry::MetricPoint& point) { return point.name == definition.name; });
+    if (last == points.rend() || list.size() == kMaxMetrics) continue;
+    list.push_back({{"MetricName", definition.name}, {"Value", last->sum}, {"Timestamp", epoch_seconds(last->time)}});
+  }
+  return list;
+}
+
+}  // namespace clary::training

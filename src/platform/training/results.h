@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a job leaves behind: model.tar.gz and output.tar.gz of all its hosts together, mirrored checkpoints, the last
+// value of every metric. An object appears by one transaction after its bytes are on the disk.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "platform/agent/spec.h"
+#include "platform/objects/object_store.h"
+#include "platform/telemetry/metric_store.h"
+#include "platform/training/training_jobs.h"
+
+namespace clary::training {
+
+/// "<S3OutputPath>/<job>/output/model.tar.gz", in the form (s3 or https) of the path given. For CompressionType NONE
+/// "<S3OutputPath>/<job>/output/model/".
+std::string model_artifact_uri(const TrainingJob& job);
+
+/// @param instances  the instance folders, in order of hosts
+/// @throws Error naming the artifact and the reason
+void upload_model(const TrainingJob& job, const std::vector<std::filesystem::path>& instances,
+                  objects::ObjectStore& store);
+
+/// True when any host left a file in /opt/ml/output/data.
+bool has_output(const std::vector<std::filesystem::path>& instances);
+void upload_output(const TrainingJob& job, const std::vector<std::filesystem::path>& instances,
+                   objects::ObjectStore& store);
+
+/// Mirrors a job's checkpoint folders to S3: new and changed files are put, deleted ones removed.
+class CheckpointMirror {
+ public:
+  CheckpointMirror(std::string s3_uri, std::vector<std::filesystem::path> instances);
+  /// @param settled  leave files alone that changed within the last second: they are still being written
+  void sync(objects::ObjectStore& store, bool settled);
+
+ private:
+  struct Seen {
+    std::uint64_t size = 0;
+    std::int64_t modified_ns = 0;
+    bool operator==(const Seen&) const = default;
+  };
+  std::string s3_uri_;
+  std::vector<std::filesystem::path> instances_;
+  std::map<std::string, Seen> seen_;  // by relative path
+};
+
+/// [{"MetricName", "Value", "Timestamp"}...]: the last value of each definition that ever matched, 40 at most.
+Json final_metrics(const std::vector<telemetry::MetricPoint>& points,
+                   const std::vector<agent::MetricDefinition>& definitions);
+
+}  // namespace clary::training

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/training/scheduler.h"
+
+#include <chrono>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/log.h"
+
+namespace clary::training {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::chrono::seconds kMirrorInterval{5};
+constexpr std::chrono::seconds kRetryInterval{1};
+constexpr int kSavers = 2;
+
+/// The attempts that RetryStrategy allows beyond the first.
+std::int64_t retries_of(const TrainingJob& job) {
+  return job.request.value("RetryStrategy", Json::object()).value("MaximumRetryAttempts", 0);
+}
+
+}  // namespace
+
+Scheduler::Scheduler(fs::path folder, TrainingJobs& jobs, LaunchContext context, Executor& executor)
+    : folder_(std::move(folder)),
+      jobs_(jobs),
+      context_(context),
+      executor_(executor),
+      machine_(executor.capacity()),
+      work_(std::make_unique<WorkQueue>(kSavers)) {
+  fs::create_directories(folder_);
+  executor_.set_listener([this](const fs::path& instance) { wake(instance.parent_path().filename().string()); });
+}
+
+Scheduler::~Scheduler() {
+  executor_.set_listener(nullptr);
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  woken_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  work_.reset();
+}
+
+void Scheduler::wake(const std::string& job) {
+  {
+    const std::lock_guard lock(mutex_);
+    wakes_.insert(job);
+  }
+  woken_.notify_all();
+}
+
+void Scheduler::wake_later(const std::string& job) {
+  work_->submit([this, job] {
+    std::unique_lock lock(mutex_);
+    woken_.wait_for(lock, kRetryInterval, [this] { return stopping_; });
+    wakes_.insert(job);
+    lock.unlock();
+    woken_.notify_all();
+  });
+}
+
+void Scheduler::recover() {
+  remove_stale_folders();
+  for (const TrainingJob& job : jobs_.unfinished()) wake(job.name);
+  thread_ = std::thread([this] { run(); });
+}
+
+/// Folders of jobs that ended while their folder was being removed.
+void Scheduler::remove_stale_folders() {
+  std::set<std::string> names;
+  for (const TrainingJob& job : jobs_.unfinished()) names.insert(job.name);
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    std::error_code ec;
+    if (!names.contains(entry.path().filename().string())) fs::remove_all(entry.path(), ec);
+  }
+}
+
+void Scheduler::run() {
+  auto next_mirror = std::chrono::steady_clock::now() + kMirrorInterval;
+  for (;;) {
+    std::set<std::string> wakes, saved;
+    {
+      std::unique_lock lock(mutex_);
+      woken_.wait_until(lock, next_mirror, [this] { return stopping_ || !wakes_.empty() || !saved_.empty(); });
+      if (stopping_) return;
+      wakes.swap(wakes_);
+      saved.swap(saved_);
+    }
+    for (const std::string& name : saved) active_.erase(name);
+    for (const std::string& name : wakes) try {
+        tend(name);
+      } catch (const Error& error) {
+        log::error("training job {}: {}", name, error.what());
+        if (error.kind() == Kind::kLimit || error.kind() == Kind::kUnavailable)
+          wake_later(name);  // a full disk, a busy database: it may heal
+        else
+          fail(name, std::string(kInternalError) + " (" + error.what() + ")");
+      } catch (const std::exception& error) {
+        log::error("training job {}: {}", name, error.what());
+        fail(name, std::string(kInternalError) + " (" + error.what() + ")");
+      }
+    launch_waiting();
+    if (std::chrono::steady_clock::now() >= next_mirror) {
+      mirror_checkpoints();
+      next_mirror = std::chrono::steady_clock::now() + kMirrorInterval;
+    }
+  }
+}
+
+void Scheduler::tend(const std::string& name) {
+  const std::optional<TrainingJob> job = jobs_.find(name);
+  if (!job || is_terminal(job->state)) {
+    if (job) waiting_.erase(job->id);
+    return;
+  }
+  if (const auto active = active_.find(name); active != active_.end() && active->second.id == job->id) {
+    follow(*job, active->second);
+  } else if (job->launched != 0 && fs::exists(folder_ / name)) {
+    Active& recovered = activate(*job);
+    for (const fs::path& instance : recovered.instances) {
+      // The lock file is the executor's first step: without it this agent was never started.
+      if (fs::exists(instance / "agent.lock"))
+        executor_.attach(instance);
+      else
+        executor_.start(instance);
+    }
+    follow(*job, recovered);
+  } else {
+    queue(*job);
+  }
+}
+
+void Scheduler::queue(const TrainingJob& job) {
+  if (job.stop_reason.empty()) {
+    waiting_[job.id] = job.name;
+    return;
+  }
+  waiting_.erase(job.id);  // stopped before it began
+  end_job(job.name, "");
+}
+
+void Scheduler::launch_waiting() {
+  while (!waiting_.empty()) {
+    const auto [id, name] = *waiting_.begin();
+    const std::optional<TrainingJob> job = jobs_.find(name);
+    if (job && job->id == id && !is_terminal(job->state)) try {
+        if (!launch(*job)) return;  // the queue is strict, so that a large job is not passed for ever
+      } catch (const Error& error) {
+        log::warn("training job {} cannot be launched: {}", name, error.what());
+        const bool user = error.kind() == Kind::kNotFound || error.kind() == Kind::kInvalid ||
+                          error.kind() == Kind::kMalformed || error.kind() == Kind::kLimit;
+        fail(name, user ? std::string("ClientError: Data download failed:") + error.what()
+                        : std::string(kInternalError) + " (" + error.what() + ")");
+      } catch (const std::exception& error) {
+        log::error("training job {} cannot be launched: {}", name, error.what());
+        fail(name, kInternalError);
+      }
+    waiting_.erase(id);
+  }
+}
+
+/// False when there is no room for it now.
+bool Scheduler::launch(const TrainingJob& job) {
+  const catalog::Resources wanted = catalog::job_resources(instance_type_of(job), job.instance_count(), machine_);
+  const catalog::Resources room{machine_.vcpus - used_.vcpus, machine_.memory_bytes - used_.memory_bytes};
+  if (!wanted.fits_in(room)) {
+    if (job.state == JobState::kStarting)
+      jobs_.update(job.name, [](TrainingJob& row) {
+        if (can_move(row.state, JobState::kPending)) TrainingJobs::move(row, JobState::kPending, now_ms());
+      });
+    return false;
+  }
+  const auto launched = jobs_.update(job.name, [](TrainingJob& row) {
+    if (row.launched == 0) row.launched = now_ms();
+  });
+  if (!launched) return true;  // deleted meanwhile
+  if (launched->attempt == 0) remove_leftovers(job.name);
+  const auto specs = agent_specs(*launched, context_, catalog::instance_share(wanted, job.instance_count()));
+  start_agents(*launched, specs);
+  return true;
+}
+
+/// A deleted job of the same name may have left streams (the SDK counts on exactly one an instance) and metrics.
+void Scheduler::remove_leftovers(const std::string& name) const {
+  if (context_.logs.group_exists(kTrainingNamespace)) context_.logs.remove_streams(kTrainingNamespace, name + "/");
+  fs::remove(context_.metrics.file(kTrainingNamespace, {{"TrainingJobName", name}}));
+}
+
+void Scheduler::start_agents(const TrainingJob& job, const std::vector<agent::AgentSpec>& specs) {
+  fs::remove_all(folder_ / job.name);
+  const fs::path making = folder_ / (job.name + ".new");  // '.' cannot be in a job's name
+  fs::remove_all(making);
+  for (const agent::AgentSpec& spec : specs) {
+    fs::create_directories(making / spec.resources.current_host);
+    write_file_atomically(making / spec.resources.current_host / "agent.json", dump_json(to_json(spec)), 0600);
+    const telemetry::LogWriter creates_the_stream(spec.log_file);
+  }
+  fs::rename(making, folder_ / job.name);  // from here on recovery finds all specs, or none
+  Active& active = activate(job);
+  for (const fs::path& instance : active.instances) executor_.start(instance);
+}
+
+std::vector<fs::path> Scheduler::instance_folders(const TrainingJob& job) const {
+  std::vector<fs::path> folders;
+  for (int host = 0; host < job.instance_count(); ++host) folders.push_back(folder_ / job.name / host_name(host));
+  return folders;
+}
+
+Scheduler::Active& Scheduler::activate(const TrainingJob& job) {
+  Active& active = active_[job.name];
+  active.id = job.id;
+  active.hosts = job.instance_count();
+  active.instances = instance_folders(job);
+  active.resources = catalog::job_resources(instance_type_of(job), active.hosts, machine_);
+  const Json& algorithm = job.request.at("AlgorithmSpecification");
+  const auto entry = context_.catalog.find(algorithm.at("TrainingImage").get<std::string>());
+  active.builtin = entry && entry->builtin && !algorithm.contains("ContainerEntrypoint");
+  if (job.request.contains("CheckpointConfig"))
+    active.checkpoints =
+        std::make_shared<CheckpointMirror>(job.request["CheckpointConfig"].at("S3Uri"), active.instances);
+  used_.vcpus += active.resources.vcpus;
+  used_.memory_bytes += active.resources.memory_bytes;
+  return active;
+}
+
+void Scheduler::follow(const TrainingJob& job, Active& active) {
+  if (active.finishing) return;
+  std::vector<InstanceReport> instances;
+  for (int host = 0; host < active.hosts; ++host) {
+    const fs::path& folder = active.instances[static_cast<std::size_t>(host)];
+    InstanceReport report;
+    report.host = host_name(host);
+    report.alive = executor_.alive(folder);  // before its events: the last of them comes before its end
+    report.events = agent::read_events(folder);
+    report.end = executor_.end_of(folder);
+    instances.push_back(std::move(report));
+  }
+  const JobReport report = summarize(instances, active.builtin);
+  advance(job, report);
+  if (report.failure)
+    tell_agents(active, "Terminate");
+  else if (job.stop_reason == "Stop")
+    tell_agents(active, "Stop");
+  if (report.over && !retry(job, active, report)) finish(job, active, report);
+}
+
+/// Moves the row to where the agents are, if it is not there yet.
+void Scheduler::advance(const TrainingJob& job, const JobReport& report) {
+  using enum JobState;
+  const bool early = job.state == kStarting || job.state == kPending;
+  const bool to_downloading = early && report.downloading;
+  const bool to_training = (early || job.state == kDownloading) && report.training;
+  const bool to_stopping = report.max_runtime && job.stop_reason.empty();
+  if (!to_downloading && !to_training && !to_stopping) return;
+  jobs_.update(job.name, [&](TrainingJob& row) {
+    const EpochMs now = now_ms();
+    if (to_downloading && (row.state == kStarting || row.state == kPending)) TrainingJobs::move(row, kDownloading, now);
+    if (to_training && can_move(row.state, kTraining)) TrainingJobs::move(row, kTraining, now);
+    if (to_stopping && row.stop_reason.empty() && can_move(row.state, kStopping)) {
+      row.stop_reason = "MaxRuntime";
+      TrainingJobs::move(row, kStopping, now);
+    }
+  });
+}
+
+void Scheduler::tell_agents(Active& active, const std::string& reason) const {
+  if (active.told == reason || active.told == "Terminate") return;
+  active.told = reason;
+  for (const fs::path& instance : active.instances)
+    write_file_atomically(instance / "stop", dump_json({{"Reason", reason}}));
+}
+
+/// RetryStrategy: a job whose agent died (the platform's fault, not the program's) starts over.
+bool Scheduler::retry(const TrainingJob& job, Active& active, const JobReport& report) {
+  if (!report.agent_lost || !job.stop_reason.empty() || job.attempt >= retries_of(job)) return false;
+  if (active.checkpoints) active.checkpoints->sync(context_.objects, false);
+  const auto row = jobs_.update(job.name, [](TrainingJob& again) {
+    ++again.attempt;
+    TrainingJobs::move(again, JobState::kStarting, now_ms(), "Launched instance was unhealthy, replacing it!");
+  });
+  for (const fs::path& instance : active.instances) executor_.forget(instance);
+  used_.vcpus -= active.resources.vcpus;
+  used_.memory_bytes -= active.resources.memory_bytes;
+  active_.erase(job.name);
+  if (row) waiting_[row->id] = row->name;
+  return true;
+}
+
+void Scheduler::finish(const TrainingJob& job, Active& active, const JobReport& report) {
+  active.finishing = true;
+  used_.vcpus -= active.resources.vcpus;
+  used_.memory_bytes -= active.resources.memory_bytes;
+  for (const fs::path& instance : active.instances) executor_.forget(instance);
+  work_->submit([this, job, active, failure = report.failure.value_or("")] { save_results(job, active, failure); });
+}
+
+/// On a thread of the work queue. Doing it twice (after a crash in the middle) puts the same objects again.
+void Scheduler::save_results(const TrainingJob& job, const Active& active, std::string failure) {
+  try {
+    const bool output = has_output(active.instances);
+    if (failure.empty() || output)
+      jobs_.update(job.name, [](TrainingJob& row) {
+        const bool stopping = row.state == JobState::kStopping;
+        const JobState to = stopping ? JobState::kStoppingUploading : JobState::kUploading;
+        if (can_move(row.state, to)) TrainingJobs::move(row, to, now_ms());
+      });
+    if (active.checkpoints) {
+      const std::lock_guard lock(*active.mirror_mutex);
+      active.checkpoints->sync(context_.objects, false);
+    }
+    if (output) upload_output(job, active.instances, context_.objects);
+    if (failure.empty()) upload_model(job, active.instances, context_.objects);
+  } catch (const std::exception& error) {
+    log::error("training job {}: saving its results: {}", job.name, error.what());
+    if (failure.empty()) failure = std::string("ClientError: Uploading the results failed: ") + error.what();
+  }
+  while (!try_end_job(job.name, failure)) {
+    std::unique_lock lock(mutex_);
+    // Stopped with the row as it is: the next start takes the job up again.
+    if (woken_.wait_for(lock, kRetryInterval, [this] { return stopping_; })) return;
+  }
+  std::error_code ec;
+  fs::remove_all(folder_ / job.name, ec);
+  {
+    const std::lock_guard lock(mutex_);
+    saved_.insert(job.name);
+  }
+  woken_.notify_all();
+}
+
+/// False when it could not be written now (a full disk): it is to be tried again.
+bool Scheduler::try_end_job(const std::string& name, const std::string& failure) try {
+  end_job(name, failure);
+  return true;
+} catch (const std::exception& error) {
+  log::error("training job {}: {}", name, error.what());
+  return false;
+}
+
+/// The row's last change.
+void Scheduler::end_job(const std::string& name, const std::string& failure) {
+  const auto points = context_.metrics.read(kTrainingNamespace, {{"TrainingJobName", name}});
+  jobs_.update(name, [&](TrainingJob& row) {
+    if (is_terminal(row.state)) return;
+    const EpochMs now = now_ms();
+    const Json& algorithm = row.request.at("AlgorithmSpecification");
+    const auto entry = context_.catalog.find(algorithm.value("TrainingImage", ""));
+    row.final_metrics =
+        final_metrics(points, metric_definitions(entry ? entry->descriptor : Json(Json::object()), algorithm));
+    if (!failure.empty()) {
+      row.failure_reason = failure;
+      TrainingJobs::move(row, JobState::kFailed, now);
+    } else if (row.stop_reason == "Stop") {
+      TrainingJobs::move(row, JobState::kStopped, now);
+    } else if (row.stop_reason == "MaxRuntime") {
+      TrainingJobs::move(row, JobState::kMaxRuntimeExceeded, now);
+    } else {
+      TrainingJobs::move(row, JobState::kCompleted, now);
+    }
+  });
+}
+
+void Scheduler::fail(const std::string& name, const std::string& reason) {
+  if (const auto found = active_.find(name); found != active_.end()) {
+    tell_agents(found->second, "Terminate");
+    if (!found->second.finishing) {
+      used_.vcpus -= found->second.resources.vcpus;
+      used_.memory_bytes -= found->second.resources.memory_bytes;
+      for (const fs::path& instance : found->second.instances) executor_.forget(instance);
+    }
+    active_.erase(found);
+  }
+  try {
+    end_job(name, reason.substr(0, kMaxFailureReason));
+  } catch (const std::exception& error) {
+    log::error("training job {}: {}", name, error.what());
+  }
+}
+
+void Scheduler::mirror_checkpoints() {
+  for (const auto& [name, active] : active_) {
+    if (!active.checkpoints || active.finishing) continue;
+    work_->submit([this, name = name, mirror = active.checkpoints, mutex = active.mirror_mutex] {
+      const std::unique_lock lock(*mutex, std::try_to_lock);
+      if (lock) try {
+          mirror->sync(context_.objects, true);
+        } catch (const std::exception& error) {
+          log::warn("training job {}: mirroring its checkpoints: {}", name, error.what());
+        }
+    });
+  }
+}
+
+}  // namespace clary::training

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings training jobs from Starting to their end: queues them for room, starts their agents, follows what the agents
+// report, stops them, saves what they leave. One thread decides; packing and uploading go to a few others. All it knows
+// is in the table and in the instance folders, so a new server process goes on where an old one was killed.
+#pragma once
+
+#include <condition_variable>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "platform/training/executor.h"
+#include "platform/training/launch.h"
+#include "platform/training/outcome.h"
+#include "platform/training/results.h"
+#include "platform/training/training_jobs.h"
+#include "platform/training/work_queue.h"
+
+namespace clary::training {
+
+class Scheduler {
+ public:
+  /// @param folder  where instance folders lie (<folder>/<job>/<host>); the same file system as the blobs
+  Scheduler(std::filesystem::path folder, TrainingJobs& jobs, LaunchContext context, Executor& executor);
+  /// Stops deciding; the agents go on.
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  /// Takes up every unfinished job, then starts to decide. Call it before new jobs are accepted.
+  void recover();
+  /// The row of this job has changed: it is new, or is to stop.
+  void wake(const std::string& job);
+
+ private:
+  struct Active {
+    std::int64_t id = 0;
+    int hosts = 0;
+    catalog::Resources resources;
+    std::vector<std::filesystem::path> instances;
+    bool builtin = false;
+    std::string told;        // what the agents were told in their stop files
+    bool finishing = false;  // handed to the work queue
+    std::shared_ptr<CheckpointMirror> checkpoints;
+    std::shared_ptr<std::mutex> mirror_mutex = std::make_shared<std::mutex>();
+  };
+
+  void run();
+  void wake_later(const std::string& job);
+  void tend(const std::string& name);
+  void queue(const TrainingJob& job);
+  void launch_waiting();
+  bool launch(const TrainingJob& job);
+  void remove_leftovers(const std::string& name) const;
+  void start_agents(const TrainingJob& job, const std::vector<agent::AgentSpec>& specs);
+  Active& activate(const TrainingJob& job);
+  void follow(const TrainingJob& job, Active& active);
+  void advance(const TrainingJob& job, const JobReport& report);
+  void tell_agents(Active& active, const std::string& reason) const;
+  bool retry(const TrainingJob& job, Active& active, const JobReport& report);
+  void finish(const TrainingJob& job, Active& active, const JobReport& report);
+  void save_results(const TrainingJob& job, const Active& active, std::string failure);
+  bool try_end_job(const std::string& name, const std::string& failure);
+  void end_job(const std::string& name, const std::string& failure);
+  void fail(const std::string& name, const std::string& reason);
+  void mirror_checkpoints();
+  void remove_stale_folders();
+  std::vector<std::filesystem::path> instance_folders(const TrainingJob& job) const;
+
+  const std::filesystem::path folder_;
+  TrainingJobs& jobs_;
+  const LaunchContext context_;
+  Executor& executor_;
+  const catalog::Resources machine_;
+
+  // Of the deciding thread alone:
+  std::map<std::string, Active> active_;
+  std::map<std::int64_t, std::string> waiting_;  // by id: first come, first served
+  catalog::Resources used_;
+
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  std::set<std::string> wakes_;  // guarded by mutex_
+  std::set<std::string> saved_;  // guarded by mutex_: jobs whose results are saved
+  bool stopping_ = false;        // guarded by mutex_
+  std::unique_ptr<WorkQueue> work_;
+  std::thread thread_;
+};
+
+}  // namespace clary::training
