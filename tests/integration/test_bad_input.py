@@ -160,6 +160,18 @@ def test_broken_limits_are_told_in_the_words_of_aws(server, s3, role):
     assert "Value 'ml.bogus' at 'resourceConfig.instanceType' failed to satisfy constraint: Member must satisfy enum value set: [" in message
 
 
+@pytest.mark.parametrize("count, code, words", [
+    (0, "ValidationException", ["'0'", "resourceConfig.instanceGroups.1.member.instanceCount", "greater than or equal to 1"]),
+    (1_000_000, "ResourceLimitExceeded", ["250", "1000000", "instanceCount"])])
+def test_the_limit_of_instances_holds_for_groups(server, s3, role, count, code, words):
+    s3.put_object(Bucket=BUCKET, Key="groups/train", Body=labelled())
+    channels = [{"ChannelName": "train", "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://%s/groups/" % BUCKET}}}]
+    group = {"InstanceType": "ml.m5.large", "InstanceCount": count, "InstanceGroupName": "g"}
+    got, message, _ = error_of(server.client("sagemaker").create_training_job, **training_job_request(
+        role, InputDataConfig=channels, ResourceConfig={"InstanceGroups": [group], "VolumeSizeInGB": 1}))
+    assert got == code and all(word in message for word in words), message
+
+
 def test_unknown_image_is_named(server, s3, role):
     s3.put_object(Bucket=BUCKET, Key="nowhere-else/x", Body=b"x")
     channels = [{"ChannelName": "train", "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://%s/nowhere-else/" % BUCKET}}}]

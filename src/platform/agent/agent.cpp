@@ -55,8 +55,9 @@ UniqueFd agent_lock(const fs::path& folder) {
 
 class Agent {
  public:
-  Agent(const fs::path& folder, AgentSpec spec)
+  Agent(const fs::path& folder, fs::path objects, AgentSpec spec)
       : folder_(folder),
+        objects_(std::move(objects)),
         spec_(std::move(spec)),
         relay_(spec_.log_file, spec_.metrics_file, MetricExtractor(spec_.metrics)),
         stop_watch_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
@@ -77,7 +78,7 @@ class Agent {
     if (downloads) report(AgentEventKind::kDownloading);
     lay_out(spec_, folder_);
     try {
-      stage_input(spec_, folder_);
+      stage_input(spec_, folder_, objects_);
     } catch (const std::exception& error) {
       relay_.say(std::string("Data download failed: ") + error.what());
       return ended(EndCause::kDownload, error.what());
@@ -245,7 +246,7 @@ class Agent {
     }
   }
 
-  const fs::path folder_;
+  const fs::path folder_, objects_;
   const AgentSpec spec_;
   LineRelay relay_;
   UniqueFd stop_watch_, feeder_failed_, signals_;
@@ -260,13 +261,14 @@ class Agent {
 
 }  // namespace
 
-int run_agent(const fs::path& folder) {
+int run_agent(const fs::path& folder, const fs::path& objects) {
   const UniqueFd lock = agent_lock(folder);
   ::signal(SIGPIPE, SIG_IGN);
   AgentEvent end;
   try {
     // Never destroyed: detached threads use it until the process ends.
-    static auto* const agent = new Agent(folder, parse_agent_spec(parse_json(read_file(folder / "agent.json"))));
+    static auto* const agent =
+        new Agent(folder, objects, parse_agent_spec(parse_json(read_file(folder / "agent.json"))));
     end = agent->run();
   } catch (const std::exception& error) {
     log::error("agent {}: {}", folder.string(), error.what());

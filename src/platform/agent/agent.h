@@ -8,9 +8,10 @@
 
 namespace clary::agent {
 
-/// Runs the instance of that folder. Does not return while the program runs; 0 when the end was reported.
-/// Call it from the main thread of a process of its own: it ends with _exit semantics for its helper threads.
-int run_agent(const std::filesystem::path& folder);
+/// Runs the instance of that folder, whose objects are files below `objects`. Does not return while the program runs; 0
+/// when the end was reported. Call it from the main thread of a process of its own: it ends with _exit semantics for
+/// its helper threads.
+int run_agent(const std::filesystem::path& folder, const std::filesystem::path& objects);
 
 /// Names the inherited descriptor that holds the lock on agent.lock.
 inline constexpr const char* kEnvAgentLock = "CLARY_AGENT_LOCK";

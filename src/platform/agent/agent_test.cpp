@@ -39,9 +39,9 @@ class AgentTest : public testing::Test {
   }
 
   StagedObject object(const std::string& relative, const std::string& text) {
-    const auto blob = folder.path() / ("blob-" + std::to_string(++blobs));
-    write_file_atomically(blob, text);
-    return {blob, relative};
+    const std::string file = "object-" + std::to_string(++object_count);
+    write_file_atomically(folder.path() / file, text);
+    return {"bucket", relative, "", file, relative};
   }
 
   void add_channel(const std::string& name, contract::InputMode mode, std::vector<StagedObject> objects) {
@@ -56,7 +56,7 @@ class AgentTest : public testing::Test {
     spec.argv = {"/bin/sh", "-c", script};
     write_file_atomically(folder.path() / "agent.json", dump_json(to_json(spec)));
     const pid_t pid = ::fork();
-    if (pid == 0) ::_exit(run_agent(folder.path()));
+    if (pid == 0) ::_exit(run_agent(folder.path(), folder.path()));
     return pid;
   }
 
@@ -86,7 +86,7 @@ class AgentTest : public testing::Test {
 
   TemporaryFolder folder;
   AgentSpec spec;
-  int blobs = 0;
+  int object_count = 0;
 };
 
 TEST_F(AgentTest, RunsTheContract) {
@@ -132,7 +132,7 @@ TEST_F(AgentTest, RefusesInputThatCannotBeStaged) {
   AgentEvent end = run("true");
   EXPECT_EQ(end.cause, EndCause::kDownload);
   EXPECT_THAT(end.text, HasSubstr("a/b"));
-  spec.channels[0].objects = {{folder.path() / "gone", "x"}};
+  spec.channels[0].objects = {{"bucket", "gone", "", "gone", "x"}};
   end = run("true");
   EXPECT_THAT(end.text, HasSubstr("no longer there"));
   spec.channels[0].objects = {object("../x", "1")};
@@ -164,7 +164,7 @@ TEST_F(AgentTest, FeedsTheAttributesOfAnAugmentedManifest) {
   add_channel("zipped", contract::InputMode::kPipe, {object("m.gz", "")});
   spec.channels[2].attributes = {"label"};
   spec.channels[2].gzip = true;
-  gzFile zipped = ::gzopen(spec.channels[2].objects[0].blob.c_str(), "wb");
+  gzFile zipped = ::gzopen((folder.path() / spec.channels[2].objects[0].file).c_str(), "wb");
   ::gzwrite(zipped, manifest.data(), static_cast<unsigned>(manifest.size()));
   ::gzclose(zipped);
   const AgentEvent end =

@@ -9,13 +9,15 @@ namespace {
 
 Json to_json(const std::vector<StagedObject>& objects) {
   Json list = Json::array();
-  for (const StagedObject& object : objects) list.push_back({object.blob.string(), object.relative});
+  for (const StagedObject& object : objects)
+    list.push_back({object.bucket, object.key, object.etag, object.file.string(), object.relative});
   return list;
 }
 
 std::vector<StagedObject> parse_objects(const Json& list) {
   std::vector<StagedObject> objects;
-  for (const Json& item : list) objects.push_back({item.at(0).get<std::string>(), item.at(1).get<std::string>()});
+  for (const Json& item : list)
+    objects.push_back({item.at(0), item.at(1), item.at(2), item.at(3).get<std::string>(), item.at(4)});
   return objects;
 }
 

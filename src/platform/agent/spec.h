@@ -21,8 +21,10 @@
 namespace clary::agent {
 
 struct StagedObject {
-  std::filesystem::path blob;
-  std::string relative;
+  std::string bucket, key, etag;
+  std::filesystem::path
+      file;              // below the folder of objects that the agent was given; "" when it is not on this machine
+  std::string relative;  // name in the channel
 };
 
 struct AgentChannel {

@@ -18,11 +18,19 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void link_object(const StagedObject& object, const fs::path& place) {
-  if (::link(object.blob.c_str(), place.c_str()) == 0) return;
+fs::path local_file(const StagedObject& object, const fs::path& objects) {
+  if (object.file.empty())
+    throw Error(Kind::kUnavailable, "s3://" + object.bucket + "/" + object.key +
+                                        " is not on this machine, and this agent reads objects of its machine only");
+  return objects / object.file;
+}
+
+void link_object(const StagedObject& object, const fs::path& objects, const fs::path& place) {
+  const fs::path file = local_file(object, objects);
+  if (::link(file.c_str(), place.c_str()) == 0) return;
   const int reason = errno;
   if (reason == EXDEV || reason == EMLINK || reason == EPERM) {
-    fs::copy_file(object.blob, place);
+    fs::copy_file(file, place);
     return;
   }
   throw Error(Kind::kNotFound, "\"" + object.relative + "\": " +
@@ -58,14 +66,14 @@ void lay_out(const AgentSpec& spec, const fs::path& instance) {
   write_file_atomically(instance / "hosts", hosts_file(spec));
 }
 
-void stage_input(const AgentSpec& spec, const fs::path& instance) {
+void stage_input(const AgentSpec& spec, const fs::path& instance, const fs::path& objects) {
   const contract::Layout layout{instance / "ml"};
   for (const AgentChannel& channel : spec.channels) try {
       const bool pipe = channel.config.input_mode == contract::InputMode::kPipe;
       const fs::path folder = pipe ? instance / "pipe" / channel.name : layout.channel_dir(channel.name);
       fs::create_directories(folder);
       for (std::size_t i = 0; i < channel.objects.size(); ++i)
-        link_object(channel.objects[i],
+        link_object(channel.objects[i], objects,
                     pipe ? folder / std::to_string(i) : place_in(folder, channel.objects[i].relative));
     } catch (const Error& error) {
       throw Error(error.kind(), "channel " + channel.name + ": " + error.what());
@@ -73,7 +81,7 @@ void stage_input(const AgentSpec& spec, const fs::path& instance) {
   if (!spec.checkpoint) return;
   for (const StagedObject& object : spec.checkpoint->objects) {
     const fs::path place = place_in(layout.checkpoint_dir(), object.relative);
-    fs::copy_file(object.blob, place);
+    fs::copy_file(local_file(object, objects), place);
     ::chmod(place.c_str(), 0644);
   }
 }

@@ -14,8 +14,10 @@ namespace clary::agent {
 void lay_out(const AgentSpec& spec, const std::filesystem::path& instance);
 
 /// Links every object of the File and FastFile channels, and those of Pipe channels aside for their writers; copies
-/// checkpoints (the program writes there). @throws Error naming channel, object and reason
-void stage_input(const AgentSpec& spec, const std::filesystem::path& instance);
+/// checkpoints (the program writes there).
+/// @param objects  the folder that the objects' files are relative to
+/// @throws Error naming channel, object and reason
+void stage_input(const AgentSpec& spec, const std::filesystem::path& instance, const std::filesystem::path& objects);
 
 /// What the program is run as.
 sandbox::SandboxSpec sandbox_of(const AgentSpec& spec, const std::filesystem::path& instance);

@@ -46,8 +46,8 @@ std::string describe_end(int status) {
 }
 
 /// argv, environment and descriptors of an agent: standard output goes to agent.log, the lock stays open.
-pid_t spawn_agent(const fs::path& program, const fs::path& folder, int lock) {
-  std::vector<std::string> words{program.string(), "--job", folder.string()};
+pid_t spawn_agent(const fs::path& program, const fs::path& folder, const fs::path& objects, int lock) {
+  std::vector<std::string> words{program.string(), "--job", folder.string(), "--objects", objects.string()};
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -84,8 +84,9 @@ pid_t spawn_agent(const fs::path& program, const fs::path& folder, int lock) {
 
 }  // namespace
 
-LocalProcess::LocalProcess(fs::path program, catalog::Resources capacity)
+LocalProcess::LocalProcess(fs::path program, fs::path objects, catalog::Resources capacity)
     : program_(std::move(program)),
+      objects_(std::move(objects)),
       capacity_(capacity),
       inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -120,7 +121,7 @@ void LocalProcess::start(const fs::path& folder) {
   const UniqueFd high(::fcntl(lock.get(), F_DUPFD_CLOEXEC, 10));
   Watched agent;
   agent.folder = folder;
-  agent.pid = spawn_agent(program_, folder, high.get());
+  agent.pid = spawn_agent(program_, folder, objects_, high.get());
   agent.pid_fd.reset(static_cast<int>(::syscall(SYS_pidfd_open, agent.pid, 0)));
   watch(std::move(agent));
 }

@@ -17,8 +17,10 @@ namespace clary::executors {
 
 class LocalProcess : public training::Executor {
  public:
-  /// @param program  the agent; run as `<program> --job <folder>`
-  explicit LocalProcess(std::filesystem::path program, catalog::Resources capacity = catalog::machine_resources());
+  /// @param program  the agent; run as `<program> --job <folder> --objects <objects>`
+  /// @param objects  ObjectSource::local_root()
+  LocalProcess(std::filesystem::path program, std::filesystem::path objects,
+               catalog::Resources capacity = catalog::machine_resources());
   ~LocalProcess() override;
 
   void set_listener(Changed changed) override;
@@ -46,7 +48,7 @@ class LocalProcess : public training::Executor {
   void poll_agents();
   void tell(const std::filesystem::path& folder);
 
-  const std::filesystem::path program_;
+  const std::filesystem::path program_, objects_;
   const catalog::Resources capacity_;
   UniqueFd inotify_, wake_, epoll_;
 

@@ -31,7 +31,7 @@ struct Parts {
         objects(root, database),
         logs(root / "logs"),
         metrics(root / "metrics"),
-        executor("/proc/self/exe", {vcpus, 1ULL << 40U}) {
+        executor("/proc/self/exe", objects.local_root(), {vcpus, 1ULL << 40U}) {
     catalog.add_user_image("sh", {"/bin/sh", "-c", script_of(root)});
     if (!objects.bucket("bucket")) objects.create_bucket("bucket", "us-west-2");
     context.emplace(LaunchContext{objects, catalog, logs, metrics, false, 1});
@@ -55,7 +55,7 @@ struct Parts {
   std::unique_ptr<Scheduler> scheduler;
 };
 
-class JobRunnerTest : public testing::Test {
+class SchedulerTest : public testing::Test {
  protected:
   void SetUp() override {
     if (!sandbox::sandbox_available()) GTEST_SKIP() << "no user namespaces here";
@@ -124,7 +124,7 @@ class JobRunnerTest : public testing::Test {
   std::unique_ptr<Parts> parts;
 };
 
-TEST_F(JobRunnerTest, TrainsToAnArtifact) {
+TEST_F(SchedulerTest, TrainsToAnArtifact) {
   parts->objects.put_text("bucket", "in/x.csv", "1,2");
   const Json channel = {{"ChannelName", "train"},
                         {"DataSource", {{"S3DataSource", {{"S3DataType", "S3Prefix"}, {"S3Uri", "s3://bucket/in/"}}}}}};
@@ -139,7 +139,7 @@ TEST_F(JobRunnerTest, TrainsToAnArtifact) {
   wait_for([&] { return !std::filesystem::exists(root.path() / "jobs/j"); });
 }
 
-TEST_F(JobRunnerTest, SeveralInstancesMeetAndMerge) {
+TEST_F(SchedulerTest, SeveralInstancesMeetAndMerge) {
   create("j", "echo $(hostname) > /opt/ml/model/$(hostname); getent hosts algo-2", 3);
   EXPECT_EQ(end_of("j").state, JobState::kCompleted);
   EXPECT_EQ(parts->logs.streams(kTrainingNamespace, "j/").size(), 3u);
@@ -149,7 +149,7 @@ TEST_F(JobRunnerTest, SeveralInstancesMeetAndMerge) {
   EXPECT_EQ(bad.failure_reason, "AlgorithmError: , exit code: 4");
 }
 
-TEST_F(JobRunnerTest, FailuresSayWhy) {
+TEST_F(SchedulerTest, FailuresSayWhy) {
   create("text", "printf 'it broke' > /opt/ml/output/failure; exit 2");
   EXPECT_EQ(end_of("text").failure_reason, "AlgorithmError: it broke, exit code: 2");
   create("killed", "kill -9 $$");
@@ -165,7 +165,7 @@ TEST_F(JobRunnerTest, FailuresSayWhy) {
   EXPECT_THAT(end_of("lost").failure_reason, HasSubstr("nobucket"));
 }
 
-TEST_F(JobRunnerTest, StopKeepsWhatTheProgramSaved) {
+TEST_F(SchedulerTest, StopKeepsWhatTheProgramSaved) {
   create("j", "trap 'echo x > /opt/ml/model/m; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
   wait_for_line("j", "ready");
   parts->jobs.update("j", [](TrainingJob& job) {
@@ -177,13 +177,13 @@ TEST_F(JobRunnerTest, StopKeepsWhatTheProgramSaved) {
   EXPECT_TRUE(parts->objects.head("bucket", "out/j/output/model.tar.gz"));
 }
 
-TEST_F(JobRunnerTest, RuntimeIsLimited) {
+TEST_F(SchedulerTest, RuntimeIsLimited) {
   create("j", "sleep 60", 1, {{"StoppingCondition", {{"MaxRuntimeInSeconds", 1}}}});
   const TrainingJob job = end_of("j");
   EXPECT_EQ(job.state, JobState::kMaxRuntimeExceeded) << job.failure_reason;
 }
 
-TEST_F(JobRunnerTest, JobsWaitForRoomInTheirOrder) {
+TEST_F(SchedulerTest, JobsWaitForRoomInTheirOrder) {
   restart(2);
   create("first", "echo ready; while ! test -e /opt/ml/model/go; do sleep 0.01; done");
   wait_for_line("first", "ready");
@@ -194,7 +194,7 @@ TEST_F(JobRunnerTest, JobsWaitForRoomInTheirOrder) {
   EXPECT_THAT(statuses(end_of("second")), ElementsAre("Starting", "Pending", "Training", "Uploading", "Completed"));
 }
 
-TEST_F(JobRunnerTest, AgentsOutliveTheServer) {
+TEST_F(SchedulerTest, AgentsOutliveTheServer) {
   create("j", "echo ready; while ! test -e /opt/ml/model/go; do sleep 0.01; done; echo end");
   wait_for_line("j", "ready");
   restart();
@@ -210,7 +210,7 @@ TEST_F(JobRunnerTest, AgentsOutliveTheServer) {
   EXPECT_EQ(end_of("k").state, JobState::kCompleted);
 }
 
-TEST_F(JobRunnerTest, DeathOfAnAgentFailsTheJobOrStartsItOver) {
+TEST_F(SchedulerTest, DeathOfAnAgentFailsTheJobOrStartsItOver) {
   create("j", "echo ready; sleep 60");
   wait_for_line("j", "ready");
   ::kill(agent_pid("j"), SIGKILL);
@@ -228,7 +228,7 @@ TEST_F(JobRunnerTest, DeathOfAnAgentFailsTheJobOrStartsItOver) {
   EXPECT_EQ(parts->logs.streams(kTrainingNamespace, "again/").size(), 1u);
 }
 
-TEST_F(JobRunnerTest, DeathOfAnAttachedAgentIsSeenToo) {
+TEST_F(SchedulerTest, DeathOfAnAttachedAgentIsSeenToo) {
   create("j", "echo ready; sleep 60");
   wait_for_line("j", "ready");
   restart();
@@ -240,7 +240,7 @@ TEST_F(JobRunnerTest, DeathOfAnAttachedAgentIsSeenToo) {
 }  // namespace clary::training
 
 int main(int argc, char** argv) {
-  if (argc == 3 && std::strcmp(argv[1], "--job") == 0) return clary::agent::run_agent(argv[2]);
+  if (argc == 5 && std::strcmp(argv[1], "--job") == 0) return clary::agent::run_agent(argv[2], argv[4]);
   testing::InitGoogleMock(&argc, argv);
   return RUN_ALL_TESTS();
 }

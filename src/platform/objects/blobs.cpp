@@ -57,7 +57,7 @@ Blobs::Claim::~Claim() {
 
 Blobs::Claim Blobs::claim() { return {*this, random_hex(kIdBytes)}; }
 
-fs::path Blobs::path(const std::string& id) const { return blobs_ / id.substr(0, 2) / id; }
+fs::path Blobs::file(const std::string& id) { return fs::path(id.substr(0, 2)) / id; }
 fs::path Blobs::upload_path(const std::string& id) const { return uploads_ / id; }
 
 UniqueFd Blobs::create(const Claim& claim) const {
@@ -67,8 +67,8 @@ UniqueFd Blobs::create(const Claim& claim) const {
 
 void Blobs::publish(const Claim& claim, int fd) const {
   const fs::path from = upload_path(claim.id()), to = path(claim.id());
-  // Renamed first: the file's fsync then commits the file system's journal with the rename in it, and the folder's finds
-  // nothing left to do. A crash in between leaves a half-written blob that the index never names.
+  // Renamed first: the file's fsync then commits the file system's journal with the rename in it, and the folder's
+  // finds nothing left to do. A crash in between leaves a half-written blob that the index never names.
   if (::rename(from.c_str(), to.c_str()) != 0) throw_errno("rename to " + to.string());
   if (::fsync(fd) != 0) throw_errno("fsync " + to.string());
   fsync_folder(to.parent_path());

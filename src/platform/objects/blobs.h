@@ -37,7 +37,10 @@ class Blobs {
   };
 
   Claim claim();
-  std::filesystem::path path(const std::string& id) const;
+  const std::filesystem::path& root() const noexcept { return blobs_; }
+  /// A blob's file below root().
+  static std::filesystem::path file(const std::string& id);
+  std::filesystem::path path(const std::string& id) const { return blobs_ / file(id); }
   std::filesystem::path upload_path(const std::string& id) const;
 
   /// Opens uploads/<id> for writing.

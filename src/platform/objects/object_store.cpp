@@ -49,9 +49,7 @@ std::optional<ObjectInfo> ObjectStore::head(std::string_view bucket, std::string
   });
 }
 
-fs::path ObjectStore::blob_path(const ObjectInfo& object) const { return blobs_.path(object.blob); }
-
-std::optional<ObjectStore::OpenObject> ObjectStore::open(std::string_view bucket, std::string_view key) {
+std::optional<OpenObject> ObjectStore::open(std::string_view bucket, std::string_view key) {
   std::string missing;
   for (;;) {
     auto object = head(bucket, key);

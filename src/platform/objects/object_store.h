@@ -15,24 +15,25 @@
 
 #include "base/files.h"
 #include "platform/objects/blobs.h"
+#include "platform/objects/object_source.h"
 #include "platform/objects/types.h"
 #include "platform/objects/upload.h"
 #include "platform/store/database.h"
 
 namespace clary::objects {
 
-class ObjectStore {
+class ObjectStore final : public ObjectSource {
  public:
   /// Keeps bytes in root/blobs and root/uploads (one file system), the index in `database`; starts the sweep.
   ObjectStore(const std::filesystem::path& root, store::Database& database);
   ObjectStore(const ObjectStore&) = delete;
   ObjectStore& operator=(const ObjectStore&) = delete;
-  ~ObjectStore();
+  ~ObjectStore() override;
 
   // --- buckets (buckets.cpp)
   /// @throws ObjectError{kInvalidBucketName, kBucketExists}
   void create_bucket(std::string_view name, std::string_view region);
-  std::optional<BucketInfo> bucket(std::string_view name);
+  std::optional<BucketInfo> bucket(std::string_view name) override;
   /// In name order, names > after that begin with prefix.
   std::vector<BucketInfo> buckets(std::string_view prefix = {}, std::string_view after = {}, int limit = 10'000);
   /// Running multipart uploads are dropped. @throws ObjectError{kNoSuchBucket, kBucketNotEmpty}
@@ -42,17 +43,12 @@ class ObjectStore {
   void set_bucket_document(std::string_view bucket, std::string_view name, const std::optional<std::string>& text);
 
   // --- objects (object_store.cpp)
-  /// Nothing when the key or the bucket does not exist.
-  std::optional<ObjectInfo> head(std::string_view bucket, std::string_view key);
-  /// The object's immutable file. It may be hard-linked, must never be written to, and can vanish when the object is
-  /// replaced: on ENOENT ask head() again, or use open().
-  std::filesystem::path blob_path(const ObjectInfo& object) const;
-  struct OpenObject {
-    ObjectInfo object;
-    UniqueFd fd;
-  };
-  /// head() and its file, consistent with each other however often the object is replaced meanwhile.
-  std::optional<OpenObject> open(std::string_view bucket, std::string_view key);
+  std::optional<ObjectInfo> head(std::string_view bucket, std::string_view key) override;
+  std::optional<OpenObject> open(std::string_view bucket, std::string_view key) override;
+  std::filesystem::path local_root() const override { return blobs_.root(); }
+  std::filesystem::path local_file(const ObjectInfo& object) const override { return Blobs::file(object.blob); }
+  /// Both together.
+  std::filesystem::path blob_path(const ObjectInfo& object) const { return local_root() / local_file(object); }
 
   /// What a commit would find now: lets a PUT be refused before its body is read.
   void check_conditions(std::string_view bucket, std::string_view key, const PutOptions& options);
@@ -74,8 +70,7 @@ class ObjectStore {
   void set_tags(std::string_view bucket, std::string_view key, const Tags& tags);
 
   // --- listing (listing.cpp)
-  /// In UTF-8 byte order. Listed objects carry no headers and no parts. @throws ObjectError{kNoSuchBucket}
-  Listing list(std::string_view bucket, const ListQuery& query);
+  Listing list(std::string_view bucket, const ListQuery& query) override;
 
   // --- multipart (multipart.cpp)
   /// @param checksum_algorithm  "" or a name that checksum_named() knows; checksum_type "COMPOSITE" | "FULL_OBJECT"

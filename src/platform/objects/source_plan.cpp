@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "platform/objects/object_store.h"
+#include "platform/objects/object_source.h"
 #include "platform/objects/s3_uri.h"
 
 namespace clary::objects {
@@ -33,23 +33,24 @@ Error nothing_found(const std::string& uri) {
   return {Kind::kNotFound, "No S3 objects found under S3 URL \"" + uri + "\" given in input data source."};
 }
 
-PlannedObject planned(const ObjectInfo& object, ObjectStore& store, std::string_view prefix) {
-  return {object.bucket, object.key, store.blob_path(object), relative_name(prefix, object.key), object.size};
+PlannedObject planned(const ObjectInfo& object, ObjectSource& source, std::string_view prefix) {
+  return {object.bucket, object.key, object.etag, source.local_file(object), relative_name(prefix, object.key),
+          object.size};
 }
 
 namespace {
 
 constexpr std::size_t kMaxManifestBytes = 64U << 20U;
 
-std::vector<PlannedObject> plan_prefix(const std::string& uri, const S3Uri& at, ObjectStore& store) {
-  if (!store.bucket(at.bucket)) throw nothing_found(uri);
+std::vector<PlannedObject> plan_prefix(const std::string& uri, const S3Uri& at, ObjectSource& source) {
+  if (!source.bucket(at.bucket)) throw nothing_found(uri);
   std::vector<PlannedObject> plan;
   ListQuery query;
   query.prefix = at.key;
   for (;;) {
-    const Listing listing = store.list(at.bucket, query);
+    const Listing listing = source.list(at.bucket, query);
     for (const ObjectInfo& object : listing.objects)
-      if (!object.key.ends_with('/')) plan.push_back(planned(object, store, at.key));  // no folder markers
+      if (!object.key.ends_with('/')) plan.push_back(planned(object, source, at.key));  // no folder markers
     if (plan.size() > kMaxPlannedObjects) throw Error(Kind::kLimit, uri + " holds more than 10000000 objects");
     if (!listing.truncated) break;
     query.after = listing.next;
@@ -59,8 +60,8 @@ std::vector<PlannedObject> plan_prefix(const std::string& uri, const S3Uri& at, 
 }
 
 /// [{"prefix": "s3://..."}, "a", "b"...]
-std::vector<PlannedObject> plan_manifest(const std::string& uri, const S3Uri& at, ObjectStore& store) {
-  const auto manifest = store.open(at.bucket, at.key);
+std::vector<PlannedObject> plan_manifest(const std::string& uri, const S3Uri& at, ObjectSource& source) {
+  const auto manifest = source.open(at.bucket, at.key);
   if (!manifest) throw nothing_found(uri);
   const auto malformed = [&](const std::string& rule) {
     return Error(Kind::kMalformed, "manifest " + uri + ": " + rule);
@@ -83,10 +84,10 @@ std::vector<PlannedObject> plan_manifest(const std::string& uri, const S3Uri& at
   for (std::size_t i = 1; i < json.size(); ++i) {
     if (!json[i].is_string()) throw malformed("element " + std::to_string(i) + " must be a string");
     const std::string key = prefix->key + json[i].get<std::string>();
-    const auto object = store.head(prefix->bucket, key);
+    const auto object = source.head(prefix->bucket, key);
     if (!object)
       throw Error(Kind::kNotFound, "manifest " + uri + ": there is no object s3://" + prefix->bucket + "/" + key);
-    plan.push_back(planned(*object, store, prefix->key));
+    plan.push_back(planned(*object, source, prefix->key));
   }
   if (plan.empty()) throw nothing_found(uri);
   return plan;
@@ -94,12 +95,12 @@ std::vector<PlannedObject> plan_manifest(const std::string& uri, const S3Uri& at
 
 }  // namespace
 
-std::vector<PlannedObject> plan_source(const Json& s3_data_source, ObjectStore& store) {
+std::vector<PlannedObject> plan_source(const Json& s3_data_source, ObjectSource& source) {
   const std::string uri = s3_data_source.at("S3Uri"), type = s3_data_source.value("S3DataType", "S3Prefix");
   const auto at = parse_s3_uri(uri);
   if (!at) throw Error(Kind::kInvalid, "S3Uri \"" + uri + "\" is not an S3 address");
-  if (type == "ManifestFile") return plan_manifest(uri, *at, store);
-  if (type == "S3Prefix") return plan_prefix(uri, *at, store);
+  if (type == "ManifestFile") return plan_manifest(uri, *at, source);
+  if (type == "S3Prefix") return plan_prefix(uri, *at, source);
   throw Error(Kind::kInvalid, "S3DataType " + type + " is not supported by this server");
 }
 

@@ -96,7 +96,7 @@ struct Server::Parts {
         metrics(data / "metrics"),
         catalog(load_catalog(given)),
         tags(database),
-        executor(agent_program()),
+        executor(agent_program(), objects.local_root()),
         training_jobs(database),
         scheduler(data / "jobs", training_jobs, {objects, catalog, logs, metrics, given.run_unsandboxed}, executor),
         endpoints({database, objects, logs, metrics, catalog, data, given.run_unsandboxed}),

@@ -4,7 +4,7 @@
 #include "base/files.h"
 #include "contract/layout.h"
 #include "formats/archive.h"
-#include "platform/objects/object_store.h"
+#include "platform/objects/object_source.h"
 #include "platform/objects/s3_uri.h"
 #include "platform/objects/source_plan.h"
 
@@ -33,9 +33,9 @@ DeployError extract_failed(const std::string& url, const std::string& detail) {
       "\". Please ensure that the object located at the URL is a valid tar.gz archive. (" + detail + ")");
 }
 
-void unpack(const ContainerSpec& container, objects::ObjectStore& store, const fs::path& folder) {
+void unpack(const ContainerSpec& container, objects::ObjectSource& source, const fs::path& folder) {
   const auto uri = objects::parse_s3_uri(container.model_url);
-  auto object = uri ? store.open(uri->bucket, uri->key) : std::nullopt;
+  auto object = uri ? source.open(uri->bucket, uri->key) : std::nullopt;
   if (!object) throw download_failed(container.model_url);
   try {
     formats::unpack_tar_gz("/proc/self/fd/" + std::to_string(object->fd.get()), folder);
@@ -44,15 +44,23 @@ void unpack(const ContainerSpec& container, objects::ObjectStore& store, const f
   }
 }
 
-/// Objects below a prefix, hard-linked: the store's files never change.
-void link_prefix(const ContainerSpec& container, objects::ObjectStore& store, const fs::path& folder) {
+/// Objects below a prefix: hard links of the store's files, which never change, or copies.
+void place_prefix(const ContainerSpec& container, objects::ObjectSource& source, const fs::path& folder) {
   try {
     for (const auto& object :
-         objects::plan_source({{"S3DataType", "S3Prefix"}, {"S3Uri", container.model_url}}, store)) {
+         objects::plan_source({{"S3DataType", "S3Prefix"}, {"S3Uri", container.model_url}}, source)) {
       // Keys are foreign: one with ".." would make a file anywhere on this machine.
       const fs::path target = place_in(folder, object.relative);
-      fs::create_hard_link(object.blob, target);
+      if (!object.file.empty()) {
+        fs::create_hard_link(source.local_root() / object.file, target);
+        continue;
+      }
+      const auto opened = source.open(object.bucket, object.key);
+      if (!opened) throw download_failed(container.model_url);  // removed since it was listed
+      fs::copy_file("/proc/self/fd/" + std::to_string(opened->fd.get()), target);
     }
+  } catch (const DeployError&) {
+    throw;
   } catch (const Error& error) {
     if (error.kind() == Kind::kInvalid) throw unusable_key(container.model_url, error.what());
     throw download_failed(container.model_url);
@@ -79,18 +87,18 @@ ContainerSpec container_spec(const Json& definition) {
   return spec;
 }
 
-bool model_data_exists(const ContainerSpec& container, objects::ObjectStore& store) {
+bool model_data_exists(const ContainerSpec& container, objects::ObjectSource& source) {
   const auto uri = objects::parse_s3_uri(container.model_url);
   if (!uri) return false;
-  if (!container.model_is_prefix) return store.head(uri->bucket, uri->key).has_value();
-  if (!store.bucket(uri->bucket)) return false;
+  if (!container.model_is_prefix) return source.head(uri->bucket, uri->key).has_value();
+  if (!source.bucket(uri->bucket)) return false;
   objects::ListQuery query;
   query.prefix = uri->key;
   query.max_keys = 1;
-  return !store.list(uri->bucket, query).objects.empty();
+  return !source.list(uri->bucket, query).objects.empty();
 }
 
-void prepare_model(const ContainerSpec& container, objects::ObjectStore& store, const fs::path& folder) {
+void prepare_model(const ContainerSpec& container, objects::ObjectSource& source, const fs::path& folder) {
   const fs::path done = folder / "complete", model = folder / "model";
   if (fs::exists(done)) return;
   try {
@@ -98,9 +106,9 @@ void prepare_model(const ContainerSpec& container, objects::ObjectStore& store, 
     fs::create_directories(model);
     if (container.model_url.empty()) {
     } else if (container.model_is_prefix) {
-      link_prefix(container, store, model);
+      place_prefix(container, source, model);
     } else {
-      unpack(container, store, model);
+      unpack(container, source, model);
     }
     write_file_atomically(done, "");
   } catch (const DeployError&) {

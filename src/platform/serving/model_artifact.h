@@ -11,7 +11,7 @@
 #include "base/json.h"
 
 namespace clary::objects {
-class ObjectStore;
+class ObjectSource;
 }
 
 namespace clary::serving {
@@ -34,10 +34,10 @@ struct ContainerSpec {
 ContainerSpec container_spec(const Json& definition);
 
 /// True when at least one object is there.
-bool model_data_exists(const ContainerSpec& container, objects::ObjectStore& store);
+bool model_data_exists(const ContainerSpec& container, objects::ObjectSource& source);
 
 /// Puts the model into `folder`/model, unless a complete one is there already (after a restart).
 /// @throws DeployError with the service's own FailureReason
-void prepare_model(const ContainerSpec& container, objects::ObjectStore& store, const std::filesystem::path& folder);
+void prepare_model(const ContainerSpec& container, objects::ObjectSource& source, const std::filesystem::path& folder);
 
 }  // namespace clary::serving

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "platform/agent/augmented_manifest.h"
-#include "platform/objects/object_store.h"
+#include "platform/objects/object_source.h"
 #include "platform/objects/s3_uri.h"
 
 namespace clary::training {
@@ -17,13 +17,15 @@ namespace {
 
 /// Adds what the "-ref" attributes of every line name.
 void add_references(const std::string& uri, const std::vector<std::string>& names, bool gzip,
-                    objects::ObjectStore& store, std::vector<objects::PlannedObject>& plan) {
+                    objects::ObjectSource& source, std::vector<objects::PlannedObject>& plan) {
   const auto told = [&](const Error& error, const std::string& where) {
     return Error(error.kind(), "manifest " + uri + ": " + where + error.what());
   };
   std::optional<agent::ManifestLines> manifest;
   try {
-    manifest.emplace(plan[0].blob, gzip);
+    const auto opened = source.open(plan[0].bucket, plan[0].key);
+    if (!opened) throw objects::nothing_found(uri);
+    manifest.emplace("/proc/self/fd/" + std::to_string(opened->fd.get()), gzip);
   } catch (const Error& error) {
     throw told(error, "");
   }
@@ -34,9 +36,9 @@ void add_references(const std::string& uri, const std::vector<std::string>& name
         if (!known.insert(address).second) continue;
         const auto at = objects::parse_s3_uri(address);
         if (!at) throw Error(Kind::kMalformed, "\"" + address + "\" is not an S3 address");
-        const auto object = store.head(at->bucket, at->key);
+        const auto object = source.head(at->bucket, at->key);
         if (!object) throw Error(Kind::kNotFound, "there is no object " + address);
-        plan.push_back({object->bucket, object->key, store.blob_path(*object), address, object->size});
+        plan.push_back({object->bucket, object->key, object->etag, source.local_file(*object), address, object->size});
         if (plan.size() > objects::kMaxPlannedObjects)
           throw Error(Kind::kLimit, "more than 10000000 objects are named");
       }
@@ -49,16 +51,16 @@ void add_references(const std::string& uri, const std::vector<std::string>& name
 
 std::vector<objects::PlannedObject> plan_augmented_manifest(const std::string& uri,
                                                             const std::vector<std::string>& attributes, bool gzip,
-                                                            objects::ObjectStore& store) {
+                                                            objects::ObjectSource& source) {
   const auto at = objects::parse_s3_uri(uri);
   if (!at) throw Error(Kind::kInvalid, "S3Uri \"" + uri + "\" is not an S3 address");
-  const auto manifest = store.head(at->bucket, at->key);
+  const auto manifest = source.head(at->bucket, at->key);
   if (!manifest) throw objects::nothing_found(uri);
-  std::vector<objects::PlannedObject> plan{objects::planned(*manifest, store, at->key)};
+  std::vector<objects::PlannedObject> plan{objects::planned(*manifest, source, at->key)};
   std::vector<std::string> references;
   std::copy_if(attributes.begin(), attributes.end(), std::back_inserter(references), agent::is_reference);
   if (references.empty()) return plan;
-  add_references(uri, references, gzip, store, plan);
+  add_references(uri, references, gzip, source, plan);
   return plan;
 }
 

@@ -16,6 +16,6 @@ namespace clary::training {
 /// manifests are read when they are passed on
 std::vector<objects::PlannedObject> plan_augmented_manifest(const std::string& uri,
                                                             const std::vector<std::string>& attributes, bool gzip,
-                                                            objects::ObjectStore& store);
+                                                            objects::ObjectSource& source);
 
 }  // namespace clary::training

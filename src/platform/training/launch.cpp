@@ -15,7 +15,8 @@ namespace {
 
 std::vector<agent::StagedObject> staged(const std::vector<objects::PlannedObject>& plan) {
   std::vector<agent::StagedObject> objects;
-  for (const objects::PlannedObject& object : plan) objects.push_back({object.blob, object.relative});
+  for (const objects::PlannedObject& object : plan)
+    objects.push_back({object.bucket, object.key, object.etag, object.file, object.relative});
   return objects;
 }
 

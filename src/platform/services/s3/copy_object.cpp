@@ -36,7 +36,7 @@ std::pair<std::string, std::string> copy_source(const S3Request& in) {
   return {path->substr(0, slash), path->substr(slash + 1)};
 }
 
-objects::ObjectStore::OpenObject open_source(const S3Request& in, Context& context) {
+objects::OpenObject open_source(const S3Request& in, Context& context) {
   const auto [bucket, key] = copy_source(in);
   if (const auto owner = in.header("x-amz-source-expected-bucket-owner"); owner && *owner != in.caller.account)
     fail(Code::kAccessDenied);

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::int64_t kMaxRuntime = 28 * 86'400;  // AWS limit: 28 days
 constexpr std::int64_t kDefaultRuntime = 86'400;
+constexpr std::int64_t kMaxInstances = 250;  // addresses of a job's loopback network, see launch.cpp
 
 aws::ServiceError invalid(const std::string& message) { return {aws::Code::kValidationException, message}; }
 
@@ -109,24 +110,28 @@ void check_channels(Json& request, const std::string& region, const TrainingDeps
   }
 }
 
+/// @param path  of the member, in the words of AWS's messages
+void check_instance_count(std::int64_t count, const std::string& path) {
+  if (count < 1) throw constraint(std::to_string(count), path, "Member must have value greater than or equal to 1");
+  if (count > kMaxInstances)
+    throw aws::ServiceError(aws::Code::kResourceLimitExceeded,
+                            "This server runs at most " + std::to_string(kMaxInstances) +
+                                " instances of one training job; " + path + " is " + std::to_string(count) + ".");
+}
+
 void check_resources(const Json& resources) {
   if (resources.contains("InstanceGroups") && !resources["InstanceGroups"].empty()) {
     if (resources.contains("InstanceType") || resources.contains("InstanceCount"))
       throw invalid("InstanceGroups cannot be given together with InstanceType and InstanceCount.");
     if (resources["InstanceGroups"].size() > 1)
       throw invalid("More than one instance group is not supported by this server.");
+    check_instance_count(resources["InstanceGroups"][0].value("InstanceCount", std::int64_t{0}),
+                         "resourceConfig.instanceGroups.1.member.instanceCount");
     return;
   }
   if (!resources.contains("InstanceType"))
     throw constraint("null", "resourceConfig.instanceType", "Member must not be null");
-  const std::int64_t count = resources.value("InstanceCount", std::int64_t{0});
-  if (count < 1)
-    throw constraint(std::to_string(count), "resourceConfig.instanceCount",
-                     "Member must have value greater than or equal to 1");
-  if (count > 250)
-    throw aws::ServiceError(
-        aws::Code::kResourceLimitExceeded,
-        "This server runs at most 250 instances of one training job; InstanceCount is " + std::to_string(count) + ".");
+  check_instance_count(resources.value("InstanceCount", std::int64_t{0}), "resourceConfig.instanceCount");
 }
 
 void check_stopping(Json& request) {
