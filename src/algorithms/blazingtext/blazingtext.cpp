@@ -6,13 +6,13 @@
 
 namespace clary::blazingtext {
 
-Model BlazingText::train(const Hyperparameters& hyperparameters, shell::TrainContext& context) {
+Model BlazingText::train(const Hyperparameters& hp, shell::TrainContext& context) {
   for (const char* name : {"train", "validation"})
-    if (!hyperparameters.is_supervised() && context.has_channel(name) && context.channel(name).wraps_records())
+    if (!hp.is_supervised() && context.has_channel(name) && context.channel(name).wraps_records())
       throw Error(Kind::kInvalid, std::string("channel ") + name +
                                       ": RecordWrapperType RecordIO (an augmented manifest) is for mode supervised");
-  if (hyperparameters.evaluates()) check_lists(context);
-  return blazingtext::train(hyperparameters, context);
+  if (hp.evaluates()) check_lists(context);
+  return blazingtext::train(hp, context);
 }
 
 }  // namespace clary::blazingtext

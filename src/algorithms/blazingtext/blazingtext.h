@@ -19,7 +19,7 @@ struct BlazingText {
   using Model = blazingtext::Model;
   static const Schema<Hyperparameters>& schema() { return blazingtext::schema(); }
   static const shell::Descriptor& descriptor() { return blazingtext::descriptor(); }
-  static Model train(const Hyperparameters& hyperparameters, shell::TrainContext& context);
+  static Model train(const Hyperparameters& hp, shell::TrainContext& context);
 };
 
 }  // namespace clary::blazingtext

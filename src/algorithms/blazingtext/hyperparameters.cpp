@@ -111,9 +111,9 @@ const Schema<Hyperparameters>& schema() {
   static const Schema<H> s{"blazingtext",
                            fields(),
                            {{"max_char must be at least min_char",
-                             [](const H& h) { return !h.uses_subwords() || h.max_char >= h.min_char; }},
+                             [](const H& hp) { return !hp.uses_subwords() || hp.max_char >= hp.min_char; }},
                             {"subwords are not supported when mode is batch_skipgram; use cbow or skipgram",
-                             [](const H& h) { return !h.subwords || h.mode != Mode::kBatchSkipgram; }}}};
+                             [](const H& hp) { return !hp.subwords || hp.mode != Mode::kBatchSkipgram; }}}};
   return s;
 }
 
@@ -136,21 +136,21 @@ bool is_gpu_instance(std::string_view type) {
   return type.size() > 1 && (type[0] == 'p' || type[0] == 'g') && std::isdigit(static_cast<unsigned char>(type[1]));
 }
 
-void check_job(const Hyperparameters& h, const JobShape& job) {
+void check_job(const Hyperparameters& hp, const JobShape& job) {
   const bool gpu = is_gpu_instance(job.instance_type);
-  if (gpu && h.mode == Mode::kBatchSkipgram)
+  if (gpu && hp.mode == Mode::kBatchSkipgram)
     throw Error(Kind::kInvalid,
                 "batch_skipgram is not supported on GPU. Please select a CPU instance or use cbow/skipgram (mode=" +
-                    std::string(name_of(h.mode)) + ", instance type " + job.instance_type + ")");
+                    std::string(name_of(hp.mode)) + ", instance type " + job.instance_type + ")");
   if (gpu && job.instances > 1)
     throw Error(Kind::kInvalid, "Only one GPU instance can train (instance type " + job.instance_type + ", " +
                                     std::to_string(job.instances) + " instances)");
-  if (job.instances > 1 && h.mode != Mode::kBatchSkipgram)
+  if (job.instances > 1 && hp.mode != Mode::kBatchSkipgram)
     throw Error(Kind::kInvalid, "Only batch_skipgram is available when training on multiple CPU instances (mode=" +
-                                    std::string(name_of(h.mode)) + ", " + std::to_string(job.instances) +
+                                    std::string(name_of(hp.mode)) + ", " + std::to_string(job.instances) +
                                     " instances)");
   if (!job.has_validation)
-    for (const auto& [wanted, name] : {std::pair(h.stops_early(), "early_stopping"), {h.autotunes(), "autotune"}})
+    for (const auto& [wanted, name] : {std::pair(hp.stops_early(), "early_stopping"), {hp.autotunes(), "autotune"}})
       if (wanted)
         throw Error(Kind::kInvalid, std::string(name) + "=True needs a validation channel, and the job has none");
 }

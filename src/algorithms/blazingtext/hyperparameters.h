@@ -74,6 +74,6 @@ bool is_gpu_instance(std::string_view instance_type);
 
 /// The rules of SageMaker's validator that span hyperparameters, instances and channels.
 /// @throws Error{kInvalid} in its words
-void check_job(const Hyperparameters& hyperparameters, const JobShape& job);
+void check_job(const Hyperparameters& hp, const JobShape& job);
 
 }  // namespace clary::blazingtext

@@ -32,35 +32,35 @@ std::string job_problem(const TextMap& given, const JobShape& job) {
 }
 
 TEST(BlazingTextHyperparameters, DefaultsAreThoseOfTheManual) {
-  const auto h = schema().parse({{"mode", "skipgram"}});
-  EXPECT_EQ(h.epochs, 5);
-  EXPECT_EQ(h.learning_rate, 0.05);
-  EXPECT_EQ(h.min_count, 5);
-  EXPECT_EQ(h.vector_dim, 100);
-  EXPECT_EQ(h.buckets, 2'000'000);
-  EXPECT_EQ(h.window_size, 5);
-  EXPECT_EQ(h.negative_samples, 5);
-  EXPECT_EQ(h.sampling_threshold, 0.0001);
-  EXPECT_EQ(h.batch_size, 11);
-  EXPECT_TRUE(h.evaluation);
-  EXPECT_FALSE(h.subwords);
-  EXPECT_EQ(h.min_char, 3);
-  EXPECT_EQ(h.max_char, 6);
-  EXPECT_EQ(h.word_ngrams, 2);
-  EXPECT_FALSE(h.early_stopping);
-  EXPECT_EQ(h.patience, 4);
-  EXPECT_EQ(h.min_epochs, 5);
+  const auto hp = schema().parse({{"mode", "skipgram"}});
+  EXPECT_EQ(hp.epochs, 5);
+  EXPECT_EQ(hp.learning_rate, 0.05);
+  EXPECT_EQ(hp.min_count, 5);
+  EXPECT_EQ(hp.vector_dim, 100);
+  EXPECT_EQ(hp.buckets, 2'000'000);
+  EXPECT_EQ(hp.window_size, 5);
+  EXPECT_EQ(hp.negative_samples, 5);
+  EXPECT_EQ(hp.sampling_threshold, 0.0001);
+  EXPECT_EQ(hp.batch_size, 11);
+  EXPECT_TRUE(hp.evaluation);
+  EXPECT_FALSE(hp.subwords);
+  EXPECT_EQ(hp.min_char, 3);
+  EXPECT_EQ(hp.max_char, 6);
+  EXPECT_EQ(hp.word_ngrams, 2);
+  EXPECT_FALSE(hp.early_stopping);
+  EXPECT_EQ(hp.patience, 4);
+  EXPECT_EQ(hp.min_epochs, 5);
 }
 
 TEST(BlazingTextHyperparameters, PythonWordsAndNamesOfOtherModesAreTaken) {
-  const auto h = schema().parse({{"mode", "skipgram"},
-                                 {"subwords", "False"},
-                                 {"batch_size", "11"},
-                                 {"evaluation", "True"},
-                                 {"early_stopping", "True"},
-                                 {"_tuning_objective_metric", ""}});
-  EXPECT_FALSE(h.subwords);
-  EXPECT_FALSE(h.stops_early());
+  const auto hp = schema().parse({{"mode", "skipgram"},
+                                  {"subwords", "False"},
+                                  {"batch_size", "11"},
+                                  {"evaluation", "True"},
+                                  {"early_stopping", "True"},
+                                  {"_tuning_objective_metric", ""}});
+  EXPECT_FALSE(hp.subwords);
+  EXPECT_FALSE(hp.stops_early());
 }
 
 TEST(BlazingTextHyperparameters, EveryValueOutsideItsRangeIsNamed) {

@@ -45,30 +45,30 @@ hyper::TextMap given(std::initializer_list<std::pair<const std::string, std::str
 }
 
 TEST(KnnHyperparameters, DefaultsAreThoseOfTheSpec) {
-  const auto h = schema().parse(given({}));
-  EXPECT_EQ(h.index_type, IndexType::kFlat);
-  EXPECT_EQ(h.index_metric, Metric::kL2);
-  EXPECT_EQ(h.reduction_type, Reduction::kNone);
-  EXPECT_EQ(h.mini_batch_size, 5000);
-  EXPECT_EQ(h.probes(), 5);
-  EXPECT_EQ(h.ivf_nlists, Hyperparameters::kAuto);
+  const auto hp = schema().parse(given({}));
+  EXPECT_EQ(hp.index_type, IndexType::kFlat);
+  EXPECT_EQ(hp.index_metric, Metric::kL2);
+  EXPECT_EQ(hp.reduction_type, Reduction::kNone);
+  EXPECT_EQ(hp.mini_batch_size, 5000);
+  EXPECT_EQ(hp.probes(), 5);
+  EXPECT_EQ(hp.ivf_nlists, Hyperparameters::kAuto);
 }
 
 TEST(KnnHyperparameters, TakesEverySpellingThatClientsSend) {
-  const auto h = schema().parse(given({{"predictor_type", "regression"},
-                                       {"sample_size", "all"},
-                                       {"feature_dim", "auto"},
-                                       {"_kvstore", "dist_async"},
-                                       {"_log_level", "info"},
-                                       {"_num_gpus", "auto"},
-                                       {"_num_kv_servers", "1"},
-                                       {"_enable_profiler", "false"},
-                                       {"epochs", "1"},
-                                       {"_tuning_objective_metric", "test:accuracy"},
-                                       {"_faiss_index_nprobe", "7"}}));
-  EXPECT_EQ(h.predictor_type, Task::kRegressor);
-  EXPECT_EQ(h.sample_size, Hyperparameters::kAll);
-  EXPECT_EQ(h.probes(), 7);
+  const auto hp = schema().parse(given({{"predictor_type", "regression"},
+                                        {"sample_size", "all"},
+                                        {"feature_dim", "auto"},
+                                        {"_kvstore", "dist_async"},
+                                        {"_log_level", "info"},
+                                        {"_num_gpus", "auto"},
+                                        {"_num_kv_servers", "1"},
+                                        {"_enable_profiler", "false"},
+                                        {"epochs", "1"},
+                                        {"_tuning_objective_metric", "test:accuracy"},
+                                        {"_faiss_index_nprobe", "7"}}));
+  EXPECT_EQ(hp.predictor_type, Task::kRegressor);
+  EXPECT_EQ(hp.sample_size, Hyperparameters::kAll);
+  EXPECT_EQ(hp.probes(), 7);
   EXPECT_EQ(schema().parse(given({{"nprobe", "9"}})).probes(), 9);
 }
 

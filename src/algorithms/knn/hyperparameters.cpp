@@ -86,16 +86,17 @@ const Schema<Hyperparameters>& schema() {
           ignored<H>("_enable_profiler", "false"),
       },
       {{"\"dimension_reduction_target\" is required when \"dimension_reduction_type\" is set.",
-        [](const H& h) { return h.reduction_type == Reduction::kNone || h.reduction_target > 0; }},
+        [](const H& hp) { return hp.reduction_type == Reduction::kNone || hp.reduction_target > 0; }},
        {"dimension_reduction_target must be below feature_dim",
-        [](const H& h) {
-          return h.reduction_type == Reduction::kNone || h.feature_dim == H::kAuto ||
-                 h.reduction_target < h.feature_dim;
+        [](const H& hp) {
+          return hp.reduction_type == Reduction::kNone || hp.feature_dim == H::kAuto ||
+                 hp.reduction_target < hp.feature_dim;
         }},
        {"index_type faiss.IVFPQ works with index_metric L2 only",
-        [](const H& h) { return h.index_type != IndexType::kIvfPq || h.index_metric == Metric::kL2; }},
-       {"nprobe and _faiss_index_nprobe must agree when both are given", [](const H& h) {
-          return h.nprobe == H::kDefaultProbes || h.hidden_nprobe == H::kDefaultProbes || h.nprobe == h.hidden_nprobe;
+        [](const H& hp) { return hp.index_type != IndexType::kIvfPq || hp.index_metric == Metric::kL2; }},
+       {"nprobe and _faiss_index_nprobe must agree when both are given", [](const H& hp) {
+          return hp.nprobe == H::kDefaultProbes || hp.hidden_nprobe == H::kDefaultProbes ||
+                 hp.nprobe == hp.hidden_nprobe;
         }}}};
   return table;
 }

@@ -17,9 +17,7 @@ struct Knn {
   using Model = knn::Model;
   static const Schema<Hyperparameters>& schema() { return knn::schema(); }
   static const shell::Descriptor& descriptor();
-  static Model train(const Hyperparameters& hyperparameters, shell::TrainContext& context) {
-    return knn::train(hyperparameters, context);
-  }
+  static Model train(const Hyperparameters& hp, shell::TrainContext& context) { return knn::train(hp, context); }
 };
 
 }  // namespace clary::knn

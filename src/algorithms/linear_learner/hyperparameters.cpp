@@ -219,18 +219,18 @@ std::vector<Field<H>> selection_fields() {
 std::vector<hyper::Rule<H>> rules() {
   return {
       {"num_classes must be given, from 3 to 1000000, when predictor_type is multiclass_classifier",
-       [](const H& h) { return !h.is_multiclass() || h.num_classes >= 3; }},
+       [](const H& hp) { return !hp.is_multiclass() || hp.num_classes >= 3; }},
       {"loss must be auto, logistic or hinge_loss when predictor_type is binary_classifier",
-       [](const H& h) {
-         return !h.is_binary() || h.resolved_loss() == Loss::kLogistic || h.resolved_loss() == Loss::kHinge;
+       [](const H& hp) {
+         return !hp.is_binary() || hp.resolved_loss() == Loss::kLogistic || hp.resolved_loss() == Loss::kHinge;
        }},
       {"loss must be auto or softmax_loss when predictor_type is multiclass_classifier",
-       [](const H& h) { return !h.is_multiclass() || h.resolved_loss() == Loss::kSoftmax; }},
+       [](const H& hp) { return !hp.is_multiclass() || hp.resolved_loss() == Loss::kSoftmax; }},
       {"loss must be auto, squared_loss, absolute_loss, eps_insensitive_squared_loss, eps_insensitive_absolute_loss, "
        "quantile_loss or huber_loss when predictor_type is regressor",
-       [](const H& h) {
-         const Loss l = h.resolved_loss();
-         return h.is_classifier() || (l != Loss::kLogistic && l != Loss::kHinge && l != Loss::kSoftmax);
+       [](const H& hp) {
+         const Loss l = hp.resolved_loss();
+         return hp.is_classifier() || (l != Loss::kLogistic && l != Loss::kHinge && l != Loss::kSoftmax);
        }},
   };
 }

@@ -31,38 +31,38 @@ std::string problem(const TextMap& given) {
 }
 
 TEST(LinearLearnerHyperparameters, DefaultsAreThePublishedOnes) {
-  const auto h = parsed({});
-  EXPECT_EQ(h.mini_batch_size, 1000);
-  EXPECT_EQ(h.epochs, 15);
-  EXPECT_EQ(h.models(), 32);
-  EXPECT_EQ(h.resolved_loss(), Loss::kLogistic);
-  EXPECT_EQ(h.normalize_data, true);
-  EXPECT_FALSE(h.normalize_label || h.learning_rate || h.wd || h.feature_dim);
-  EXPECT_EQ(h.num_calibration_samples, 10'000'000);
-  EXPECT_EQ(h.resolved_bias_lr_mult(), 10);
+  const auto hp = parsed({});
+  EXPECT_EQ(hp.mini_batch_size, 1000);
+  EXPECT_EQ(hp.epochs, 15);
+  EXPECT_EQ(hp.models(), 32);
+  EXPECT_EQ(hp.resolved_loss(), Loss::kLogistic);
+  EXPECT_EQ(hp.normalize_data, true);
+  EXPECT_FALSE(hp.normalize_label || hp.learning_rate || hp.wd || hp.feature_dim);
+  EXPECT_EQ(hp.num_calibration_samples, 10'000'000);
+  EXPECT_EQ(hp.resolved_bias_lr_mult(), 10);
   EXPECT_EQ(schema().defaults().at("loss"), "auto");
   EXPECT_EQ(schema().defaults().at("optimizer"), "auto");
   EXPECT_EQ(schema().defaults().at("wd"), "auto");
 }
 
 TEST(LinearLearnerHyperparameters, TakesEverySpelling) {
-  const auto h = parsed({{"use_bias", "False"},
-                         {"normalize_data", "AUTO"},
-                         {"unbias_data", "1"},
-                         {"wd", "1e-3"},
-                         {"num_models", "auto"},
-                         {"epochs", "1e1"},
-                         {"use_lr_scheduler", "0"},
-                         {"positive_example_weight_mult", "balanced"}});
-  EXPECT_FALSE(h.use_bias);
-  EXPECT_FALSE(h.normalize_data.has_value());
-  EXPECT_EQ(h.unbias_data, true);
-  EXPECT_FALSE(h.shifts_features()) << "no bias, no shift";
-  EXPECT_EQ(h.wd, 1e-3);
-  EXPECT_EQ(h.models(), 32);
-  EXPECT_EQ(h.epochs, 10);
-  EXPECT_FALSE(h.use_lr_scheduler);
-  EXPECT_EQ(h.positive_example_weight_mult, kBalancedWeight);
+  const auto hp = parsed({{"use_bias", "False"},
+                          {"normalize_data", "AUTO"},
+                          {"unbias_data", "1"},
+                          {"wd", "1e-3"},
+                          {"num_models", "auto"},
+                          {"epochs", "1e1"},
+                          {"use_lr_scheduler", "0"},
+                          {"positive_example_weight_mult", "balanced"}});
+  EXPECT_FALSE(hp.use_bias);
+  EXPECT_FALSE(hp.normalize_data.has_value());
+  EXPECT_EQ(hp.unbias_data, true);
+  EXPECT_FALSE(hp.shifts_features()) << "no bias, no shift";
+  EXPECT_EQ(hp.wd, 1e-3);
+  EXPECT_EQ(hp.models(), 32);
+  EXPECT_EQ(hp.epochs, 10);
+  EXPECT_FALSE(hp.use_lr_scheduler);
+  EXPECT_EQ(hp.positive_example_weight_mult, kBalancedWeight);
   EXPECT_EQ(parsed({{"positive_example_weight_mult", "auto"}}).positive_example_weight_mult, kAutomaticWeight);
 }
 
@@ -74,20 +74,20 @@ TEST(LinearLearnerHyperparameters, EveryDefaultIsAcceptedBack) {
 
 TEST(LinearLearnerHyperparameters, TakesTheBooksRegressionAndSaysSo) {
   const TextMap given{{"predictor_type", "regression"}};
-  const auto h = schema().parse(given);
-  EXPECT_EQ(h.predictor_type, PredictorType::kRegressor);
-  ASSERT_EQ(remarks(h, given).size(), 1u);
-  EXPECT_NE(remarks(h, given)[0].find("taken as 'regressor'"), std::string::npos);
+  const auto hp = schema().parse(given);
+  EXPECT_EQ(hp.predictor_type, PredictorType::kRegressor);
+  ASSERT_EQ(remarks(hp, given).size(), 1u);
+  EXPECT_NE(remarks(hp, given)[0].find("taken as 'regressor'"), std::string::npos);
   EXPECT_TRUE(remarks(parsed({}), {{"predictor_type", "binary_classifier"}}).empty());
 }
 
 TEST(LinearLearnerHyperparameters, IsOneModelInATuningJob) {
   const TextMap given{
       {"predictor_type", "regressor"}, {"num_models", "8"}, {"_tuning_objective_metric", "validation:mse"}};
-  const auto h = schema().parse(given);
-  EXPECT_EQ(h.models(), 1);
-  ASSERT_EQ(remarks(h, given).size(), 1u);
-  EXPECT_NE(remarks(h, given)[0].find("num_models"), std::string::npos);
+  const auto hp = schema().parse(given);
+  EXPECT_EQ(hp.models(), 1);
+  ASSERT_EQ(remarks(hp, given).size(), 1u);
+  EXPECT_NE(remarks(hp, given)[0].find("num_models"), std::string::npos);
 }
 
 TEST(LinearLearnerHyperparameters, RefusesWhatBreaksARule) {

@@ -19,8 +19,8 @@ struct LinearLearner {
   using Model = linear_learner::Model;
   static const Schema<Hyperparameters>& schema() { return linear_learner::schema(); }
   static const shell::Descriptor& descriptor() { return linear_learner::descriptor(); }
-  static Model train(const Hyperparameters& hyperparameters, shell::TrainContext& context) {
-    return linear_learner::train(hyperparameters, context);
+  static Model train(const Hyperparameters& hp, shell::TrainContext& context) {
+    return linear_learner::train(hp, context);
   }
 };
 

@@ -77,7 +77,7 @@ const Schema<Hyperparameters>& schema() {
           ignored<H>("_num_kv_servers", "auto"),
           ignored<H>("_kvstore", "auto_gpu"),
       },
-      {{"sub_sample must be above 0", [](const H& h) { return h.sub_sample > 0; }}}};
+      {{"sub_sample must be above 0", [](const H& hp) { return hp.sub_sample > 0; }}}};
   return s;
 }
 

@@ -18,9 +18,7 @@ struct Xgboost {
   static const Schema<Hyperparameters>& schema() { return xgboost::schema(); }
   static Hyperparameters parse(const hyper::TextMap& given) { return xgboost::parse(given, tag_from_environment()); }
   static const shell::Descriptor& descriptor();
-  static Model train(const Hyperparameters& hyperparameters, shell::TrainContext& context) {
-    return xgboost::train(hyperparameters, context);
-  }
+  static Model train(const Hyperparameters& hp, shell::TrainContext& context) { return xgboost::train(hp, context); }
 };
 
 }  // namespace clary::xgboost

@@ -42,7 +42,7 @@ class PairTraining::Learner : public SentenceLearner {
   float first_rate_ = 0, last_rate_ = 0;
 };
 
-PairTraining::PairTraining(Gpu& gpu, const Hyperparameters& h, const WordRows& rows, const NegativeSampler& negatives,
+PairTraining::PairTraining(Gpu& gpu, const Hyperparameters& hp, const WordRows& rows, const NegativeSampler& negatives,
                            TrainingMatrix& input, TrainingMatrix& output, std::int64_t tokens, int threads,
                            std::uint64_t seed)
     : gpu_(gpu),
@@ -51,9 +51,9 @@ PairTraining::PairTraining(Gpu& gpu, const Hyperparameters& h, const WordRows& r
       chunk_(chunk_size(tokens, threads)) {
   const PairWork work{negatives.table(),
                       rows.table(),
-                      h.mode == Mode::kCbow,
-                      static_cast<std::int32_t>(std::min<std::int64_t>(h.window_size, 1 << 20)),
-                      static_cast<std::int32_t>(h.negative_samples),
+                      hp.mode == Mode::kCbow,
+                      static_cast<std::int32_t>(std::min<std::int64_t>(hp.window_size, 1 << 20)),
+                      static_cast<std::int32_t>(hp.negative_samples),
                       seed};
   gpu.begin_pairs(matrices_, work, positions_at_once(gpu, output.rows));
 }

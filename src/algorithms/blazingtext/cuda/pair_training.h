@@ -19,7 +19,7 @@ class PairTraining {
  public:
   /// Copies the matrices to the GPU; from here to fetch() theirs are stale.
   /// @param tokens  of the whole training, all epochs; @param threads  how many learners there will be
-  PairTraining(Gpu& gpu, const Hyperparameters& hyperparameters, const WordRows& rows, const NegativeSampler& negatives,
+  PairTraining(Gpu& gpu, const Hyperparameters& hp, const WordRows& rows, const NegativeSampler& negatives,
                TrainingMatrix& input, TrainingMatrix& output, std::int64_t tokens, int threads, std::uint64_t seed);
 
   /// Device memory of such a training.

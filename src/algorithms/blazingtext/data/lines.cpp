@@ -5,10 +5,10 @@
 
 namespace clary::blazingtext {
 
-LineRules::LineRules(const Hyperparameters& h, const Vocabulary& vocabulary)
+LineRules::LineRules(const Hyperparameters& hp, const Vocabulary& vocabulary)
     : vocabulary_(vocabulary),
-      word_ngrams_(static_cast<std::int32_t>(h.word_ngrams)),
-      buckets_(static_cast<std::uint64_t>(h.buckets)) {
+      word_ngrams_(static_cast<std::int32_t>(hp.word_ngrams)),
+      buckets_(static_cast<std::uint64_t>(hp.buckets)) {
   hashes_.reserve(vocabulary.dictionary.words.size());
   for (const std::string& word : vocabulary.dictionary.words) hashes_.push_back(hash_of(word));
 }

@@ -23,7 +23,7 @@ struct Line {
 /// What all readers of one training share.
 class LineRules {
  public:
-  LineRules(const Hyperparameters& hyperparameters, const Vocabulary& vocabulary);
+  LineRules(const Hyperparameters& hp, const Vocabulary& vocabulary);
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
   std::int32_t word_ngrams() const { return word_ngrams_; }

@@ -56,19 +56,20 @@ fs::path model_file(const fs::path& dir) {
       "the model archive holds no model.bin, vectors.bin, *.ftz or vectors.txt at its top, but " + names_of(files));
 }
 
-void save_word_vectors(const Model& model, const Hyperparameters& h, const fs::path& dir,
+void save_word_vectors(const Model& model, const Hyperparameters& hp, const fs::path& dir,
                        shell::TrainContext& context) {
   write_vectors_text(model, dir / "vectors.txt");
   write_fasttext_file(model, dir / "vectors.bin");
-  if (h.write_word2vec_binary) write_vectors_binary(model, dir / "vectors.word2vec.bin");
-  if (h.evaluates()) evaluate(model, dir, context);
+  if (hp.write_word2vec_binary) write_vectors_binary(model, dir / "vectors.word2vec.bin");
+  if (hp.evaluates()) evaluate(model, dir, context);
 }
 
-void save_classifier(const Model& model, const Hyperparameters& h, const fs::path& dir, shell::TrainContext& context) {
+void save_classifier(const Model& model, const Hyperparameters& hp, const fs::path& dir, shell::TrainContext& context) {
   write_fasttext_file(model, dir / "model.bin");
-  if (!h.quantize) return;
+  if (!hp.quantize) return;
   numeric::Team team(context.threads());
-  write_fasttext_file(quantized(model, {h.quantize_norms, h.quantize_cutoff, context.seed()}, team), dir / "model.ftz");
+  write_fasttext_file(quantized(model, {hp.quantize_norms, hp.quantize_cutoff, context.seed()}, team),
+                      dir / "model.ftz");
   context.log().info("Quantised: model.bin {} bytes, model.ftz {} bytes", fs::file_size(dir / "model.bin"),
                      fs::file_size(dir / "model.ftz"));
 }
@@ -78,11 +79,11 @@ void save_classifier(const Model& model, const Hyperparameters& h, const fs::pat
 void Model::save(const fs::path& dir, shell::TrainContext& context) const {
   if (!context.hosts().is_first())
     return context.log().info("Training is over on this machine; host 1 writes the model.");
-  const Hyperparameters h = schema().parse(context.hyperparameters());
+  const Hyperparameters hp = schema().parse(context.hyperparameters());
   if (is_supervised())
-    save_classifier(*this, h, dir, context);
+    save_classifier(*this, hp, dir, context);
   else
-    save_word_vectors(*this, h, dir, context);
+    save_word_vectors(*this, hp, dir, context);
   write_tokenizer(tokenizer, dir);
 }
 

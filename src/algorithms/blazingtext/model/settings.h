@@ -26,6 +26,6 @@ struct Settings {
 };
 
 /// batch_skipgram is written as skipgram, which it is to every reader. Buckets and n-gram lengths are 0 unless used.
-Settings settings_of(const Hyperparameters& hyperparameters);
+Settings settings_of(const Hyperparameters& hp);
 
 }  // namespace clary::blazingtext

@@ -9,10 +9,10 @@ constexpr std::int64_t kMostEpochs = 4;     // times those given
 constexpr double kWorthMoreEpochs = 0.002;  // above what seeds change on a few thousand lines
 
 /// Validation accuracy after a training with these hyperparameters.
-double accuracy_of(const Hyperparameters& h, const TrainingJob& job) {
+double accuracy_of(const Hyperparameters& hp, const TrainingJob& job) {
   shell::TrainLog nowhere("", "", [](std::string_view) {});
-  Report report(nowhere, h);
-  TrainingJob trial{h,        job.train,   job.validation, report,  job.threads,
+  Report report(nowhere, hp);
+  TrainingJob trial{hp,       job.train,   job.validation, report,  job.threads,
                     job.seed, job.stopped, nullptr,        job.gpu, job.pretrained};
   train_classifier(trial);
   return report.last_accuracy();
@@ -20,19 +20,19 @@ double accuracy_of(const Hyperparameters& h, const TrainingJob& job) {
 
 class Search {
  public:
-  Search(const TrainingJob& job, shell::TrainLog& log) : job_(job), log_(log), best_(job.hyperparameters) {}
+  Search(const TrainingJob& job, shell::TrainLog& log) : job_(job), log_(log), best_(job.hp) {}
 
   const Hyperparameters& best() const { return best_; }
 
   /// @param gain  over the best so far that is wanted. @return whether these values are the new best
   bool tries(double rate, std::int64_t epochs, double gain) {
-    Hyperparameters h = best_;
-    h.learning_rate = rate, h.epochs = epochs;
-    const double accuracy = accuracy_of(h, job_);
+    Hyperparameters hp = best_;
+    hp.learning_rate = rate, hp.epochs = epochs;
+    const double accuracy = accuracy_of(hp, job_);
     if (job_.stopped()) return false;
     log_.info("autotune: learning_rate {}, epochs {}: accuracy {:.4f} on validation text", rate, epochs, accuracy);
     if (!(accuracy > accuracy_ + gain)) return false;
-    accuracy_ = accuracy, best_ = h;
+    accuracy_ = accuracy, best_ = hp;
     return true;
   }
 
@@ -47,7 +47,7 @@ class Search {
 
 Hyperparameters autotuned(const TrainingJob& job, shell::TrainLog& log) {
   Search search(job, log);
-  const std::int64_t epochs = job.hyperparameters.epochs;
+  const std::int64_t epochs = job.hp.epochs;
   for (const double rate : kRates)
     if (!job.stopped()) search.tries(rate, epochs, 0);
   for (std::int64_t times = 2; times <= kMostEpochs && !job.stopped(); times *= 2)

@@ -15,16 +15,16 @@ std::int32_t count(const std::vector<T>& list) {
 
 }  // namespace
 
-BlockLearner::BlockLearner(const Hyperparameters& h, std::int32_t end_of_line, std::int32_t words,
+BlockLearner::BlockLearner(const Hyperparameters& hp, std::int32_t end_of_line, std::int32_t words,
                            const NegativeSampler& negatives, const kernels::Weights& weights)
-    : window_(static_cast<std::uint32_t>(h.window_size)),
-      batch_(static_cast<std::size_t>(h.batch_size)),
-      draws_(static_cast<std::int32_t>(h.negative_samples)),
+    : window_(static_cast<std::uint32_t>(hp.window_size)),
+      batch_(static_cast<std::size_t>(hp.batch_size)),
+      draws_(static_cast<std::int32_t>(hp.negative_samples)),
       end_of_line_(end_of_line),
       words_(static_cast<std::uint32_t>(words)),
       negatives_(negatives),
       weights_(weights),
-      scratch_(kernels::block_scratch(weights.stride, static_cast<std::int32_t>(h.batch_size), draws_ + 1)) {}
+      scratch_(kernels::block_scratch(weights.stride, static_cast<std::int32_t>(hp.batch_size), draws_ + 1)) {}
 
 void BlockLearner::learn(std::span<const std::int32_t> sentence, float rate, Random& random) {
   for (std::size_t i = 0; i < sentence.size(); ++i) {

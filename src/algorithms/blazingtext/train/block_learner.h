@@ -19,7 +19,7 @@ class BlockLearner : public SentenceLearner {
  public:
   /// @param end_of_line  number of </s>, never a sample; -1 when the text has none
   /// @param words        in the vocabulary
-  BlockLearner(const Hyperparameters& hyperparameters, std::int32_t end_of_line, std::int32_t words,
+  BlockLearner(const Hyperparameters& hp, std::int32_t end_of_line, std::int32_t words,
                const NegativeSampler& negatives, const kernels::Weights& weights);
 
   void learn(std::span<const std::int32_t> sentence, float rate, Random& random) override;

@@ -30,9 +30,9 @@ constexpr std::size_t kPlanFeatures = 1024;  // about 16 lines: enough to fetch 
 constexpr std::int64_t kMostKeptBytes = std::int64_t{512} << 20;
 
 /// Buckets that the text may use: no more than n-grams begin with its words.
-std::int64_t most_buckets(const Hyperparameters& h, const Dictionary& dictionary) {
-  if (h.word_ngrams < 2) return 0;
-  return std::min(h.buckets, dictionary.ntokens * std::min<std::int64_t>(h.word_ngrams - 1, 1 << 20));
+std::int64_t most_buckets(const Hyperparameters& hp, const Dictionary& dictionary) {
+  if (hp.word_ngrams < 2) return 0;
+  return std::min(hp.buckets, dictionary.ntokens * std::min<std::int64_t>(hp.word_ngrams - 1, 1 << 20));
 }
 
 struct Accuracy {
@@ -44,23 +44,23 @@ class Classifier {
  public:
   Classifier(const TrainingJob& job, numeric::Team& team, const Vocabulary& vocabulary)
       : job_(job),
-        h_(job.hyperparameters),
+        hp_(job.hp),
         team_(team),
-        rules_(h_, vocabulary),
+        rules_(hp_, vocabulary),
         labels_(static_cast<std::int32_t>(vocabulary.dictionary.nlabels)),
         words_(vocabulary.dictionary.nwords),
-        buckets_(h_.word_ngrams > 1 ? h_.buckets : 0, words_, most_buckets(h_, vocabulary.dictionary)),
-        input_(TrainingMatrix::untouched(words_ + 1 + most_buckets(h_, vocabulary.dictionary), h_.vector_dim)),
-        output_(labels_, h_.vector_dim),
+        buckets_(hp_.word_ngrams > 1 ? hp_.buckets : 0, words_, most_buckets(hp_, vocabulary.dictionary)),
+        input_(TrainingMatrix::untouched(words_ + 1 + most_buckets(hp_, vocabulary.dictionary), hp_.vector_dim)),
+        output_(labels_, hp_.vector_dim),
         tokens_(vocabulary.dictionary.ntokens),
-        schedule_(h_.learning_rate, 0, tokens_ * h_.epochs) {
+        schedule_(hp_.learning_rate, 0, tokens_ * hp_.epochs) {
     input_.rows = words_;
     input_.fill_uniform(first_bound(), job.seed, team);
     input_.fill_row_zero(buckets_.zero_row());
     input_.rows = buckets_.rows();
     if (job.pretrained) job.report.pretrained_vectors(job.pretrained->put_vectors(vocabulary, input_));
     for (int t = 0; t < team.size(); ++t) randoms_.emplace_back(job.seed, 1 + static_cast<std::uint64_t>(t));
-    begin_on_gpu(words_ + 1 + most_buckets(h_, vocabulary.dictionary));
+    begin_on_gpu(words_ + 1 + most_buckets(hp_, vocabulary.dictionary));
   }
 
   Schedule& schedule() { return schedule_; }
@@ -105,10 +105,10 @@ class Classifier {
   /// On a GPU, where there is one with room for so many rows of E.
   void begin_on_gpu(std::int64_t capacity) {
     if (!fits_gpu(job_, cuda::LineTraining::bytes(input_, output_, capacity))) return;
-    gpu_.emplace(*job_.gpu, input_, output_, capacity, tokens_ * h_.epochs, job_.threads, h_.learning_rate,
-                 h_.loss == Loss::kOneVsAll);
+    gpu_.emplace(*job_.gpu, input_, output_, capacity, tokens_ * hp_.epochs, job_.threads, hp_.learning_rate,
+                 hp_.loss == Loss::kOneVsAll);
   }
-  float first_bound() const { return 1.0f / static_cast<float>(h_.vector_dim); }
+  float first_bound() const { return 1.0f / static_cast<float>(hp_.vector_dim); }
   /// For learning: the bucket's row, which is filled when the bucket is met for the first time.
   std::int32_t row_of(std::int32_t bucket) {
     return buckets_.row(bucket, [&](std::int32_t row) {
@@ -127,8 +127,8 @@ class Classifier {
 
   /// A pipe may bring other lines, or another order, with every pass.
   bool keeps_lines() const {
-    return h_.epochs > 1 && job_.train.bytes > 0 &&
-           tokens_ <= kMostKeptBytes / static_cast<std::int64_t>(sizeof(std::int32_t)) / h_.word_ngrams;
+    return hp_.epochs > 1 && job_.train.bytes > 0 &&
+           tokens_ <= kMostKeptBytes / static_cast<std::int64_t>(sizeof(std::int32_t)) / hp_.word_ngrams;
   }
 
   void read_epoch(Progress& progress) {
@@ -154,7 +154,7 @@ class Classifier {
     while (!job_.stopped() && reader.next(line)) {
       lines.tokens += line.tokens;
       if (!LineBatch::is_example(line)) continue;
-      lines.add(line, h_.loss == Loss::kOneVsAll, buckets_, [&](std::int32_t bucket) { return row_of(bucket); });
+      lines.add(line, hp_.loss == Loss::kOneVsAll, buckets_, [&](std::int32_t bucket) { return row_of(bucket); });
       if (lines.features.size() >= full) flush();
     }
     flush();
@@ -169,7 +169,7 @@ class Classifier {
   void learn(LineBatch& lines, int thread, float* memory, Progress& progress) {
     lines.draw_labels(randoms_[static_cast<std::size_t>(thread)]);
     const kernels::ExamplePlan plan{lines.features, lines.examples, labels_, lines.truths};
-    const auto kernel = h_.loss == Loss::kOneVsAll ? kernels::train_all_labels : kernels::train_examples;
+    const auto kernel = hp_.loss == Loss::kOneVsAll ? kernels::train_all_labels : kernels::train_examples;
     const auto rate = static_cast<float>(schedule_.rate());
     gpu_ ? gpu_->learn(plan, rate) : kernel(plan, weights(), rate, memory);
     learned_ += static_cast<std::int64_t>(lines.examples.size());
@@ -200,7 +200,7 @@ class Classifier {
   }
 
   const TrainingJob& job_;
-  const Hyperparameters& h_;
+  const Hyperparameters& hp_;
   numeric::Team& team_;
   LineRules rules_;
   std::int32_t labels_;
@@ -216,12 +216,12 @@ class Classifier {
 };
 
 void train_epochs(const TrainingJob& job, Classifier& classifier, numeric::Team& team, Progress& progress) {
-  const Hyperparameters& h = job.hyperparameters;
-  EarlyStopping stopping(h.min_epochs, h.patience);
+  const Hyperparameters& hp = job.hp;
+  EarlyStopping stopping(hp.min_epochs, hp.patience);
   BestWeights best(classifier.matrices(), team);
-  for (std::int64_t epoch = 1; epoch <= h.epochs && !job.stopped(); ++epoch) {
+  for (std::int64_t epoch = 1; epoch <= hp.epochs && !job.stopped(); ++epoch) {
     classifier.train_epoch(progress);
-    if (!h.stops_early() || job.stopped() || !stopping.looks_at(epoch)) continue;
+    if (!hp.stops_early() || job.stopped() || !stopping.looks_at(epoch)) continue;
     job.report.epoch_ended(epoch);
     const double accuracy = classifier.accuracy(*job.validation).value();
     if (stopping.improves(accuracy)) best.keep();
@@ -240,7 +240,7 @@ Model train_classifier(const TrainingJob& job) {
   Vocabulary vocabulary = read_labelled_vocabulary(job, team);
   if (job.validation) {
     job.report.validation_loading(job.validation->name);
-    check_validation(*job.validation, LineRules(job.hyperparameters, vocabulary));
+    check_validation(*job.validation, LineRules(job.hp, vocabulary));
     job.report.validation_loaded();
   }
   Classifier classifier(job, team, vocabulary);
@@ -259,7 +259,7 @@ Model train_classifier(const TrainingJob& job) {
     }
   }
   Model model;
-  model.settings = settings_of(job.hyperparameters);
+  model.settings = settings_of(job.hp);
   model.dictionary = std::move(vocabulary.dictionary);
   model.dictionary.build_index();
   const auto matrices = classifier.matrices();

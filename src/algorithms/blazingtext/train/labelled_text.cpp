@@ -16,13 +16,12 @@ void check(const TrainingJob& job, const Vocabulary& vocabulary) {
                                     std::to_string(d.ntokens) + " words of the text; supervised mode needs labels");
   const bool only_line_ends = d.nwords == 1 && vocabulary.end_of_line == 0;
   if (d.nwords == 0 || only_line_ends)
-    throw Error(Kind::kInvalid, job.train.name + ": no word beside labels occurs min_count=" +
-                                    std::to_string(job.hyperparameters.min_count) + " times or more (" +
-                                    std::to_string(d.ntokens) + " words read); lower min_count or give more text");
-  if (d.nwords + job.hyperparameters.buckets > kMaxRows)
-    throw Error(Kind::kInvalid, "buckets: " + std::to_string(job.hyperparameters.buckets) + " and " +
-                                    std::to_string(d.nwords) + " words are together more than " +
-                                    std::to_string(kMaxRows) + " rows");
+    throw Error(Kind::kInvalid,
+                job.train.name + ": no word beside labels occurs min_count=" + std::to_string(job.hp.min_count) +
+                    " times or more (" + std::to_string(d.ntokens) + " words read); lower min_count or give more text");
+  if (d.nwords + job.hp.buckets > kMaxRows)
+    throw Error(Kind::kInvalid, "buckets: " + std::to_string(job.hp.buckets) + " and " + std::to_string(d.nwords) +
+                                    " words are together more than " + std::to_string(kMaxRows) + " rows");
 }
 
 }  // namespace
@@ -40,13 +39,13 @@ Vocabulary read_labelled_vocabulary(const TrainingJob& job, numeric::Team& team)
   job.report.processing(job.train.name, job.train.bytes);
   if (job.validation) job.report.processing(job.validation->name, job.validation->bytes);
   VocabularyOptions options;
-  options.min_count = job.hyperparameters.min_count;
+  options.min_count = job.hp.min_count;
   options.labels = true;
   options.stopped = job.stopped;
   Vocabulary out = build_vocabulary(*job.train.open(line_blocks(job.train, job.threads)), team, options);
   job.report.words_read(out.dictionary.ntokens);
   if (job.pretrained)
-    job.report.pretrained_words(job.pretrained->name(), job.pretrained->add_words(out, job.hyperparameters.vector_dim));
+    job.report.pretrained_words(job.pretrained->name(), job.pretrained->add_words(out, job.hp.vector_dim));
   // Labels come behind the words by descending count.
   const auto largest = static_cast<std::size_t>(out.dictionary.nwords);
   job.report.vocabulary(out.dictionary.nwords, out.dictionary.nlabels,

@@ -31,11 +31,11 @@ WordRows::WordRows(std::vector<std::int32_t> rows, std::vector<std::int64_t> end
   }
 }
 
-PairLearner::PairLearner(const Hyperparameters& h, const WordRows& rows, const NegativeSampler& negatives,
+PairLearner::PairLearner(const Hyperparameters& hp, const WordRows& rows, const NegativeSampler& negatives,
                          const kernels::Weights& weights)
-    : cbow_(h.mode == Mode::kCbow),
-      window_(static_cast<std::uint32_t>(h.window_size)),
-      targets_per_pair_(static_cast<std::int32_t>(1 + h.negative_samples)),
+    : cbow_(hp.mode == Mode::kCbow),
+      window_(static_cast<std::uint32_t>(hp.window_size)),
+      targets_per_pair_(static_cast<std::int32_t>(1 + hp.negative_samples)),
       rows_(rows),
       negatives_(negatives),
       weights_(weights),

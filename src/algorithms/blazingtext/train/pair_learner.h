@@ -47,7 +47,7 @@ class WordRows {
 
 class PairLearner : public SentenceLearner {
  public:
-  PairLearner(const Hyperparameters& hyperparameters, const WordRows& rows, const NegativeSampler& negatives,
+  PairLearner(const Hyperparameters& hp, const WordRows& rows, const NegativeSampler& negatives,
               const kernels::Weights& weights);
 
   void learn(std::span<const std::int32_t> sentence, float rate, Random& random) override;

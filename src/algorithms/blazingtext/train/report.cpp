@@ -18,7 +18,7 @@ constexpr const char* kImproved = "Validation accuracy improved! Storing best we
 }  // namespace
 
 void Report::running(const collective::Hosts& hosts, bool on_gpu) {
-  const auto mode = name_of(hyperparameters_.mode);
+  const auto mode = name_of(hp_.mode);
   if (hosts.size() == 1)
     return log_.info("Running single machine {} BlazingText training using {} mode.", on_gpu ? "GPU" : "CPU", mode);
   log_.info("Running distributed CPU BlazingText training using {} on {} hosts.", mode, hosts.size());
@@ -47,7 +47,7 @@ void Report::words_read(std::int64_t tokens) { log_.plain(fmt::format("Read {}M 
 void Report::vocabulary(std::int64_t words, std::int64_t labels, std::int64_t largest_label) {
   labels_ = labels, largest_label_ = largest_label;
   log_.plain(fmt::format("Number of words:  {}", words));
-  if (hyperparameters_.is_supervised()) log_.plain(fmt::format("Number of labels:  {}", labels));
+  if (hp_.is_supervised()) log_.plain(fmt::format("Number of labels:  {}", labels));
 }
 
 void Report::pretrained_words(const std::string& file, std::int64_t added) {
@@ -69,7 +69,7 @@ void Report::validation_loaded() { log_.plain("Loaded validation data."); }
 void Report::progress(double learning_rate, double done, double words_per_second) {
   const std::string line = fmt::format("Alpha: {:.4f}  Progress: {:.2f}%  Million Words/sec: {:.2f}", learning_rate,
                                        100 * std::clamp(done, 0.0, 1.0), words_per_second / 1e6);
-  log_.plain(hyperparameters_.is_supervised() ? "##### " + line + " #####" : line);
+  log_.plain(hp_.is_supervised() ? "##### " + line + " #####" : line);
 }
 
 void Report::epoch_ended(std::int64_t epoch) { log_.plain(fmt::format("-------------- End of epoch: {}", epoch)); }
@@ -82,7 +82,7 @@ void Report::validation_accuracy(double accuracy, std::int64_t bad_epochs, int t
 }
 
 void Report::finished(double words_per_second, double seconds) {
-  log_.plain(hyperparameters_.is_supervised() ? "Training finished." : "Training finished!");
+  log_.plain(hp_.is_supervised() ? "Training finished." : "Training finished!");
   log_.plain(fmt::format("Average throughput in Million words/sec: {:.2f}", words_per_second / 1e6));
   log_.plain(fmt::format("Total training time in seconds: {:.2f}", seconds));
 }
@@ -103,24 +103,23 @@ void Report::accuracy(const std::string& set, double accuracy, std::int64_t exam
         "On few lines the defaults are too small: try learning_rate 0.1 to 1 (now {}), more epochs (now {}), or a "
         "lower "
         "min_count (now {}).",
-        guess, hyperparameters_.learning_rate, hyperparameters_.epochs, hyperparameters_.min_count);
+        guess, hp_.learning_rate, hp_.epochs, hp_.min_count);
 }
 
 void Report::thinning(double known, double kept, std::int64_t words) {
-  const double seen =
-      kept * static_cast<double>(hyperparameters_.epochs) / static_cast<double>(std::max<std::int64_t>(words, 1));
+  const double seen = kept * static_cast<double>(hp_.epochs) / static_cast<double>(std::max<std::int64_t>(words, 1));
   if (kept < kThinned * known)
     log_.warn(
         "Thinning of frequent words leaves {:.2g}% of the text, so the vectors hardly learn. In a text of few "
         "different "
         "words each is frequent: raise sampling_threshold (now {}), to 0.01 for example.",
-        100 * kept / known, hyperparameters_.sampling_threshold);
+        100 * kept / known, hp_.sampling_threshold);
   else if (seen < kRarelySeen)
     log_.warn(
         "The text is small for its {} words: in {} epochs a word is learned {:.2g} times on average, too few to move "
         "its "
         "vector far. Give more text, more epochs or a higher min_count (now {}).",
-        words, hyperparameters_.epochs, seen, hyperparameters_.min_count);
+        words, hp_.epochs, seen, hp_.min_count);
 }
 
 }  // namespace clary::blazingtext

@@ -15,7 +15,7 @@ namespace clary::blazingtext {
 
 class Report {
  public:
-  Report(shell::TrainLog& log, const Hyperparameters& hyperparameters) : log_(log), hyperparameters_(hyperparameters) {}
+  Report(shell::TrainLog& log, const Hyperparameters& hp) : log_(log), hp_(hp) {}
 
   /// "Running single machine CPU BlazingText training using skipgram mode."
   void running(const collective::Hosts& hosts, bool on_gpu = false);
@@ -59,7 +59,7 @@ class Report {
 
  private:
   shell::TrainLog& log_;
-  const Hyperparameters& hyperparameters_;
+  const Hyperparameters& hp_;
   std::int64_t labels_ = 0, largest_label_ = 0;
   double last_accuracy_ = 0;
 };

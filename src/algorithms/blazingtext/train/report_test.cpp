@@ -21,8 +21,8 @@ class BlazingTextReport : public testing::Test {
 };
 
 TEST_F(BlazingTextReport, WordVectorsPrintTheLinesOfThePublishedLog) {
-  const Hyperparameters h = schema().parse({{"mode", "batch_skipgram"}});
-  Report report(log_, h);
+  const Hyperparameters hp = schema().parse({{"mode", "batch_skipgram"}});
+  Report report(log_, hp);
   report.running({{"algo-1", "algo-2"}, "algo-1", "lo"});
   const auto opening = take();
   ASSERT_FALSE(opening.empty());
@@ -41,8 +41,8 @@ TEST_F(BlazingTextReport, WordVectorsPrintTheLinesOfThePublishedLog) {
 }
 
 TEST_F(BlazingTextReport, ClassifiersPrintTheLinesOfThePublishedLog) {
-  const Hyperparameters h = schema().parse({{"mode", "supervised"}});
-  Report report(log_, h);
+  const Hyperparameters hp = schema().parse({{"mode", "supervised"}});
+  Report report(log_, hp);
   report.running({{"algo-1"}, "algo-1", "lo"});
   EXPECT_THAT(take()[0], HasSubstr("Running single machine CPU BlazingText training using supervised mode."));
   report.validation_loading("/opt/ml/input/data/validation/dbpedia.validation");
@@ -68,8 +68,8 @@ TEST_F(BlazingTextReport, ClassifiersPrintTheLinesOfThePublishedLog) {
 }
 
 TEST_F(BlazingTextReport, WarnsWhenTheClassifierHardlyLearned) {
-  const Hyperparameters h = schema().parse({{"mode", "supervised"}});
-  Report report(log_, h);
+  const Hyperparameters hp = schema().parse({{"mode", "supervised"}});
+  Report report(log_, hp);
   report.vocabulary(1000, 20, 600);
   take();
   report.accuracy("train", 0.064, 11314);
@@ -89,8 +89,8 @@ TEST_F(BlazingTextReport, WarnsWhenTheClassifierHardlyLearned) {
 }
 
 TEST_F(BlazingTextReport, WarnsWhenThinningOrATinyTextLeavesWordsUnlearned) {
-  const Hyperparameters h = schema().parse({{"mode", "skipgram"}});
-  Report report(log_, h);
+  const Hyperparameters hp = schema().parse({{"mode", "skipgram"}});
+  Report report(log_, hp);
   report.thinning(17e6, 8e6, 70'000);
   EXPECT_TRUE(take().empty());
   report.thinning(30'000, 1000, 16);

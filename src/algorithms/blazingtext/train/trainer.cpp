@@ -14,11 +14,11 @@ namespace clary::blazingtext {
 namespace {
 
 /// The output rows take part in every step: what overflowed anywhere is soon in them.
-void check_finite(const Hyperparameters& h, const Model& model) {
+void check_finite(const Hyperparameters& hp, const Model& model) {
   const auto& values = model.output.values;
   if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
     throw Error(Kind::kInvalid,
-                fmt::format("learning_rate: with {} the weights grew beyond all numbers; give less", h.learning_rate));
+                fmt::format("learning_rate: with {} the weights grew beyond all numbers; give less", hp.learning_rate));
 }
 
 /// The channel's text by the tokenizer that the job asks for.
@@ -52,28 +52,28 @@ bool fits_gpu(const TrainingJob& job, std::size_t bytes) {
   return fits;
 }
 
-Model train(const Hyperparameters& h, shell::TrainContext& context) {
+Model train(const Hyperparameters& hp, shell::TrainContext& context) {
   JobShape shape;
   shape.instance_type = context.instance_type();
   shape.instances = context.hosts().size();
   shape.has_validation = context.has_channel("validation");
-  check_job(h, shape);
-  Hyperparameters taken = h;
+  check_job(hp, shape);
+  Hyperparameters taken = hp;
   Report report(context.log(), taken);
   const auto gpu = choose_gpu(shape.instance_type, report);
   report.running(context.hosts(), gpu != nullptr);
-  TrainingJob job{taken, text_of(context.channel("train"), h.tokenizer), std::nullopt, report};
-  if (h.is_supervised() && shape.has_validation) job.validation = text_of(context.channel("validation"), h.tokenizer);
+  TrainingJob job{taken, text_of(context.channel("train"), hp.tokenizer), std::nullopt, report};
+  if (hp.is_supervised() && shape.has_validation) job.validation = text_of(context.channel("validation"), hp.tokenizer);
   job.threads = context.threads();
   job.seed = context.seed();
   job.stopped = [&context] { return context.stop_requested(); };
   job.gpu = gpu.get();
   if (shape.instances > 1) job.hosts = &context.collective();
   if (context.has_channel(kPretrainedChannel)) job.pretrained.emplace(context.channel(kPretrainedChannel));
-  if (h.autotunes()) taken = autotuned(job, context.log());
-  Model model = h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
+  if (hp.autotunes()) taken = autotuned(job, context.log());
+  Model model = hp.is_supervised() ? train_classifier(job) : train_word_vectors(job);
   check_finite(taken, model);
-  model.tokenizer = h.tokenizer;
+  model.tokenizer = hp.tokenizer;
   if (!context.hosts().is_first())
     context.log().info("Training is finished on this host; the model is written by {}.", context.hosts().names.front());
   return model;

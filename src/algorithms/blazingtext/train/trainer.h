@@ -18,7 +18,7 @@ namespace clary::blazingtext {
 
 /// What a training sees of the world.
 struct TrainingJob {
-  const Hyperparameters& hyperparameters;
+  const Hyperparameters& hp;
   Corpus train;
   std::optional<Corpus> validation;
   Report& report;
@@ -41,6 +41,6 @@ Model train_classifier(const TrainingJob& job);
 /// Whether there is a GPU and it has room; a GPU too small for the matrices is told of in the log.
 bool fits_gpu(const TrainingJob& job, std::size_t bytes);
 
-Model train(const Hyperparameters& hyperparameters, shell::TrainContext& context);
+Model train(const Hyperparameters& hp, shell::TrainContext& context);
 
 }  // namespace clary::blazingtext

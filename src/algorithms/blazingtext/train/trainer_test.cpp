@@ -34,7 +34,7 @@ constexpr int kManyThreads = 2;
 /// Runs trainings on texts in a temporary folder and keeps what they log.
 class Training {
  public:
-  Hyperparameters h;
+  Hyperparameters hp;
   std::string log;
   int threads = 1;
   std::uint64_t seed = 1;
@@ -43,8 +43,8 @@ class Training {
   std::unique_ptr<cuda::Gpu> gpu;
 
   explicit Training(Mode mode) {
-    h.mode = mode;
-    h.vector_dim = 20;
+    hp.mode = mode;
+    hp.vector_dim = 20;
   }
   Corpus file(const std::string& name, const std::string& text) {
     write_file_atomically(folder_.path() / name, text);
@@ -52,15 +52,15 @@ class Training {
   }
   Model run(const std::string& text, const std::string& validation = "") {
     shell::TrainLog lines("algo-1", "AWS/BlazingText", [this](std::string_view line) { log += line; });
-    Report report(lines, h);
-    TrainingJob job{h, file("train", text), std::nullopt, report, threads, seed, stopped, hosts, gpu.get()};
+    Report report(lines, hp);
+    TrainingJob job{hp, file("train", text), std::nullopt, report, threads, seed, stopped, hosts, gpu.get()};
     if (!validation.empty()) job.validation = file("validation", validation);
-    return h.is_supervised() ? train_classifier(job) : train_word_vectors(job);
+    return hp.is_supervised() ? train_classifier(job) : train_word_vectors(job);
   }
   Hyperparameters tuned(const std::string& text, const std::string& validation) {
     shell::TrainLog lines("algo-1", "AWS/BlazingText", [this](std::string_view line) { log += line; });
-    Report report(lines, h);
-    TrainingJob job{h, file("train", text), file("validation", validation), report, threads, seed, stopped, hosts};
+    Report report(lines, hp);
+    TrainingJob job{hp, file("train", text), file("validation", validation), report, threads, seed, stopped, hosts};
     return autotuned(job, lines);
   }
   std::string error(const std::string& text) {
@@ -121,10 +121,10 @@ struct WordMode {
 class WordVectors : public testing::TestWithParam<WordMode> {
  protected:
   static void set_up(Training& out) {
-    out.h.subwords = GetParam().subwords;
-    out.h.buckets = 2000;
-    out.h.sampling_threshold = 0.05;
-    out.h.epochs = 10;
+    out.hp.subwords = GetParam().subwords;
+    out.hp.buckets = 2000;
+    out.hp.sampling_threshold = 0.05;
+    out.hp.epochs = 10;
     out.threads = GetParam().threads;
     if (GetParam().gpu) out.gpu = std::make_unique<cuda::Gpu>(cuda::emulated_api(true));
   }
@@ -245,7 +245,7 @@ struct TwoHosts {
   TwoHosts(const std::string& first, const std::string& second, std::uint64_t seed) {
     problem = on_two_hosts([&](int rank, collective::Collective& hosts) {
       Training t(Mode::kBatchSkipgram);
-      t.h.sampling_threshold = 0.05, t.h.epochs = 10, t.seed = seed;
+      t.hp.sampling_threshold = 0.05, t.hp.epochs = 10, t.seed = seed;
       t.hosts = &hosts;
       model[rank] = t.run(rank == 0 ? first : second);
       log[rank] = t.log;
@@ -281,7 +281,7 @@ TEST(WordVectors, NeedWordsThatAreFrequentEnough) {
 
 TEST(WordVectors, TakeTextThatIsNotUtf8) {
   Training t(Mode::kCbow);
-  t.h.min_count = 1, t.h.subwords = true, t.h.buckets = 100;
+  t.hp.min_count = 1, t.hp.subwords = true, t.hp.buckets = 100;
   const Model model = t.run("\xff\xfe\x80 caf\xc3 \xe2\x82 ok\n\xff\xfe\x80 ok\n");
   EXPECT_GE(model.dictionary.find("\xff\xfe\x80"), 0);
 }
@@ -298,7 +298,7 @@ TEST(WordVectors, AreKeptAsTheyAreWhenStopped) {
 TEST(Classifier, LearnsTwoTopics) {
   for (const int threads : {1, kManyThreads}) {
     Training t(Mode::kSupervised);
-    t.h.buckets = 1000;
+    t.hp.buckets = 1000;
     t.threads = threads;
     const Model model = t.run(two_topics(1000, true), two_topics(300, true, 7));
     EXPECT_EQ(model.dictionary.nlabels, 2);
@@ -317,7 +317,8 @@ TEST(Classifier, LearnsTwoTopics) {
 TEST(Classifier, LearnsOnAnEmulatedGpu) {
   for (const bool one_vs_all : {false, true}) {
     Training t(Mode::kSupervised);
-    t.h.buckets = 1000, t.h.epochs = 20, t.h.early_stopping = true, t.h.loss = one_vs_all ? Loss::kOneVsAll : t.h.loss;
+    t.hp.buckets = 1000, t.hp.epochs = 20, t.hp.early_stopping = true,
+    t.hp.loss = one_vs_all ? Loss::kOneVsAll : t.hp.loss;
     t.gpu = std::make_unique<cuda::Gpu>(cuda::emulated_api(true));
     t.threads = kManyThreads;
     t.run(two_topics(1000, true), two_topics(300, true, 7));
@@ -330,7 +331,7 @@ TEST(Classifier, LearnsOnAnEmulatedGpu) {
 TEST(Classifier, IsTheSameForTheSameSeedOnOneThread) {
   const std::string text = two_topics(200, true) + "__label__animal __label__vehicle cat in a car\n";
   Training a(Mode::kSupervised), b(Mode::kSupervised), c(Mode::kSupervised);
-  a.h.buckets = b.h.buckets = c.h.buckets = 500;
+  a.hp.buckets = b.hp.buckets = c.hp.buckets = 500;
   c.seed = 2;
   const Model first = a.run(text), again = b.run(text), other = c.run(text);
   EXPECT_EQ(first.input.values, again.input.values);
@@ -340,7 +341,7 @@ TEST(Classifier, IsTheSameForTheSameSeedOnOneThread) {
 
 TEST(Classifier, HasTheRowsOfItsTextOnlyAndZerosForTheRest) {
   Training t(Mode::kSupervised);
-  t.h.buckets = 50'000, t.h.min_count = 1;
+  t.hp.buckets = 50'000, t.hp.min_count = 1;
   const Model model = t.run("__label__a one two\n__label__b two one three\n__label__a one two\n");
   // "one two", "two </s>", "two one", "one three", "three </s>"
   EXPECT_EQ(model.bucket_rows->entries().size(), 5U);
@@ -354,7 +355,7 @@ TEST(Classifier, HasTheRowsOfItsTextOnlyAndZerosForTheRest) {
 
 TEST(Classifier, LearnsEveryLabelOfALine) {
   Training t(Mode::kSupervised);
-  t.h.word_ngrams = 1, t.h.epochs = 50, t.h.learning_rate = 0.5, t.h.min_count = 1;
+  t.hp.word_ngrams = 1, t.hp.epochs = 50, t.hp.learning_rate = 0.5, t.hp.min_count = 1;
   std::string text;
   for (int i = 0; i < 50; ++i) text += "__label__a both __label__b\nonly __label__a\n__label__c neither nor\n";
   const Model model = t.run(text);
@@ -372,7 +373,7 @@ TEST(Classifier, LearnsEveryLabelOfALine) {
 
 TEST(Classifier, OneVsAllGivesEveryLabelAProbabilityOfItsOwn) {
   Training t(Mode::kSupervised);
-  t.h.word_ngrams = 1, t.h.epochs = 100, t.h.learning_rate = 0.5, t.h.min_count = 1, t.h.loss = Loss::kOneVsAll;
+  t.hp.word_ngrams = 1, t.hp.epochs = 100, t.hp.learning_rate = 0.5, t.hp.min_count = 1, t.hp.loss = Loss::kOneVsAll;
   std::string text;
   for (int i = 0; i < 50; ++i)
     text += "__label__a both __label__b __label__a\nonly __label__a\n__label__c neither nor\n";
@@ -391,7 +392,7 @@ TEST(Classifier, OneVsAllGivesEveryLabelAProbabilityOfItsOwn) {
 
 TEST(Autotune, FindsARateWhereTheDefaultLearnsNothing) {
   Training t(Mode::kSupervised);
-  t.h.buckets = 1000, t.h.word_ngrams = 1, t.h.epochs = 1;
+  t.hp.buckets = 1000, t.hp.word_ngrams = 1, t.hp.epochs = 1;
   const std::string text = two_topics(60, true), validation = two_topics(200, true, 7);
   t.run(text, validation);
   const double before = t.logged("#validation_accuracy: ");
@@ -400,20 +401,20 @@ TEST(Autotune, FindsARateWhereTheDefaultLearnsNothing) {
   EXPECT_GT(best.learning_rate, 0.05);
   EXPECT_NE(t.log.find("autotune: learning_rate 0.25, epochs 1: accuracy "), std::string::npos) << t.log;
   EXPECT_EQ(t.log.find("#train_accuracy", t.log.find("autotune")), std::string::npos) << t.log;
-  t.h = best;
+  t.hp = best;
   t.run(text, validation);
   EXPECT_GT(t.logged("#validation_accuracy: "), 0.97) << t.log;
 }
 
 TEST(Classifier, NamesWhatIsMissing) {
   Training t(Mode::kSupervised);
-  t.h.min_count = 1, t.h.buckets = 100;
+  t.hp.min_count = 1, t.hp.buckets = 100;
   EXPECT_EQ(t.error("no label here\n"),
             "train: no word starts with __label__ in the 4 words of the text; supervised mode needs labels");
   EXPECT_EQ(t.error("__label__a\n__label__b\n"),
             "train: no word beside labels occurs min_count=1 times or more (4 words read); lower min_count or give "
             "more text");
-  t.h.min_count = 5;
+  t.hp.min_count = 5;
   EXPECT_EQ(t.error("__label__a rare words\n"),
             "train: no word beside labels occurs min_count=5 times or more (4 words read); lower min_count or give "
             "more text");
@@ -436,7 +437,7 @@ TEST(EarlyStopping, FollowsTheRulesOfTheLog) {
 
 TEST(EarlyStopping, EndsTheTrainingAndGoesBackToTheBestWeights) {
   Training t(Mode::kSupervised);
-  t.h.buckets = 1000, t.h.epochs = 50, t.h.early_stopping = true, t.h.min_epochs = 2, t.h.patience = 3;
+  t.hp.buckets = 1000, t.hp.epochs = 50, t.hp.early_stopping = true, t.hp.min_epochs = 2, t.hp.patience = 3;
   t.run(two_topics(1000, true), two_topics(300, true, 7));
   EXPECT_EQ(t.log.find("-------------- End of epoch: 1\n"), std::string::npos);
   EXPECT_NE(t.log.find("-------------- End of epoch: 2\n"), std::string::npos);
@@ -489,7 +490,7 @@ TEST(Classifier, ReachesFastTextOnAgNews) {
   const std::string test = labelled(output_of("xz -dc " + folder + "test.csv.xz 2>/dev/null"));
   if (train.empty() || test.empty()) GTEST_SKIP() << "no " << folder;
   Training t(Mode::kSupervised);
-  t.h.vector_dim = 10, t.h.learning_rate = 0.5, t.h.min_count = 1, t.h.buckets = 200'000;
+  t.hp.vector_dim = 10, t.hp.learning_rate = 0.5, t.hp.min_count = 1, t.hp.buckets = 200'000;
   t.run(train, test);
   EXPECT_EQ(t.logged("Number of validation examples: "), 7600);
   // fastText 0.9.2 on the same lines and settings: 0.884 (one run).

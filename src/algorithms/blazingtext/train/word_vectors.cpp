@@ -22,7 +22,7 @@ namespace {
 
 /// What all threads share.
 struct Shared {
-  const Hyperparameters& hyperparameters;
+  const Hyperparameters& hp;
   const Vocabulary& vocabulary;
   const SubSampler& sampler;
   const NegativeSampler& negatives;
@@ -35,16 +35,15 @@ struct Shared {
 
 std::unique_ptr<SentenceLearner> make_learner(const Shared& s) {
   if (s.gpu != nullptr) return s.gpu->learner();
-  if (s.hyperparameters.mode != Mode::kBatchSkipgram)
-    return std::make_unique<PairLearner>(s.hyperparameters, s.rows, s.negatives, s.weights);
-  return std::make_unique<BlockLearner>(s.hyperparameters, s.vocabulary.end_of_line,
+  if (s.hp.mode != Mode::kBatchSkipgram) return std::make_unique<PairLearner>(s.hp, s.rows, s.negatives, s.weights);
+  return std::make_unique<BlockLearner>(s.hp, s.vocabulary.end_of_line,
                                         static_cast<std::int32_t>(s.vocabulary.dictionary.nwords), s.negatives,
                                         s.weights);
 }
 
 /// Lines as fastText has them, or, for batch_skipgram, as word2vec does.
-SentenceOptions sentence_options(const Hyperparameters& h) {
-  return h.mode == Mode::kBatchSkipgram ? SentenceOptions{1000, false} : SentenceOptions{};
+SentenceOptions sentence_options(const Hyperparameters& hp) {
+  return hp.mode == Mode::kBatchSkipgram ? SentenceOptions{1000, false} : SentenceOptions{};
 }
 
 /// One thread's reader, learner and random numbers.
@@ -52,7 +51,7 @@ class Worker {
  public:
   Worker(const Shared& shared, Random random)
       : shared_(shared),
-        reader_(shared.passes, shared.vocabulary, shared.sampler, sentence_options(shared.hyperparameters)),
+        reader_(shared.passes, shared.vocabulary, shared.sampler, sentence_options(shared.hp)),
         learner_(make_learner(shared)),
         random_(random) {}
 
@@ -80,16 +79,16 @@ class Worker {
 };
 
 /// Rows of frequent words' n-grams come first and lie together.
-WordRows word_rows(const Hyperparameters& h, const Dictionary& dictionary, BucketRows& buckets) {
-  if (!h.uses_subwords()) return {};
+WordRows word_rows(const Hyperparameters& hp, const Dictionary& dictionary, BucketRows& buckets) {
+  if (!hp.uses_subwords()) return {};
   std::vector<std::int32_t> rows;
   std::vector<std::int64_t> ends;
   for (std::int64_t w = 0; w < dictionary.nwords; ++w) {
     rows.push_back(static_cast<std::int32_t>(w));
     const std::string& word = dictionary.words[static_cast<std::size_t>(w)];
     if (word != kEndOfLine)
-      for_each_char_ngram("<" + word + ">", h.min_char, h.max_char, [&](std::uint32_t hash) {
-        const auto bucket = static_cast<std::int32_t>(hash % static_cast<std::uint32_t>(h.buckets));
+      for_each_char_ngram("<" + word + ">", hp.min_char, hp.max_char, [&](std::uint32_t hash) {
+        const auto bucket = static_cast<std::int32_t>(hash % static_cast<std::uint32_t>(hp.buckets));
         rows.push_back(buckets.row(bucket, [](std::int32_t) {}));
       });
     ends.push_back(static_cast<std::int64_t>(rows.size()));
@@ -100,12 +99,12 @@ WordRows word_rows(const Hyperparameters& h, const Dictionary& dictionary, Bucke
 Vocabulary read_vocabulary(const TrainingJob& job, numeric::Team& team) {
   job.report.processing(job.train.name, job.train.bytes);
   VocabularyOptions options;
-  options.min_count = job.hyperparameters.min_count;
+  options.min_count = job.hp.min_count;
   options.stopped = job.stopped;
   Vocabulary out = build_vocabulary(*job.train.open({}), team, options);
   job.report.words_read(out.dictionary.ntokens);
   if (job.pretrained)
-    job.report.pretrained_words(job.pretrained->name(), job.pretrained->add_words(out, job.hyperparameters.vector_dim));
+    job.report.pretrained_words(job.pretrained->name(), job.pretrained->add_words(out, job.hp.vector_dim));
   job.report.vocabulary(out.dictionary.nwords, 0);
   // A text of empty lines has one word: </s>.
   if (out.dictionary.nwords == 0 || (out.dictionary.nwords == 1 && out.end_of_line == 0))
@@ -115,9 +114,9 @@ Vocabulary read_vocabulary(const TrainingJob& job, numeric::Team& team) {
   return out;
 }
 
-void check_rows(const Hyperparameters& h, std::int64_t words) {
-  if (words + (h.uses_subwords() ? h.buckets : 0) > kMaxRows)
-    throw Error(Kind::kInvalid, "buckets: " + std::to_string(h.buckets) + " and " + std::to_string(words) +
+void check_rows(const Hyperparameters& hp, std::int64_t words) {
+  if (words + (hp.uses_subwords() ? hp.buckets : 0) > kMaxRows)
+    throw Error(Kind::kInvalid, "buckets: " + std::to_string(hp.buckets) + " and " + std::to_string(words) +
                                     " words are together more than " + std::to_string(kMaxRows) + " rows");
 }
 
@@ -142,17 +141,17 @@ TextOptions text_options(const TrainingJob& job) {
 }
 
 /// E as the mode's papers and programs begin: fastText +-1/d, pWord2Vec +-0.5/d.
-float first_bound(const Hyperparameters& h) {
-  return (h.mode == Mode::kBatchSkipgram ? 0.5f : 1.0f) / static_cast<float>(h.vector_dim);
+float first_bound(const Hyperparameters& hp) {
+  return (hp.mode == Mode::kBatchSkipgram ? 0.5f : 1.0f) / static_cast<float>(hp.vector_dim);
 }
 
 /// E before learning: words, and with subwords the row of zeros and the buckets' rows.
 TrainingMatrix first_input(const TrainingJob& job, std::int64_t words, const std::optional<BucketTable>& table,
                            numeric::Team& team) {
-  const Hyperparameters& h = job.hyperparameters;
-  const float bound = first_bound(h);
+  const Hyperparameters& hp = job.hp;
+  const float bound = first_bound(hp);
   const std::int64_t hashed = table ? 1 + std::ssize(table->entries()) : 0;
-  TrainingMatrix out = TrainingMatrix::untouched(words + hashed, h.vector_dim);
+  TrainingMatrix out = TrainingMatrix::untouched(words + hashed, hp.vector_dim);
   out.rows = words;
   out.fill_uniform(bound, job.seed, team);
   if (!table) return out;
@@ -168,7 +167,7 @@ TrainingMatrix first_input(const TrainingJob& job, std::int64_t words, const std
 }
 
 /// word2vec's and pWord2Vec's lowest rate; fastText goes to 0.
-double rate_floor(const Hyperparameters& h) { return h.mode == Mode::kBatchSkipgram ? 1e-4 : 0; }
+double rate_floor(const Hyperparameters& hp) { return hp.mode == Mode::kBatchSkipgram ? 1e-4 : 0; }
 
 void learn_alone(const TrainingJob& job, numeric::Team& team, std::vector<Worker>& workers, Progress& progress) {
   team.run([&](int thread) {
@@ -198,34 +197,34 @@ void learn_together(const TrainingJob& job, numeric::Team& team, std::vector<Wor
 }  // namespace
 
 Model train_word_vectors(const TrainingJob& job) {
-  const Hyperparameters& h = job.hyperparameters;
+  const Hyperparameters& hp = job.hp;
   numeric::Team team(job.threads, rank_of(job), hosts_of(job));
   Vocabulary vocabulary = read_vocabulary(job, team);
   if (job.hosts != nullptr) check_same_words(*job.hosts, fingerprint(vocabulary.dictionary));
   const std::int64_t words = vocabulary.dictionary.nwords;
-  check_rows(h, words);
+  check_rows(hp, words);
 
   Model model;
-  model.settings = settings_of(h);
+  model.settings = settings_of(hp);
   BucketRows buckets(model.settings.buckets, words, model.settings.buckets);
-  const WordRows rows = word_rows(h, vocabulary.dictionary, buckets);
-  if (h.uses_subwords()) {
+  const WordRows rows = word_rows(hp, vocabulary.dictionary, buckets);
+  if (hp.uses_subwords()) {
     model.bucket_rows = buckets.table();
     job.report.buckets(buckets.used(), buckets.buckets());
   }
   TrainingMatrix input = first_input(job, words, model.bucket_rows, team);
-  TrainingMatrix output(words, h.vector_dim, team);
+  TrainingMatrix output(words, hp.vector_dim, team);
   if (job.pretrained) job.report.pretrained_vectors(job.pretrained->put_vectors(vocabulary, input));
-  const SubSampler sampler(vocabulary.dictionary.counts, vocabulary.dictionary.ntokens, h.sampling_threshold);
+  const SubSampler sampler(vocabulary.dictionary.counts, vocabulary.dictionary.ntokens, hp.sampling_threshold);
   job.report.thinning(static_cast<double>(vocabulary.known_tokens), sampler.kept(vocabulary.dictionary.counts), words);
   const NegativeSampler negatives(vocabulary.dictionary.counts);
-  const std::int64_t tokens = vocabulary.known_tokens * h.epochs;
-  Schedule schedule(h.learning_rate, rate_floor(h), tokens, hosts_of(job));
-  Passes passes(job.train, text_options(job), h.epochs);
+  const std::int64_t tokens = vocabulary.known_tokens * hp.epochs;
+  Schedule schedule(hp.learning_rate, rate_floor(hp), tokens, hosts_of(job));
+  Passes passes(job.train, text_options(job), hp.epochs);
   std::optional<cuda::PairTraining> gpu;
   if (fits_gpu(job, cuda::PairTraining::bytes(input, output, rows)))
-    gpu.emplace(*job.gpu, h, rows, negatives, input, output, tokens, job.threads, job.seed);
-  const Shared shared{h,         vocabulary, sampler,
+    gpu.emplace(*job.gpu, hp, rows, negatives, input, output, tokens, job.threads, job.seed);
+  const Shared shared{hp,        vocabulary, sampler,
                       negatives, rows,       {input.values.data(), output.values.data(), input.stride},
                       passes,    schedule,   gpu ? &*gpu : nullptr};
   std::vector<Worker> workers;

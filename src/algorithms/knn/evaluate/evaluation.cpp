@@ -27,18 +27,18 @@ constexpr std::size_t kMostLoggedClasses = 50;
 constexpr std::size_t kMostLoggedK = 100;
 
 /// Calls use() for each batch of labelled test rows.
-void for_each_test_batch(const Hyperparameters& h, shell::TrainContext& context,
+void for_each_test_batch(const Hyperparameters& hp, shell::TrainContext& context,
                          const std::function<void(formats::Batch&)>& use) {
   shell::Channel& channel = context.channel("test");
   if (context.hosts().size() > 1 && channel.is_empty()) return;
   formats::ReadOptions options;
-  options.feature_dim = h.feature_dim;
+  options.feature_dim = hp.feature_dim;
   options.layout = formats::Layout::kDense;
   options.num_threads = context.threads();
   const auto reader = channel.rows(options);
   formats::Batch batch;
   std::int64_t rows = 0;
-  while (!context.stop_requested() && reader->next(batch, h.mini_batch_size)) {
+  while (!context.stop_requested() && reader->next(batch, hp.mini_batch_size)) {
     require_labelled_rows(batch, "test", rows);
     rows += batch.rows;
     use(batch);
@@ -142,9 +142,9 @@ class Scorer {
   std::int64_t batches_ = 0;
 };
 
-void score_sharded(const Hyperparameters& h, Scorer* scorer, shell::TrainContext& context) {
+void score_sharded(const Hyperparameters& hp, Scorer* scorer, shell::TrainContext& context) {
   Reservoir mine(Reservoir::kUnlimited, context.seed(), context.hosts().rank());
-  for_each_test_batch(h, context, [&](formats::Batch& batch) { mine.add(batch); });
+  for_each_test_batch(hp, context, [&](formats::Batch& batch) { mine.add(batch); });
   const auto blobs = context.collective().gather(to_bytes(mine.sample()), 0);
   for (const std::string& blob : blobs) {
     Sample one = sample_from_bytes(blob);
@@ -208,15 +208,15 @@ void Recall::report(const Model& model, shell::TrainLog& log) {
   queries_ = {};
 }
 
-void score_test_channel(const Hyperparameters& h, const Model* model, Recall* recall, shell::TrainContext& context) {
+void score_test_channel(const Hyperparameters& hp, const Model* model, Recall* recall, shell::TrainContext& context) {
   const auto start = std::chrono::system_clock::now();
   std::optional<Scorer> scorer;
   if (model != nullptr) scorer.emplace(*model, *recall, context.log());
   const bool gathered = context.hosts().size() > 1 && context.channel("test").is_sharded();
   if (gathered) {
-    score_sharded(h, scorer ? &*scorer : nullptr, context);
+    score_sharded(hp, scorer ? &*scorer : nullptr, context);
   } else if (scorer) {
-    for_each_test_batch(h, context, [&](formats::Batch& batch) { scorer->add(dense_vectors(batch), batch.labels); });
+    for_each_test_batch(hp, context, [&](formats::Batch& batch) { scorer->add(dense_vectors(batch), batch.labels); });
   }
   if (scorer) scorer->report(context.hosts().current, start, context.output_dir());
 }

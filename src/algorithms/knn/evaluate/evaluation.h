@@ -40,6 +40,6 @@ class Recall {
 
 /// Scores the model on the test channel and logs it; every host calls it (a sharded channel is gathered first).
 /// @param model, recall  null on hosts other than the first
-void score_test_channel(const Hyperparameters& h, const Model* model, Recall* recall, shell::TrainContext& context);
+void score_test_channel(const Hyperparameters& hp, const Model* model, Recall* recall, shell::TrainContext& context);
 
 }  // namespace clary::knn

@@ -27,20 +27,20 @@ constexpr std::int64_t kRecommendedRowsPerCell = 39;
 
 /// Rows to make room for; throws when they cannot fit. What a FIFO or compressed files hold is unknown: then the sample
 /// size counts as given.
-std::int64_t expected_rows(const Hyperparameters& h, std::int64_t capacity, shell::Channel& channel,
+std::int64_t expected_rows(const Hyperparameters& hp, std::int64_t capacity, shell::Channel& channel,
                            std::int64_t available) {
-  if (h.feature_dim == Hyperparameters::kAuto) return 0;
+  if (hp.feature_dim == Hyperparameters::kAuto) return 0;
   std::optional<std::int64_t> bound;
-  if (!channel.is_pipe()) bound = most_rows(channel.files(), channel.content_type().format(), h.feature_dim);
+  if (!channel.is_pipe()) bound = most_rows(channel.files(), channel.content_type().format(), hp.feature_dim);
   if (capacity == Reservoir::kUnlimited && !bound) return 0;
   const std::int64_t rows = bound ? std::min(capacity, *bound) : capacity;
-  require_memory(rows, h.feature_dim, available);
+  require_memory(rows, hp.feature_dim, available);
   return bound ? rows : 0;
 }
 
-formats::ReadOptions read_options(const Hyperparameters& h, const shell::TrainContext& context) {
+formats::ReadOptions read_options(const Hyperparameters& hp, const shell::TrainContext& context) {
   formats::ReadOptions out;
-  out.feature_dim = h.feature_dim;
+  out.feature_dim = hp.feature_dim;
   out.layout = formats::Layout::kDense;
   out.num_threads = context.threads();
   return out;
@@ -66,10 +66,10 @@ void log_reading(shell::TrainContext& context, std::chrono::system_clock::time_p
 }
 
 /// One pass over this host's share of the train channel.
-Sample read_sample(const Hyperparameters& h, shell::TrainContext& context) {
+Sample read_sample(const Hyperparameters& hp, shell::TrainContext& context) {
   const auto& hosts = context.hosts();
   shell::Channel& channel = context.channel("train");
-  const std::int64_t capacity = share_of_sample(h.sample_size, hosts.size(), hosts.rank());
+  const std::int64_t capacity = share_of_sample(hp.sample_size, hosts.size(), hosts.rank());
   const std::int64_t available = available_memory();
   context.log().info(
       "Using per-worker sample size = {} (Available virtual memory = {} bytes, GPU free memory = 0 bytes, number of "
@@ -77,14 +77,14 @@ Sample read_sample(const Hyperparameters& h, shell::TrainContext& context) {
       capacity == Reservoir::kUnlimited ? "all" : std::to_string(capacity), available, hosts.size(), kMemoryAdvice);
   if (hosts.size() > 1 && channel.is_empty()) return {};
 
-  Reservoir reservoir(capacity, context.seed(), hosts.rank(), expected_rows(h, capacity, channel, available));
+  Reservoir reservoir(capacity, context.seed(), hosts.rank(), expected_rows(hp, capacity, channel, available));
   const auto start = std::chrono::system_clock::now();
   const auto begin = Clock::now();
-  const auto reader = channel.rows(read_options(h, context));
+  const auto reader = channel.rows(read_options(hp, context));
   formats::Batch batch;
   std::int64_t batches = 0;
   bool warned = false;
-  for (; !context.stop_requested() && reader->next(batch, h.mini_batch_size); ++batches) {
+  for (; !context.stop_requested() && reader->next(batch, hp.mini_batch_size); ++batches) {
     require_labelled_rows(batch, "train", reservoir.sample().seen);
     if (!warned && has_inexact_labels(batch)) {
       context.log().warn(
@@ -133,44 +133,44 @@ struct Plan {
   Metadata metadata;
 };
 
-Plan plan_of(const Hyperparameters& h, const Sample& sample, std::uint64_t seed, shell::TrainLog& log) {
+Plan plan_of(const Hyperparameters& hp, const Sample& sample, std::uint64_t seed, shell::TrainLog& log) {
   const std::int64_t features = sample.vectors.width();
   Plan out;
-  out.metadata = {h.k, h.predictor_type, std::nullopt, h.index_metric == Metric::kCosine, features};
-  out.index.type = h.index_type;
-  out.index.l2 = h.index_metric == Metric::kL2;
-  out.index.nprobe = h.probes();
-  out.index.nlist = h.ivf_nlists;
-  if (h.ivf_nlists == Hyperparameters::kAuto) {
+  out.metadata = {hp.k, hp.predictor_type, std::nullopt, hp.index_metric == Metric::kCosine, features};
+  out.index.type = hp.index_type;
+  out.index.l2 = hp.index_metric == Metric::kL2;
+  out.index.nprobe = hp.probes();
+  out.index.nlist = hp.ivf_nlists;
+  if (hp.ivf_nlists == Hyperparameters::kAuto) {
     const std::int64_t rows =
-        h.sample_size == Hyperparameters::kAll ? sample.rows() : std::min(h.sample_size, sample.rows());
+        hp.sample_size == Hyperparameters::kAll ? sample.rows() : std::min(hp.sample_size, sample.rows());
     out.index.nlist = automatic_nlists(rows);
   }
-  std::int64_t width = h.reduction_type == Reduction::kNone ? features : h.reduction_target;
-  if (h.reduction_type != Reduction::kNone && width >= features) {
+  std::int64_t width = hp.reduction_type == Reduction::kNone ? features : hp.reduction_target;
+  if (hp.reduction_type != Reduction::kNone && width >= features) {
     throw Error(
         Kind::kInvalid,
         fmt::format("knn: dimension_reduction_target: {} must be below the {} features of a row", width, features));
   }
-  if (h.index_type == IndexType::kIvfPq) {
-    out.index.pq_m = h.pq_m == Hyperparameters::kAuto ? automatic_pq_m(width) : h.pq_m;
+  if (hp.index_type == IndexType::kIvfPq) {
+    out.index.pq_m = hp.pq_m == Hyperparameters::kAuto ? automatic_pq_m(width) : hp.pq_m;
     const std::int64_t raised = next_multiple(width, out.index.pq_m);
     if (raised != width)
       log.info("Raised {} dimensions to {}, a multiple of faiss_index_pq_m = {}", width, raised, out.index.pq_m);
     width = raised;
   }
   out.index.width = width;
-  if (h.reduction_type != Reduction::kNone) out.metadata.reduction = {h.reduction_type, seed, width, features};
-  if (h.index_type != IndexType::kFlat && sample.rows() < kRecommendedRowsPerCell * out.index.nlist) {
+  if (hp.reduction_type != Reduction::kNone) out.metadata.reduction = {hp.reduction_type, seed, width, features};
+  if (hp.index_type != IndexType::kFlat && sample.rows() < kRecommendedRowsPerCell * out.index.nlist) {
     log.warn("{} rows for {} cells: at least {} rows per cell are recommended", sample.rows(), out.index.nlist,
              kRecommendedRowsPerCell);
   }
   return out;
 }
 
-Model build(const Hyperparameters& h, Sample sample, shell::TrainContext& context, Recall& recall) {
+Model build(const Hyperparameters& hp, Sample sample, shell::TrainContext& context, Recall& recall) {
   auto& log = context.log();
-  Plan plan = plan_of(h, sample, context.seed(), log);
+  Plan plan = plan_of(hp, sample, context.seed(), log);
   auto pool = std::make_shared<WorkerPool>(context.threads());
   std::optional<Projection> projection;
   if (const auto& r = plan.metadata.reduction) projection.emplace(r->type, r->seed, r->input_dim, r->target_dim);
@@ -186,24 +186,24 @@ Model build(const Hyperparameters& h, Sample sample, shell::TrainContext& contex
   start = Clock::now();
   index.add(rows);
   log.info("...Finished adding data to index in {:.0f} second(s)", std::floor(seconds_since(start)));
-  if (h.index_type != IndexType::kFlat) recall.keep(std::move(rows), plan.index.l2);
+  if (hp.index_type != IndexType::kFlat) recall.keep(std::move(rows), plan.index.l2);
   return Model(plan.metadata, std::move(pool), std::move(preparation), std::move(index), std::move(sample.labels),
                std::move(sample.positions), std::move(sample.uids));
 }
 
 }  // namespace
 
-Model train(const Hyperparameters& h, shell::TrainContext& context) {
+Model train(const Hyperparameters& hp, shell::TrainContext& context) {
   const auto start = std::chrono::system_clock::now();
-  Sample sample = gather(read_sample(h, context), context);
+  Sample sample = gather(read_sample(hp, context), context);
   if (!context.hosts().is_first()) {
-    if (context.has_channel("test")) score_test_channel(h, nullptr, nullptr, context);
+    if (context.has_channel("test")) score_test_channel(hp, nullptr, nullptr, context);
     return {};
   }
   if (sample.rows() == 0) throw Error(Kind::kInvalid, "train channel: no rows, k-NN needs at least one");
   Recall recall;
-  Model model = build(h, std::move(sample), context, recall);
-  if (context.has_channel("test")) score_test_channel(h, &model, &recall, context);
+  Model model = build(hp, std::move(sample), context, recall);
+  if (context.has_channel("test")) score_test_channel(hp, &model, &recall, context);
   recall.report(model, context.log());
   shell::MetricsRecord record;
   record.start = start;

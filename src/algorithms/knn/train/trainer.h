@@ -9,6 +9,6 @@
 namespace clary::knn {
 
 /// @return the model on the first host, an empty one on the others
-Model train(const Hyperparameters& hyperparameters, shell::TrainContext& context);
+Model train(const Hyperparameters& hp, shell::TrainContext& context);
 
 }  // namespace clary::knn

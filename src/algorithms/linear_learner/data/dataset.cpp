@@ -166,11 +166,11 @@ Rows scale_rows(RawRows raw, const Scaler& scaler, bool sparse, std::optional<st
 
 RowStream::RowStream(shell::TrainContext& context, std::string channel, const Hyperparameters& hp, const Scaler& scaler,
                      bool sparse)
-    : context_(context), channel_(std::move(channel)), hyperparameters_(hp), scaler_(scaler), sparse_(sparse) {}
+    : context_(context), channel_(std::move(channel)), hp_(hp), scaler_(scaler), sparse_(sparse) {}
 
 void RowStream::begin_epoch() {
   shell::Channel& channel = context_.channel(channel_);
-  reader_ = channel.rows(read_options(context_, channel, hyperparameters_, scaler_.features()));
+  reader_ = channel.rows(read_options(context_, channel, hp_, scaler_.features()));
 }
 
 std::optional<Rows> RowStream::next(std::int64_t max_rows, numeric::Team& team) {
@@ -181,7 +181,7 @@ std::optional<Rows> RowStream::next(std::int64_t max_rows, numeric::Team& team) 
       reader_.reset();
       break;
     }
-    check_width(channel_, batch.width, scaler_.features(), hyperparameters_.feature_dim.has_value());
+    check_width(channel_, batch.width, scaler_.features(), hp_.feature_dim.has_value());
     raw.rows += batch.rows;
     raw.chunks.push_back(std::move(batch));
     batch = {};

@@ -35,7 +35,7 @@ inline constexpr std::int64_t kChunkRows = 8192;
 /// @param features   columns that rows must have; 0: the first row decides
 /// @param max_bytes  memory the rows may take
 /// @throws Error{kMalformed} for labels outside the predictor's domain; Error{kInvalid} for another number of features
-RawRows read_rows(shell::TrainContext& context, const std::string& channel, const Hyperparameters& hyperparameters,
+RawRows read_rows(shell::TrainContext& context, const std::string& channel, const Hyperparameters& hp,
                   std::int64_t features, std::int64_t max_bytes);
 
 /// Mean density above which sparse rows are trained as dense ones.
@@ -51,8 +51,8 @@ Rows scale_rows(RawRows raw, const Scaler& scaler, bool sparse, std::optional<st
 /// A training channel that is read again every epoch, in the order of the stream.
 class RowStream {
  public:
-  RowStream(shell::TrainContext& context, std::string channel, const Hyperparameters& hyperparameters,
-            const Scaler& scaler, bool sparse);
+  RowStream(shell::TrainContext& context, std::string channel, const Hyperparameters& hp, const Scaler& scaler,
+            bool sparse);
 
   void begin_epoch();
   /// The next rows, at most max_rows; nothing at the end of the pass.
@@ -61,7 +61,7 @@ class RowStream {
  private:
   shell::TrainContext& context_;
   std::string channel_;
-  const Hyperparameters& hyperparameters_;
+  const Hyperparameters& hp_;
   const Scaler& scaler_;
   bool sparse_;
   std::unique_ptr<formats::RowReader> reader_;

@@ -67,7 +67,7 @@ struct Scaler {
   ///                almost always zero keep their sparse gradient. Columns without shift are divided by the root mean
   ///                square of what they store instead of the deviation over all rows: that of a rare column is so small
   ///                that its few numbers would become huge, and each step on them would overshoot.
-  static Scaler of(const ScalerSums& sums, const Hyperparameters& hyperparameters, bool sparse);
+  static Scaler of(const ScalerSums& sums, const Hyperparameters& hp, bool sparse);
 
   /// Columns with a shift, ascending.
   std::vector<std::int32_t> shifted() const;

@@ -28,23 +28,23 @@ double cross_entropy(std::span<const float> f, std::size_t label) {
 }
 
 /// Loss of one output on one label (README.md has the formulas); softmax_loss is not among them.
-double loss_of(const Hyperparameters& h, double f, double y) {
+double loss_of(const Hyperparameters& hp, double f, double y) {
   const double e = f - y, size = std::abs(e);
-  switch (h.resolved_loss()) {
+  switch (hp.resolved_loss()) {
     case Loss::kLogistic:
       return std::max(f, 0.0) - f * y + std::log1p(std::exp(-std::abs(f)));
     case Loss::kHinge:
-      return y > 0.5 ? std::max(0.0, (h.margin + 1) / 2 - f) : std::max(0.0, (h.margin - 1) / 2 + f);
+      return y > 0.5 ? std::max(0.0, (hp.margin + 1) / 2 - f) : std::max(0.0, (hp.margin - 1) / 2 + f);
     case Loss::kAbsolute:
       return size;
     case Loss::kEpsInsensitiveSquared:
-      return std::max(0.0, e * e - h.loss_insensitivity * h.loss_insensitivity);
+      return std::max(0.0, e * e - hp.loss_insensitivity * hp.loss_insensitivity);
     case Loss::kEpsInsensitiveAbsolute:
-      return std::max(0.0, size - h.loss_insensitivity);
+      return std::max(0.0, size - hp.loss_insensitivity);
     case Loss::kQuantile:
-      return h.quantile * std::max(0.0, y - f) + (1 - h.quantile) * std::max(0.0, f - y);
+      return hp.quantile * std::max(0.0, y - f) + (1 - hp.quantile) * std::max(0.0, f - y);
     case Loss::kHuber:
-      return size < h.huber_delta ? e * e / 2 : h.huber_delta * size - h.huber_delta * h.huber_delta / 2;
+      return size < hp.huber_delta ? e * e / 2 : hp.huber_delta * size - hp.huber_delta * hp.huber_delta / 2;
     case Loss::kSquared:
     case Loss::kSoftmax:
       break;
@@ -67,8 +67,8 @@ std::vector<NamedMetric> regression_metrics(const Scores& scores) {
   return {{"mse", "loss", mse}, {"absolute_loss", "loss", ratio(absolute, n)}, {"rmse", "loss", std::sqrt(mse)}};
 }
 
-std::vector<NamedMetric> binary_metrics(const Hyperparameters& h, double threshold, const Scores& scores) {
-  const bool logistic = h.resolved_loss() == Loss::kLogistic;
+std::vector<NamedMetric> binary_metrics(const Hyperparameters& hp, double threshold, const Scores& scores) {
+  const bool logistic = hp.resolved_loss() == Loss::kLogistic;
   double right = 0, called = 0, positive = 0, both = 0;
   for (std::size_t i = 0; i < scores.labels.size(); ++i) {
     const bool call = (logistic ? sigmoid(scores.raw[i]) : scores.raw[i]) >= threshold, is = scores.labels[i] > 0.5f;
@@ -76,7 +76,7 @@ std::vector<NamedMetric> binary_metrics(const Hyperparameters& h, double thresho
   }
   const double precision = ratio(both, called), recall = ratio(both, positive);
   return {{"binary_classification_accuracy", "score", ratio(right, static_cast<double>(scores.rows))},
-          {fmt::format("binary_f_{:.3f}", h.f_beta), "score", f_measure(precision, recall, h.f_beta)},
+          {fmt::format("binary_f_{:.3f}", hp.f_beta), "score", f_measure(precision, recall, hp.f_beta)},
           {"precision", "score", precision},
           {"recall", "score", recall},
           {"roc_auc_score", "score", roc_auc(scores.raw, scores.labels)},
@@ -107,21 +107,21 @@ ClassCounts count_classes(const Scores& scores, std::int64_t top_k) {
   return out;
 }
 
-std::vector<NamedMetric> multiclass_metrics(const Hyperparameters& h, const Scores& scores) {
-  const ClassCounts counts = count_classes(scores, h.accuracy_top_k);
+std::vector<NamedMetric> multiclass_metrics(const Hyperparameters& hp, const Scores& scores) {
+  const ClassCounts counts = count_classes(scores, hp.accuracy_top_k);
   double recall = 0, precision = 0, f = 0, present = 0;
   for (std::size_t c = 0; c < counts.right.size(); ++c) {
     const double r = ratio(counts.right[c], counts.labelled[c]), p = ratio(counts.right[c], counts.called[c]);
-    recall += r, precision += p, f += f_measure(p, r, h.f_beta);
+    recall += r, precision += p, f += f_measure(p, r, hp.f_beta);
     present += counts.labelled[c] > 0;
   }
   const double classes = static_cast<double>(scores.outputs), n = static_cast<double>(scores.rows);
   return {{"multiclass_accuracy", "score", ratio(counts.accurate, n)},
-          {fmt::format("multiclass_top_k_accuracy_{}", h.accuracy_top_k), "score", ratio(counts.in_top_k, n)},
+          {fmt::format("multiclass_top_k_accuracy_{}", hp.accuracy_top_k), "score", ratio(counts.in_top_k, n)},
           {"dcg", "score", ratio(counts.gain, n)},
           {"macro_recall", "score", recall / classes},
           {"macro_precision", "score", precision / classes},
-          {fmt::format("macro_f_{:.3f}", h.f_beta), "score", f / classes},
+          {fmt::format("macro_f_{:.3f}", hp.f_beta), "score", f / classes},
           {"multiclass_balanced_accuracy", "score", ratio(recall, present)},
           {"multiclass_log_loss", "loss", ratio(counts.log_loss, n)}};
 }
@@ -141,18 +141,18 @@ std::string objective_name(Loss loss) {
   }
 }
 
-double mean_loss(const Hyperparameters& hyperparameters, const std::vector<float>& class_weights, const Scores& scores,
+double mean_loss(const Hyperparameters& hp, const std::vector<float>& class_weights, const Scores& scores,
                  double positive_weight) {
   double sum = 0;
   for (std::size_t i = 0; i < scores.labels.size(); ++i) {
     const float label = scores.labels[i];
-    if (hyperparameters.is_multiclass()) {
+    if (hp.is_multiclass()) {
       const auto c = static_cast<std::size_t>(label);
       sum +=
           cross_entropy(row_of(scores, i), c) * (class_weights.empty() ? 1.0 : static_cast<double>(class_weights[c]));
     } else {
-      const double weight = hyperparameters.is_binary() && label > 0.5f ? positive_weight : 1;
-      sum += weight * loss_of(hyperparameters, scores.raw[i], label);
+      const double weight = hp.is_binary() && label > 0.5f ? positive_weight : 1;
+      sum += weight * loss_of(hp, scores.raw[i], label);
     }
   }
   return ratio(sum, static_cast<double>(scores.rows));
@@ -172,14 +172,14 @@ double roc_auc(std::span<const float> scores, std::span<const float> labels) {
   return positives > 0 && negatives > 0 ? pairs / (positives * negatives) : 0.5;
 }
 
-std::vector<NamedMetric> final_metrics(const Hyperparameters& hyperparameters, double threshold,
+std::vector<NamedMetric> final_metrics(const Hyperparameters& hp, double threshold,
                                        const std::vector<float>& class_weights, const Scores& scores,
                                        double positive_weight) {
-  std::vector<NamedMetric> out{{objective_name(hyperparameters.resolved_loss()), "loss",
-                                mean_loss(hyperparameters, class_weights, scores, positive_weight)}};
-  const auto rest = hyperparameters.is_binary()       ? binary_metrics(hyperparameters, threshold, scores)
-                    : hyperparameters.is_multiclass() ? multiclass_metrics(hyperparameters, scores)
-                                                      : regression_metrics(scores);
+  std::vector<NamedMetric> out{
+      {objective_name(hp.resolved_loss()), "loss", mean_loss(hp, class_weights, scores, positive_weight)}};
+  const auto rest = hp.is_binary()       ? binary_metrics(hp, threshold, scores)
+                    : hp.is_multiclass() ? multiclass_metrics(hp, scores)
+                                         : regression_metrics(scores);
   out.insert(out.end(), rest.begin(), rest.end());
   return out;
 }

@@ -30,7 +30,7 @@ struct NamedMetric {
 /// @param threshold      rows with p (hinge: f) at or above it are labelled 1; binary_classifier only
 /// @param class_weights  [K] or empty (all 1); multiclass_classifier only
 /// @param positive_weight  weight of positive rows in the objective; binary_classifier only
-std::vector<NamedMetric> final_metrics(const Hyperparameters& hyperparameters, double threshold,
+std::vector<NamedMetric> final_metrics(const Hyperparameters& hp, double threshold,
                                        const std::vector<float>& class_weights, const Scores& scores,
                                        double positive_weight = 1);
 
@@ -38,7 +38,7 @@ std::vector<NamedMetric> final_metrics(const Hyperparameters& hyperparameters, d
 std::string objective_name(Loss loss);
 
 /// Mean loss of raw outputs on labels, both on the labels' own scale.
-double mean_loss(const Hyperparameters& hyperparameters, const std::vector<float>& class_weights, const Scores& scores,
+double mean_loss(const Hyperparameters& hp, const std::vector<float>& class_weights, const Scores& scores,
                  double positive_weight = 1);
 
 /// Area under the ROC curve; ties count half. 0.5 when one class is absent. Scores need be in rank order only.

@@ -45,39 +45,39 @@ std::string names(const std::vector<NamedMetric>& metrics) {
 
 TEST(LinearLearnerMetrics, BinaryAgreesWithScikitLearn) {
   const Json data = golden("binary");
-  Hyperparameters h{.predictor_type = PredictorType::kBinary};
-  h.f_beta = 2;
-  const auto ours = final_metrics(h, 0.45, {}, scores_of(data));
+  Hyperparameters hp{.predictor_type = PredictorType::kBinary};
+  hp.f_beta = 2;
+  const auto ours = final_metrics(hp, 0.45, {}, scores_of(data));
   expect_equal(ours, data["metrics"]);
   EXPECT_EQ(names(ours),
             "binary_classification_cross_entropy_objective- binary_classification_accuracy+ binary_f_2.000+ "
             "precision+ recall+ roc_auc_score+ threshold+ ");
-  EXPECT_NEAR(mean_loss(h, {}, scores_of(data), 3), data["weighted_objective"].get<double>(), 1e-7);
+  EXPECT_NEAR(mean_loss(hp, {}, scores_of(data), 3), data["weighted_objective"].get<double>(), 1e-7);
 }
 
 TEST(LinearLearnerMetrics, MulticlassAgreesWithScikitLearn) {
   const Json data = golden("multiclass");
-  Hyperparameters h{.predictor_type = PredictorType::kMulticlass, .num_classes = 5};
-  h.f_beta = 0.5, h.accuracy_top_k = 2;
-  const auto ours = final_metrics(h, 0.5, {}, scores_of(data));
+  Hyperparameters hp{.predictor_type = PredictorType::kMulticlass, .num_classes = 5};
+  hp.f_beta = 0.5, hp.accuracy_top_k = 2;
+  const auto ours = final_metrics(hp, 0.5, {}, scores_of(data));
   expect_equal(ours, data["metrics"]);
   EXPECT_EQ(names(ours),
             "multiclass_cross_entropy_objective- multiclass_accuracy+ multiclass_top_k_accuracy_2+ dcg+ macro_recall+ "
             "macro_precision+ macro_f_0.500+ multiclass_balanced_accuracy+ multiclass_log_loss- ");
-  const auto weighted = final_metrics(h, 0.5, {2, 2, 2, 2, 2}, scores_of(data));
+  const auto weighted = final_metrics(hp, 0.5, {2, 2, 2, 2, 2}, scores_of(data));
   EXPECT_NEAR(weighted[0].value, 2 * ours[0].value, 1e-12) << "class weights act on the objective";
   EXPECT_EQ(weighted.back().value, ours.back().value) << "and on nothing else";
 }
 
 TEST(LinearLearnerMetrics, RegressionAgreesWithScikitLearn) {
   const Json data = golden("regression");
-  Hyperparameters h;
-  const auto ours = final_metrics(h, 0.5, {}, scores_of(data));
+  Hyperparameters hp;
+  const auto ours = final_metrics(hp, 0.5, {}, scores_of(data));
   expect_equal(ours, data["metrics"]);
   EXPECT_EQ(names(ours), "mse_objective- mse- absolute_loss- rmse- ");
-  h.loss = Loss::kQuantile, h.quantile = 0.3;
-  EXPECT_NEAR(mean_loss(h, {}, scores_of(data)), data["pinball_0.3"].get<double>(), 1e-9);
-  EXPECT_EQ(final_metrics(h, 0.5, {}, scores_of(data))[0].name, "quantile_loss_objective");
+  hp.loss = Loss::kQuantile, hp.quantile = 0.3;
+  EXPECT_NEAR(mean_loss(hp, {}, scores_of(data)), data["pinball_0.3"].get<double>(), 1e-9);
+  EXPECT_EQ(final_metrics(hp, 0.5, {}, scores_of(data))[0].name, "quantile_loss_objective");
 }
 
 TEST(LinearLearnerMetrics, LossesFollowTheirFormulas) {
@@ -94,16 +94,16 @@ TEST(LinearLearnerMetrics, LossesFollowTheirFormulas) {
               {Loss::kQuantile, 0, 2, 0.5},
               {Loss::kQuantile, 2, 0, 1.5}};
   for (const auto& row : rows) {
-    Hyperparameters h;
-    h.loss = row.loss, h.loss_insensitivity = 0.5, h.quantile = 0.25;
+    Hyperparameters hp;
+    hp.loss = row.loss, hp.loss_insensitivity = 0.5, hp.quantile = 0.25;
     const Scores s{1, 1, {static_cast<float>(row.f)}, {static_cast<float>(row.y)}};
-    EXPECT_NEAR(mean_loss(h, {}, s), row.expected, 1e-12) << name_of(row.loss) << " f=" << row.f;
+    EXPECT_NEAR(mean_loss(hp, {}, s), row.expected, 1e-12) << name_of(row.loss) << " f=" << row.f;
   }
-  Hyperparameters h{.predictor_type = PredictorType::kBinary};
-  h.loss = Loss::kHinge;  // zero for positives from 1 and for negatives up to 0
-  EXPECT_EQ(mean_loss(h, {}, {2, 1, {1, 0}, {1, 0}}), 0);
-  EXPECT_EQ(mean_loss(h, {}, {2, 1, {0.5f, 0.5f}, {1, 0}}), 0.5);
-  EXPECT_EQ(final_metrics(h, 0.5, {}, {2, 1, {1, 0}, {1, 0}})[0].name, "hinge_loss_objective");
+  Hyperparameters hp{.predictor_type = PredictorType::kBinary};
+  hp.loss = Loss::kHinge;  // zero for positives from 1 and for negatives up to 0
+  EXPECT_EQ(mean_loss(hp, {}, {2, 1, {1, 0}, {1, 0}}), 0);
+  EXPECT_EQ(mean_loss(hp, {}, {2, 1, {0.5f, 0.5f}, {1, 0}}), 0.5);
+  EXPECT_EQ(final_metrics(hp, 0.5, {}, {2, 1, {1, 0}, {1, 0}})[0].name, "hinge_loss_objective");
 }
 
 TEST(LinearLearnerMetrics, RocAucOfOneClassOrOfNonsenseIsAHalf) {

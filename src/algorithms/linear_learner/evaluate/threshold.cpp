@@ -32,16 +32,16 @@ struct Confusion {
 
 /// The criterion; where it has a target that the cut misses, what is reached minus 1, which ranks below every cut that
 /// meets it.
-double value_of(const Hyperparameters& h, const Confusion& c) {
-  switch (h.binary_classifier_model_selection_criteria) {
+double value_of(const Hyperparameters& hp, const Confusion& c) {
+  switch (hp.binary_classifier_model_selection_criteria) {
     case Criterion::kFBeta:
-      return c.f(h.f_beta);
+      return c.f(hp.f_beta);
     case Criterion::kF1:
       return c.f(1);
     case Criterion::kPrecisionAtTargetRecall:
-      return c.recall() >= h.target_recall ? c.precision() : c.recall() - 1;
+      return c.recall() >= hp.target_recall ? c.precision() : c.recall() - 1;
     case Criterion::kRecallAtTargetPrecision:
-      return c.precision() >= h.target_precision ? c.recall() : c.precision() - 1;
+      return c.precision() >= hp.target_precision ? c.recall() : c.precision() - 1;
     case Criterion::kAccuracy:
     case Criterion::kLossFunction:
     case Criterion::kCrossEntropyLoss:
@@ -68,13 +68,13 @@ double cut_before(const std::vector<RankedScore>& rows, std::size_t first) {
   return std::nextafter(below, std::numeric_limits<float>::infinity());
 }
 
-ThresholdChoice at_default(const Hyperparameters& h, std::span<const float> scores, std::span<const float> labels) {
+ThresholdChoice at_default(const Hyperparameters& hp, std::span<const float> scores, std::span<const float> labels) {
   Confusion c;
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const bool called = scores[i] >= kDefaultThreshold, positive = labels[i] > 0.5f;
     ++(called ? (positive ? c.true_positive : c.false_positive) : (positive ? c.false_negative : c.true_negative));
   }
-  return {kDefaultThreshold, value_of(h, c), true};
+  return {kDefaultThreshold, value_of(hp, c), true};
 }
 
 /// Over the bits, which is a vector operation: all of the exponent set means infinite or NaN.
@@ -84,12 +84,12 @@ bool all_finite(std::span<const float> values) {
   return most < 0x7f80'0000u;
 }
 
-ThresholdChoice best_cut(const Hyperparameters& h, const std::vector<RankedScore>& rows) {
+ThresholdChoice best_cut(const Hyperparameters& hp, const std::vector<RankedScore>& rows) {
   const auto n = static_cast<std::int64_t>(rows.size());
   std::int64_t positives = 0;
   for (const RankedScore& row : rows) positives += row.positive();
   ThresholdChoice best{.value = -std::numeric_limits<double>::infinity()};
-  const bool accuracy = h.binary_classifier_model_selection_criteria == Criterion::kAccuracy;
+  const bool accuracy = hp.binary_classifier_model_selection_criteria == Criterion::kAccuracy;
   std::int64_t below = 0;       // positives before the cut
   std::int64_t most_right = 0;  // a cut with fewer right rows need not be looked at closer when accuracy decides
   for (std::int64_t i = 0; i <= n; ++i) {
@@ -100,7 +100,7 @@ ThresholdChoice best_cut(const Hyperparameters& h, const std::vector<RankedScore
     most_right = right;
     const Confusion c{static_cast<double>(above), static_cast<double>(n - i - above), static_cast<double>(below),
                       static_cast<double>(i - below)};
-    const double value = value_of(h, c);
+    const double value = value_of(hp, c);
     if (value < best.value) continue;
     const double threshold = cut_before(rows, static_cast<std::size_t>(i));
     const bool nearer = std::abs(threshold - kDefaultThreshold) < std::abs(best.threshold - kDefaultThreshold);
@@ -111,13 +111,12 @@ ThresholdChoice best_cut(const Hyperparameters& h, const std::vector<RankedScore
 
 }  // namespace
 
-ThresholdChoice choose_threshold(const Hyperparameters& hyperparameters, std::span<const float> scores,
+ThresholdChoice choose_threshold(const Hyperparameters& hp, std::span<const float> scores,
                                  std::span<const float> labels) {
   if (!all_finite(scores)) return {.value = -std::numeric_limits<double>::infinity(), .target_met = false};
   if (scores.empty()) return {};
-  if (!is_tuned(hyperparameters.binary_classifier_model_selection_criteria))
-    return at_default(hyperparameters, scores, labels);
-  return best_cut(hyperparameters, ranked(scores, labels));
+  if (!is_tuned(hp.binary_classifier_model_selection_criteria)) return at_default(hp, scores, labels);
+  return best_cut(hp, ranked(scores, labels));
 }
 
 }  // namespace clary::linear_learner

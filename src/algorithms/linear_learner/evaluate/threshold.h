@@ -27,7 +27,7 @@ struct ThresholdChoice {
 /// caller's to compute.
 /// @param scores  p, or raw f for hinge_loss
 /// @param labels  0 or 1
-ThresholdChoice choose_threshold(const Hyperparameters& hyperparameters, std::span<const float> scores,
+ThresholdChoice choose_threshold(const Hyperparameters& hp, std::span<const float> scores,
                                  std::span<const float> labels);
 
 }  // namespace clary::linear_learner

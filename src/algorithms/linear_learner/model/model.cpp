@@ -16,17 +16,17 @@ namespace {
 constexpr std::uint64_t kMaxModelBytes = 32ULL << 30;
 
 /// Only the knobs that apply to the task and loss.
-MetricsParameters metrics_of(const Hyperparameters& h, std::vector<float> class_weights, double positive_weight) {
+MetricsParameters metrics_of(const Hyperparameters& hp, std::vector<float> class_weights, double positive_weight) {
   MetricsParameters out;
-  const Loss loss = h.resolved_loss();
-  if (loss == Loss::kHuber) out.huber_delta = h.huber_delta;
-  if (loss == Loss::kQuantile) out.quantile = h.quantile;
-  if (loss == Loss::kHinge) out.margin = h.margin;
+  const Loss loss = hp.resolved_loss();
+  if (loss == Loss::kHuber) out.huber_delta = hp.huber_delta;
+  if (loss == Loss::kQuantile) out.quantile = hp.quantile;
+  if (loss == Loss::kHinge) out.margin = hp.margin;
   if (loss == Loss::kEpsInsensitiveSquared || loss == Loss::kEpsInsensitiveAbsolute)
-    out.loss_insensitivity = h.loss_insensitivity;
-  if (h.is_classifier()) out.f_beta = h.f_beta;
-  if (h.is_binary()) out.positive_example_weight_mult = positive_weight;
-  out.accuracy_top_k = h.accuracy_top_k;
+    out.loss_insensitivity = hp.loss_insensitivity;
+  if (hp.is_classifier()) out.f_beta = hp.f_beta;
+  if (hp.is_binary()) out.positive_example_weight_mult = positive_weight;
+  out.accuracy_top_k = hp.accuracy_top_k;
   out.class_weights = std::move(class_weights);
   return out;
 }
@@ -42,13 +42,13 @@ std::vector<float> turned(const Weights& w) {
 
 }  // namespace
 
-Model::Model(const Hyperparameters& hyperparameters, Weights weights, double threshold,
-             std::vector<float> class_weights, double positive_weight)
-    : stored_{.predictor_type = hyperparameters.predictor_type,
-              .loss = hyperparameters.resolved_loss(),
+Model::Model(const Hyperparameters& hp, Weights weights, double threshold, std::vector<float> class_weights,
+             double positive_weight)
+    : stored_{.predictor_type = hp.predictor_type,
+              .loss = hp.resolved_loss(),
               .threshold = threshold,
-              .bias_lr_mult = hyperparameters.resolved_bias_lr_mult(),
-              .metrics = metrics_of(hyperparameters, std::move(class_weights), positive_weight),
+              .bias_lr_mult = hp.resolved_bias_lr_mult(),
+              .metrics = metrics_of(hp, std::move(class_weights), positive_weight),
               .weights = std::move(weights)},
       scorer_(stored_.weights) {}
 

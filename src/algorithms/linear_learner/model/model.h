@@ -71,7 +71,7 @@ struct StoredModel {
 class Model {
  public:
   /// Predictor type, loss and metric knobs from the hyperparameters.
-  Model(const Hyperparameters& hyperparameters, Weights weights, double threshold = kDefaultThreshold,
+  Model(const Hyperparameters& hp, Weights weights, double threshold = kDefaultThreshold,
         std::vector<float> class_weights = {}, double positive_weight = 1);
   explicit Model(StoredModel stored);
 

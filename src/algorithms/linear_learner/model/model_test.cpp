@@ -102,9 +102,9 @@ TEST(LinearLearnerArtifact, SymbolIsThePublishedGraph) {
 
 TEST(LinearLearnerArtifact, RoundTrips) {
   const TemporaryFolder folder;
-  Hyperparameters h = of_type(PredictorType::kMulticlass, 4);
-  h.f_beta = 2;
-  Model model(h, random_weights(3, 4), 0.5, {1, 2, 3, 1e6f});
+  Hyperparameters hp = of_type(PredictorType::kMulticlass, 4);
+  hp.f_beta = 2;
+  Model model(hp, random_weights(3, 4), 0.5, {1, 2, 3, 1e6f});
   model.save(folder.path());
   const Model back = Model::load(folder.path());
   EXPECT_EQ(back.predictor_type(), PredictorType::kMulticlass);
@@ -216,9 +216,9 @@ TEST(LinearLearnerPredict, AnswersInThePublishedForms) {
   const Model many(of_type(PredictorType::kMulticlass, 3), {1, 3, {0, 0, 0}, {0, 0, 0}});
   EXPECT_EQ(answer(many, dense({7}, 1), "application/jsonlines"),
             "{\"score\": [0.3333333432674408, 0.3333333432674408, 0.3333333432674408], \"predicted_label\": 0}\n");
-  Hyperparameters h = of_type(PredictorType::kBinary);
-  h.loss = Loss::kHinge;
-  const Model hinge(h, {1, 1, {2}, {0}}, 0.5);
+  Hyperparameters hp = of_type(PredictorType::kBinary);
+  hp.loss = Loss::kHinge;
+  const Model hinge(hp, {1, 1, {2}, {0}}, 0.5);
   EXPECT_EQ(answer(hinge, dense({2}, 1), "application/jsonlines"), "{\"score\": 4.0, \"predicted_label\": 1}\n");
   EXPECT_EQ(answer(hinge, dense({-2}, 1), "application/jsonlines"), "{\"score\": -4.0, \"predicted_label\": 0}\n");
 }

@@ -14,7 +14,7 @@ namespace clary::linear_learner {
 /// grid.
 /// @param planned_updates   updates of the whole training, for the learning rate of a single candidate
 /// @param balanced_weight   negatives / positives, for positive_example_weight_mult balanced and auto
-std::vector<CandidateSettings> candidate_grid(const Hyperparameters& hyperparameters, std::int64_t planned_updates,
+std::vector<CandidateSettings> candidate_grid(const Hyperparameters& hp, std::int64_t planned_updates,
                                               double balanced_weight);
 
 /// The learning rate that is safest for one model: 0.1 below 300 updates, 0.03 below 3000, else 0.01.

@@ -29,7 +29,7 @@ struct Checkpoint {
 std::filesystem::path checkpoint_file(const std::filesystem::path& dir, const std::string& host);
 
 /// What a job must share with a checkpoint to go on from it.
-Json checkpoint_identity(const Hyperparameters& hyperparameters, const TrainingData& data, std::size_t candidates);
+Json checkpoint_identity(const Hyperparameters& hp, const TrainingData& data, std::size_t candidates);
 
 std::string to_bytes(const Checkpoint& checkpoint, const Json& identity);
 

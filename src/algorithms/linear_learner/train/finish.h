@@ -11,7 +11,7 @@
 
 namespace clary::linear_learner {
 
-Model finish(const Hyperparameters& hyperparameters, shell::TrainContext& context, const TrainingData& data,
-             const Search& search, const std::vector<float>& class_weights, Team& team, Judge& judge, Report& report);
+Model finish(const Hyperparameters& hp, shell::TrainContext& context, const TrainingData& data, const Search& search,
+             const std::vector<float>& class_weights, Team& team, Judge& judge, Report& report);
 
 }  // namespace clary::linear_learner

@@ -14,8 +14,7 @@
 namespace clary::linear_learner {
 
 /// Initial weights: each candidate its own, the same on every host.
-Parameters initial_parameters(const Lanes& lanes, std::int64_t features, const Hyperparameters& hyperparameters,
-                              std::uint64_t seed);
+Parameters initial_parameters(const Lanes& lanes, std::int64_t features, const Hyperparameters& hp, std::uint64_t seed);
 
 class Learner {
  public:
@@ -26,8 +25,8 @@ class Learner {
     std::vector<double> rate;  // [M], with its cuts
   };
 
-  Learner(Objective& objective, Parameters start, std::vector<CandidateSettings> candidates,
-          const Hyperparameters& hyperparameters, Team& team, collective::Collective& hosts);
+  Learner(Objective& objective, Parameters start, std::vector<CandidateSettings> candidates, const Hyperparameters& hp,
+          Team& team, collective::Collective& hosts);
 
   /// One update from rows [begin, end); a host without rows left passes none and still takes part.
   /// @param index  of these rows when they are sparse and this host is alone, else null

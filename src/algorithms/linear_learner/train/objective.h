@@ -37,7 +37,7 @@ struct LossWeights {
   std::vector<float> of_positive;  // [M]: factor of label 1
 };
 
-kernels::LossRule loss_rule(const Hyperparameters& hyperparameters);
+kernels::LossRule loss_rule(const Hyperparameters& hp);
 
 class Objective {
  public:

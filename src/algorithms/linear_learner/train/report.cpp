@@ -28,10 +28,9 @@ double milliseconds(std::chrono::system_clock::duration time) {
 
 }  // namespace
 
-std::string criterion_name(const Hyperparameters& hyperparameters) {
-  const Criterion criterion = hyperparameters.binary_classifier_model_selection_criteria;
-  if (!hyperparameters.is_binary() || criterion == Criterion::kLossFunction)
-    return objective_name(hyperparameters.resolved_loss());
+std::string criterion_name(const Hyperparameters& hp) {
+  const Criterion criterion = hp.binary_classifier_model_selection_criteria;
+  if (!hp.is_binary() || criterion == Criterion::kLossFunction) return objective_name(hp.resolved_loss());
   return criterion == Criterion::kCrossEntropyLoss ? objective_name(Loss::kLogistic)
                                                    : fmt::format("sampled_{}", name_of(criterion));
 }
@@ -51,13 +50,9 @@ std::string settings_text(const CandidateSettings& s) {
   return out + "}";
 }
 
-Report::Report(shell::TrainLog& log, const Hyperparameters& hyperparameters, const hyper::TextMap& given, int hosts)
-    : log_(log),
-      hyperparameters_(hyperparameters),
-      objective_(objective_name(hyperparameters.resolved_loss())),
-      start_(Clock::now()),
-      epoch_start_(start_) {
-  for (const std::string& remark : remarks(hyperparameters, given)) log_.warn("{}", remark);
+Report::Report(shell::TrainLog& log, const Hyperparameters& hp, const hyper::TextMap& given, int hosts)
+    : log_(log), hp_(hp), objective_(objective_name(hp.resolved_loss())), start_(Clock::now()), epoch_start_(start_) {
+  for (const std::string& remark : remarks(hp, given)) log_.warn("{}", remark);
   log_.info("Using default worker.");
   log_.info("Create Store: {}", hosts > 1 ? "dist_sync" : "local");
   log_.info("Number of GPUs being used: 0");
@@ -121,7 +116,7 @@ void Report::epoch(const EpochResult& result) {
   if (!result.validation_loss.empty())
     quality("validation", objective_, "loss", result.validation_loss[0], result.epoch);
   log_.info("#early_stopping_criteria_metric: host={}, epoch={}, criteria={}, value={:.12g}", log_.host(), result.epoch,
-            criterion_name(hyperparameters_), result.criterion_value);
+            criterion_name(hp_), result.criterion_value);
   if (result.improved) {
     log_.info("Epoch {}: Loss improved. Updating best model", result.epoch);
     log_.info("Saving model for epoch: {}", result.epoch);
@@ -130,8 +125,7 @@ void Report::epoch(const EpochResult& result) {
     log_.info("Epoch {}: Loss has not improved for {} epochs.", result.epoch,
               std::max<std::int64_t>(result.epochs_without_improvement - 1, 0));
   }
-  log_.info("#progress_metric: host={}, completed {} % of epochs", log_.host(),
-            100 * (result.epoch + 1) / hyperparameters_.epochs);
+  log_.info("#progress_metric: host={}, completed {} % of epochs", log_.host(), 100 * (result.epoch + 1) / hp_.epochs);
   pass(train_, "training_data_iter", result.rows, result.batches, result.epoch);
   if (!result.validation_loss.empty())
     pass(validation_, "validation_data_iter", result.validation_rows, result.validation_batches, result.epoch);
@@ -163,13 +157,12 @@ void Report::best(const TrainingRecord& record) {
 }
 
 void Report::target(double value) {
-  const Criterion criterion = hyperparameters_.binary_classifier_model_selection_criteria;
+  const Criterion criterion = hp_.binary_classifier_model_selection_criteria;
   const bool recall = criterion == Criterion::kPrecisionAtTargetRecall;
-  if (!hyperparameters_.is_binary() || value >= 0 || (!recall && criterion != Criterion::kRecallAtTargetPrecision))
-    return;
-  log_.warn(
-      "No threshold reaches {} {}: the one with the highest {} is kept.", recall ? "target_recall" : "target_precision",
-      recall ? hyperparameters_.target_recall : hyperparameters_.target_precision, recall ? "recall" : "precision");
+  if (!hp_.is_binary() || value >= 0 || (!recall && criterion != Criterion::kRecallAtTargetPrecision)) return;
+  log_.warn("No threshold reaches {} {}: the one with the highest {} is kept.",
+            recall ? "target_recall" : "target_precision", recall ? hp_.target_recall : hp_.target_precision,
+            recall ? "recall" : "precision");
 }
 
 void Report::no_test_data() { log_.info("Test data is not provided."); }

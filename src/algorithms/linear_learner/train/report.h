@@ -32,7 +32,7 @@ struct EpochResult {
 };
 
 /// "sampled_accuracy" for two classes, the objective's name otherwise: what `criteria=` and `value` mean.
-std::string criterion_name(const Hyperparameters& hyperparameters);
+std::string criterion_name(const Hyperparameters& hp);
 
 /// {"wd": 0.0001, "optimizer": "adam", ...}: the settings as the log's last lines and candidates.json show them.
 std::string settings_text(const CandidateSettings& settings);
@@ -41,7 +41,7 @@ class Report {
  public:
   /// Says what it took otherwise than it was given, and which store is used.
   /// @param given  the hyperparameters as they came
-  Report(shell::TrainLog& log, const Hyperparameters& hyperparameters, const hyper::TextMap& given, int hosts);
+  Report(shell::TrainLog& log, const Hyperparameters& hp, const hyper::TextMap& given, int hosts);
 
   /// "Scaling model computed with parameters: {...}"; wide vectors are shortened.
   /// @param mean, deviation  [D]; label_* empty for classification
@@ -73,7 +73,7 @@ class Report {
   void pass(Passes& passes, const std::string& meta, std::int64_t rows, std::int64_t batches, std::int64_t epoch);
 
   shell::TrainLog& log_;
-  const Hyperparameters& hyperparameters_;
+  const Hyperparameters& hp_;
   std::string objective_;
   Clock::time_point start_, epoch_start_;
   std::optional<Clock::time_point> first_epoch_, last_epoch_;

@@ -43,8 +43,8 @@ class LinearLearnerReport : public testing::Test {
 Hyperparameters binary() { return Hyperparameters{.predictor_type = PredictorType::kBinary}; }
 
 TEST_F(LinearLearnerReport, AnEpochReadsAsThePublishedLog) {
-  const Hyperparameters h = binary();
-  Report report(log_, h, {}, 1);
+  const Hyperparameters hp = binary();
+  Report report(log_, hp, {}, 1);
   written_.clear();
   report.epoch({.epoch = 0,
                 .rows = 3868,
@@ -82,8 +82,8 @@ TEST_F(LinearLearnerReport, AnEpochReadsAsThePublishedLog) {
 }
 
 TEST_F(LinearLearnerReport, CountsEpochsWithoutImprovementFromZero) {
-  const Hyperparameters h = binary();
-  Report report(log_, h, {}, 1);
+  const Hyperparameters hp = binary();
+  Report report(log_, hp, {}, 1);
   written_.clear();
   report.epoch({.epoch = 14, .train_loss = {0.5}, .improved = false, .epochs_without_improvement = 1});
   EXPECT_THAT(lines(), testing::Contains("Epoch 14: Loss has not improved for 0 epochs."));
@@ -92,8 +92,8 @@ TEST_F(LinearLearnerReport, CountsEpochsWithoutImprovementFromZero) {
 }
 
 TEST_F(LinearLearnerReport, TheEndReadsAsThePublishedLog) {
-  const Hyperparameters h = binary();
-  Report report(log_, h, {}, 1);
+  const Hyperparameters hp = binary();
+  Report report(log_, hp, {}, 1);
   written_.clear();
   report.final_metrics("validation", {{"binary_classification_accuracy", "score", 0.9947933615359583}});
   report.final_metrics("train", {{"binary_classification_accuracy", "score", 0.5}});
@@ -117,8 +117,8 @@ TEST_F(LinearLearnerReport, TheEndReadsAsThePublishedLog) {
 
 TEST_F(LinearLearnerReport, OpensWithTheStoreAndTheScaler) {
   const hyper::TextMap given{{"predictor_type", "regression"}};
-  const Hyperparameters h = schema().parse(given);
-  Report report(log_, h, given, 2);
+  const Hyperparameters hp = schema().parse(given);
+  Report report(log_, hp, given, 2);
   report.scaler(std::vector<float>{1, 2}, std::vector<float>{0.5f, 1}, 3.5, std::nullopt);
   EXPECT_THAT(lines(),
               ElementsAre(HasSubstr("taken as 'regressor'"), "Using default worker.", "Create Store: dist_sync",
@@ -129,12 +129,12 @@ TEST_F(LinearLearnerReport, OpensWithTheStoreAndTheScaler) {
 
 TEST_F(LinearLearnerReport, EveryMetricOfTheDescriptorFindsItsLine) {
   for (const auto& type : {PredictorType::kBinary, PredictorType::kMulticlass, PredictorType::kRegressor}) {
-    Hyperparameters h{.predictor_type = type, .num_classes = 3};
-    Report report(log_, h, {}, 1);
+    Hyperparameters hp{.predictor_type = type, .num_classes = 3};
+    Report report(log_, hp, {}, 1);
     report.epoch({.train_seconds = 1, .train_loss = {1}, .validation_loss = {1}});
-    Scores scores{1, h.outputs(), std::vector<float>(static_cast<std::size_t>(h.outputs())), {0}};
+    Scores scores{1, hp.outputs(), std::vector<float>(static_cast<std::size_t>(hp.outputs())), {0}};
     for (const char* channel : {"train", "validation", "test"})
-      report.final_metrics(channel, final_metrics(h, 0.5, {}, scores));
+      report.final_metrics(channel, final_metrics(hp, 0.5, {}, scores));
   }
   for (const auto& metric : descriptor().metrics)
     EXPECT_TRUE(std::regex_search(written_, std::regex(metric.regex))) << metric.name << " " << metric.regex;

@@ -49,13 +49,13 @@ struct Search::Slice {
 
   Slice(const Search& s, std::size_t first_candidate, std::size_t count, const LossWeights& weights)
       : first(first_candidate),
-        lanes(Lanes::of(static_cast<std::int64_t>(count), s.hyperparameters_.outputs())),
-        objective(lanes, s.data_.features, loss_rule(s.hyperparameters_), weights, s.team_),
-        learner(objective, initial_parameters(lanes, s.data_.features, s.hyperparameters_, s.context_.seed() + first),
+        lanes(Lanes::of(static_cast<std::int64_t>(count), s.hp_.outputs())),
+        objective(lanes, s.data_.features, loss_rule(s.hp_), weights, s.team_),
+        learner(objective, initial_parameters(lanes, s.data_.features, s.hp_, s.context_.seed() + first),
                 {s.candidates_.begin() + static_cast<std::ptrdiff_t>(first),
                  s.candidates_.begin() + static_cast<std::ptrdiff_t>(first + count)},
-                s.hyperparameters_, s.team_, s.context_.collective()),
-        stopping(s.hyperparameters_.early_stopping_tolerance, s.hyperparameters_.early_stopping_patience) {
+                s.hp_, s.team_, s.context_.collective()),
+        stopping(s.hp_.early_stopping_tolerance, s.hp_.early_stopping_patience) {
     if (s.data_.sparse) objective.set_shift(s.data_.scaler);
   }
 };
@@ -63,7 +63,7 @@ struct Search::Slice {
 Search::Search(const Hyperparameters& hp, shell::TrainContext& context, const TrainingData& data,
                std::vector<CandidateSettings> candidates, std::vector<float> class_weights, Team& team, Judge& judge,
                Report& report)
-    : hyperparameters_(hp),
+    : hp_(hp),
       context_(context),
       data_(data),
       candidates_(std::move(candidates)),
@@ -79,7 +79,7 @@ std::int64_t Search::slice_models() const {
   const auto n = static_cast<std::int64_t>(candidates_.size());
   const double copies = 5 + team_.size();  // weights, two moments, average, start, and a gradient a thread
   const auto fits = [&](std::int64_t models) {
-    const Lanes lanes = Lanes::of(models, hyperparameters_.outputs());
+    const Lanes lanes = Lanes::of(models, hp_.outputs());
     return 4.0 * copies * static_cast<double>(lanes.weight_size(data_.features)) <=
            static_cast<double>(numeric::available_memory() / kWeightsPart / context_.hosts().size());
   };
@@ -100,7 +100,7 @@ void Search::run() {
     const std::int64_t batches = data_.batches();
     indices_.resize(at(batches));
     const std::vector<std::int32_t> always = data_.scaler.shifted();
-    const bool single = candidates_.size() == 1 && hyperparameters_.outputs() == 1;
+    const bool single = candidates_.size() == 1 && hp_.outputs() == 1;
     team_.run([&](int t) {
       std::vector<std::int64_t> scratch;
       for (std::int64_t b = t; b < batches; b += team_.size()) {
@@ -125,7 +125,7 @@ void Search::run_slice(std::size_t first, std::size_t count) {
   }
   Slice slice(*this, first, count, weights);
   if (!resume(slice)) return;
-  while (slice.epoch < hyperparameters_.epochs && !slice.stopping.stops() && !stopped_) {
+  while (slice.epoch < hp_.epochs && !slice.stopping.stops() && !stopped_) {
     const std::int64_t epoch = slice.epoch++;
     train_epoch(slice, epoch);
     candidate_passes_ += static_cast<std::int64_t>(count);
@@ -171,7 +171,7 @@ void Search::train_rows_in_memory(Slice& slice, std::int64_t epoch) {
 }
 
 void Search::train_stream(Slice& slice) {
-  RowStream stream(context_, "train", hyperparameters_, data_.scaler, data_.sparse);
+  RowStream stream(context_, "train", hp_, data_.scaler, data_.sparse);
   const bool has_rows = data_.train.rows > 0;
   if (has_rows) stream.begin_epoch();
   Rows none;
@@ -216,8 +216,7 @@ void Search::judge_epoch(Slice& slice, std::int64_t epoch) {
   if (!data_.judging.is_sample) {
     result.validation_loss = judgement.loss;
     result.validation_rows = data_.judging.rows.rows;
-    result.validation_batches =
-        (result.validation_rows + hyperparameters_.mini_batch_size - 1) / hyperparameters_.mini_batch_size;
+    result.validation_batches = (result.validation_rows + hp_.mini_batch_size - 1) / hp_.mini_batch_size;
   }
   report_.epoch(result);
 }
@@ -257,7 +256,7 @@ void Search::save_checkpoint(const Slice& slice, std::int64_t epoch) {
   c.outcomes = outcomes_, c.best = *best_;
   std::filesystem::create_directories(dir);
   const auto file = checkpoint_file(dir, context_.hosts().current);
-  write_file_durably(file, to_bytes(c, checkpoint_identity(hyperparameters_, data_, candidates_.size())));
+  write_file_durably(file, to_bytes(c, checkpoint_identity(hp_, data_, candidates_.size())));
   if (slice.first == 0) report_.checkpoint(file);
 }
 
@@ -272,8 +271,8 @@ bool Search::resume(Slice& slice) {
     checkpoint_ = context_.hosts().size() > 1 ? context_.collective().broadcast_text(bytes, 0) : std::move(bytes);
   }
   if (checkpoint_->empty()) return true;
-  auto c = from_bytes(*checkpoint_, checkpoint_identity(hyperparameters_, data_, candidates_.size()), slice.lanes,
-                      data_.features, hyperparameters_.outputs());
+  auto c = from_bytes(*checkpoint_, checkpoint_identity(hp_, data_, candidates_.size()), slice.lanes, data_.features,
+                      hp_.outputs());
   if (!c) {
     context_.log().warn("The checkpoint is of a job with other data or hyperparameters: training starts anew.");
     checkpoint_ = "";

@@ -46,7 +46,7 @@ class EarlyStopping {
 
 class Search {
  public:
-  Search(const Hyperparameters& hyperparameters, shell::TrainContext& context, const TrainingData& data,
+  Search(const Hyperparameters& hp, shell::TrainContext& context, const TrainingData& data,
          std::vector<CandidateSettings> candidates, std::vector<float> class_weights, Team& team, Judge& judge,
          Report& report);
 
@@ -72,7 +72,7 @@ class Search {
   void save_checkpoint(const Slice& slice, std::int64_t epoch);
   bool resume(Slice& slice);
 
-  const Hyperparameters& hyperparameters_;
+  const Hyperparameters& hp_;
   shell::TrainContext& context_;
   const TrainingData& data_;
   std::vector<CandidateSettings> candidates_;

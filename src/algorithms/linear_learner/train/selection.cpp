@@ -32,7 +32,7 @@ std::size_t Judgement::best() const {
 
 Judge::Judge(const Hyperparameters& hp, const Scaler& scaler, const JudgingRows& rows, Team& team,
              collective::Collective& hosts)
-    : hyperparameters_(hp), scaler_(scaler), rows_(rows), team_(team), hosts_(hosts) {
+    : hp_(hp), scaler_(scaler), rows_(rows), team_(team), hosts_(hosts) {
   total_rows_ = rows.rows.rows;
   if (rows.differs_by_host) hosts_.all_reduce_sum(std::span<std::int64_t>(&total_rows_, 1));
   if (decided_by_loss(hp)) return;
@@ -43,7 +43,7 @@ Judge::Judge(const Hyperparameters& hp, const Scaler& scaler, const JudgingRows&
   all_labels_ = everybodys(mine);
 }
 
-bool Judge::decides_by_loss() const { return decided_by_loss(hyperparameters_); }
+bool Judge::decides_by_loss() const { return decided_by_loss(hp_); }
 
 double Judge::shown(double value) const {
   if (decides_by_loss()) return -value;
@@ -85,7 +85,7 @@ Judgement Judge::judge(Objective& objective, const Parameters& p) {
   out.threshold.assign(at(models), kDefaultThreshold);
   out.value.resize(at(models));
   std::transform(out.loss.begin(), out.loss.end(), out.value.begin(), [](double loss) { return -loss; });
-  if (!decided_by_loss(hyperparameters_)) choose_thresholds(out, models);
+  if (!decided_by_loss(hp_)) choose_thresholds(out, models);
   if (hosts_.size() > 1) {  // one decision, whatever the rounding on other hosts
     for (std::vector<double>* v : {&out.loss, &out.value, &out.threshold}) {
       hosts_.broadcast(std::as_writable_bytes(std::span<double>(*v)), 0);
@@ -104,7 +104,7 @@ void Judge::choose_thresholds(Judgement& judgement, std::int64_t models) {
       judgement.value[at(m)] = std::numeric_limits<double>::quiet_NaN();
       return;
     }
-    const ThresholdChoice c = choose_threshold(hyperparameters_, scores, all_labels_);
+    const ThresholdChoice c = choose_threshold(hp_, scores, all_labels_);
     judgement.value[at(m)] = c.target_met ? c.value : c.value - 1;  // below every candidate that meets the target
     judgement.threshold[at(m)] = c.threshold;
   };

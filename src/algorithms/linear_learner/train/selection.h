@@ -35,7 +35,7 @@ struct Judgement {
 
 class Judge {
  public:
-  Judge(const Hyperparameters& hyperparameters, const Scaler& scaler, const JudgingRows& rows, Team& team,
+  Judge(const Hyperparameters& hp, const Scaler& scaler, const JudgingRows& rows, Team& team,
         collective::Collective& hosts);
 
   /// @param objective  of the lanes of `p`
@@ -50,7 +50,7 @@ class Judge {
   void choose_thresholds(Judgement& judgement, std::int64_t models);
   std::vector<float> everybodys(const std::vector<float>& mine);
 
-  const Hyperparameters& hyperparameters_;
+  const Hyperparameters& hp_;
   const Scaler& scaler_;
   const JudgingRows& rows_;
   Team& team_;

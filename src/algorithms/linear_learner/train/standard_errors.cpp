@@ -98,22 +98,22 @@ double diagonal_of_inverse(Square& l, std::int64_t j, std::vector<double>& scrat
   return sum;
 }
 
-bool can_be_told(const Hyperparameters& h, std::int64_t features, double rows_everywhere) {
-  if (h.resolved_loss() != Loss::kLogistic && h.resolved_loss() != Loss::kSquared) return false;
+bool can_be_told(const Hyperparameters& hp, std::int64_t features, double rows_everywhere) {
+  if (hp.resolved_loss() != Loss::kLogistic && hp.resolved_loss() != Loss::kSquared) return false;
   const double width = static_cast<double>(features + 1);
   return features <= kMostFeatures && rows_everywhere > 0 && rows_everywhere * width * width <= kMostWork;
 }
 
 }  // namespace
 
-StandardErrors standard_errors(const Hyperparameters& h, const Rows& rows, const Scaler& scaler,
+StandardErrors standard_errors(const Hyperparameters& hp, const Rows& rows, const Scaler& scaler,
                                std::span<const float> f, std::span<const float> labels, double wd,
                                double positive_weight, collective::Collective& hosts) {
   double rows_everywhere = static_cast<double>(rows.rows);
   hosts.all_reduce_sum(std::span(&rows_everywhere, 1));
   const std::int64_t features = scaler.features();
-  if (!can_be_told(h, features, rows_everywhere)) return {};
-  const bool logistic = h.resolved_loss() == Loss::kLogistic;
+  if (!can_be_told(hp, features, rows_everywhere)) return {};
+  const bool logistic = hp.resolved_loss() == Loss::kLogistic;
   Square a = information(rows, [&](std::size_t i) {
     if (!logistic) return 1.0f;
     const float p = sigmoid(f[i]);
@@ -123,7 +123,7 @@ StandardErrors standard_errors(const Hyperparameters& h, const Rows& rows, const
   for (std::size_t i = 0; i < labels.size(); ++i) residuals += std::pow(static_cast<double>(f[i]) - labels[i], 2);
   hosts.all_reduce_sum(a.values);
   hosts.all_reduce_sum(std::span(&residuals, 1));
-  if (!h.use_bias) {
+  if (!hp.use_bias) {
     for (std::int64_t j = 0; j < a.n; ++j) a(features, j) = 0;
   }
   const double penalty = rows_everywhere * (logistic ? wd : wd / 2);  // the squared loss has no 1/2
@@ -144,7 +144,7 @@ StandardErrors standard_errors(const Hyperparameters& h, const Rows& rows, const
     if (!rows.sparse) to_raw_bias[at(d)] = -scaler.shift[at(d)] / scaler.scale[at(d)];
   }
   to_raw_bias[at(features)] = 1;
-  if (h.use_bias) out.bias = {static_cast<float>(std::sqrt(variance * quadratic(a, std::move(to_raw_bias))))};
+  if (hp.use_bias) out.bias = {static_cast<float>(std::sqrt(variance * quadratic(a, std::move(to_raw_bias))))};
   return out;
 }
 

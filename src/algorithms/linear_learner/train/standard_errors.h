@@ -27,7 +27,7 @@ struct StandardErrors {
 /// @param rows    this host's training rows, scaled
 /// @param f       [N] raw outputs for them, on the label's own scale
 /// @param labels  [N], on their own scale
-StandardErrors standard_errors(const Hyperparameters& hyperparameters, const Rows& rows, const Scaler& scaler,
+StandardErrors standard_errors(const Hyperparameters& hp, const Rows& rows, const Scaler& scaler,
                                std::span<const float> f, std::span<const float> labels, double wd,
                                double positive_weight, collective::Collective& hosts);
 

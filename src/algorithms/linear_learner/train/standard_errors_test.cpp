@@ -69,18 +69,18 @@ TEST(LinearLearnerStandardErrors, AreThoseOfTheRawProblem) {
   for (const bool logistic : {true, false})
     for (const bool sparse : {false, true}) {
       const Sample s = sample(sparse, logistic);
-      Hyperparameters h{.predictor_type = logistic ? PredictorType::kBinary : PredictorType::kRegressor};
-      const auto found = standard_errors(h, s.rows, s.scaler, s.f, s.y, 0, 1, *alone);
+      Hyperparameters hp{.predictor_type = logistic ? PredictorType::kBinary : PredictorType::kRegressor};
+      const auto found = standard_errors(hp, s.rows, s.scaler, s.f, s.y, 0, 1, *alone);
       const auto wanted = expected(s, logistic);
       ASSERT_EQ(found.weight.size(), 3u);
       EXPECT_NEAR(found.weight[0], wanted[0], 1e-4 * wanted[0]) << logistic << sparse;
       EXPECT_NEAR(found.weight[1], wanted[1], 1e-4 * wanted[1]) << logistic << sparse;
       EXPECT_TRUE(std::isnan(found.weight[2])) << "always zero";
       EXPECT_NEAR(found.bias.at(0), wanted[2], 1e-4 * wanted[2]) << logistic << sparse;
-      h.use_bias = false;
-      EXPECT_TRUE(standard_errors(h, s.rows, s.scaler, s.f, s.y, 0, 1, *alone).bias.empty());
-      h.loss = logistic ? Loss::kHinge : Loss::kHuber;
-      EXPECT_TRUE(standard_errors(h, s.rows, s.scaler, s.f, s.y, 0, 1, *alone).weight.empty());
+      hp.use_bias = false;
+      EXPECT_TRUE(standard_errors(hp, s.rows, s.scaler, s.f, s.y, 0, 1, *alone).bias.empty());
+      hp.loss = logistic ? Loss::kHinge : Loss::kHuber;
+      EXPECT_TRUE(standard_errors(hp, s.rows, s.scaler, s.f, s.y, 0, 1, *alone).weight.empty());
     }
 }
 

@@ -8,6 +8,6 @@
 
 namespace clary::linear_learner {
 
-Model train(const Hyperparameters& hyperparameters, shell::TrainContext& context);
+Model train(const Hyperparameters& hp, shell::TrainContext& context);
 
 }  // namespace clary::linear_learner

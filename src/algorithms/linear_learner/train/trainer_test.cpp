@@ -112,9 +112,9 @@ class Job {
   }
   Model run() {
     setup_.hyperparameters = given_;
-    const auto h = schema().parse(given_);
+    const auto hp = schema().parse(given_);
     shell::TrainContext context(descriptor(), setup_);
-    return train(h, context);
+    return train(hp, context);
   }
   std::string problem() {
     try {

@@ -44,7 +44,7 @@ inline constexpr float kUnseenClassWeight = 1e6f;
 inline constexpr std::int64_t kUpdatesPerEpoch = 20;
 
 /// @throws Error{kInvalid, kMalformed} for data that cannot be trained on
-TrainingData load_training_data(const Hyperparameters& hyperparameters, shell::TrainContext& context, Team& team);
+TrainingData load_training_data(const Hyperparameters& hp, shell::TrainContext& context, Team& team);
 
 /// Labels on their own scale.
 std::vector<float> original_labels(const Rows& rows, const Scaler& scaler);

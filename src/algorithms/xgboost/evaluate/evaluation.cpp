@@ -62,23 +62,23 @@ std::vector<Entry> plain_names(std::span<const Entry> entries) {
   return out;
 }
 
-Evaluator::Evaluator(const Hyperparameters& h, std::vector<const Matrix*> matrices, Communicator* communicator)
-    : matrices_(std::move(matrices)), given_(h.eval_metric), communicator_(communicator) {
+Evaluator::Evaluator(const Hyperparameters& hp, std::vector<const Matrix*> matrices, Communicator* communicator)
+    : matrices_(std::move(matrices)), given_(hp.eval_metric), communicator_(communicator) {
   channels_ = {"train", "validation"};
   channels_.resize(matrices_.size());
-  if (const Objective* objective = find_objective(h.objective)) link_ = objective->link;
+  if (const Objective* objective = find_objective(hp.objective)) link_ = objective->link;
   for (const std::string& metric : given_)
     if (is_ours(metric)) own_.push_back(metric);
   if (own_.empty()) return;
   for (const Matrix* matrix : matrices_) labels_.push_back(matrix->labels());
 }
 
-std::vector<std::string> Evaluator::library_metrics(const Hyperparameters& h) {
+std::vector<std::string> Evaluator::library_metrics(const Hyperparameters& hp) {
   std::string power = "1.5";
-  for (const auto& [name, value] : h.library)
+  for (const auto& [name, value] : hp.library)
     if (name == "tweedie_variance_power") power = value;
   std::vector<std::string> out;
-  for (const std::string& metric : h.eval_metric)
+  for (const std::string& metric : hp.eval_metric)
     if (!is_ours(metric)) out.push_back(metric == "tweedie-nloglik" ? metric + "@" + power : metric);
   return out;
 }

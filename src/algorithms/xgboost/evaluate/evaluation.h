@@ -34,10 +34,10 @@ std::vector<Entry> plain_names(std::span<const Entry> entries);
 class Evaluator {
  public:
   /// @param communicator  null on one host; our metrics add up over its members
-  Evaluator(const Hyperparameters& h, std::vector<const Matrix*> matrices, Communicator* communicator);
+  Evaluator(const Hyperparameters& hp, std::vector<const Matrix*> matrices, Communicator* communicator);
 
   /// Metrics as the library wants them: without ours, tweedie-nloglik with its argument.
-  static std::vector<std::string> library_metrics(const Hyperparameters& h);
+  static std::vector<std::string> library_metrics(const Hyperparameters& hp);
 
   /// Train before validation; metrics as given, the objective's default first when only ours were given. A collective
   /// call.

@@ -41,15 +41,15 @@ struct Trained {
   Booster booster;
 };
 
-Trained one_round(const Hyperparameters& h) {
+Trained one_round(const Hyperparameters& hp) {
   std::vector<float> values, labels;
   for (int i = 0; i < 60; ++i) values.push_back(static_cast<float>(i)), labels.push_back(i % 20 > 9 ? 1 : 0);
   Trained out{Matrix::from_dense(values, 60, 1, 1), {}};
   out.matrix.set_labels(labels);
   const Matrix* const cache[] = {&out.matrix};
   out.booster = Booster(cache);
-  for (const auto& [name, value] : h.library) out.booster.set(name, value);
-  for (const std::string& metric : Evaluator::library_metrics(h)) out.booster.set("eval_metric", metric);
+  for (const auto& [name, value] : hp.library) out.booster.set(name, value);
+  for (const std::string& metric : Evaluator::library_metrics(hp)) out.booster.set("eval_metric", metric);
   out.booster.update(0, out.matrix);
   return out;
 }
@@ -57,9 +57,9 @@ Trained one_round(const Hyperparameters& h) {
 std::vector<std::string> names_of(const hyper::TextMap& given) {
   hyper::TextMap all{{"num_round", "1"}, {"objective", "binary:logistic"}};
   for (const auto& [name, value] : given) all[name] = value;
-  const Hyperparameters h = parse(all, {1, 7});
-  Trained trained = one_round(h);
-  Evaluator evaluator(h, {&trained.matrix, &trained.matrix}, nullptr);
+  const Hyperparameters hp = parse(all, {1, 7});
+  Trained trained = one_round(hp);
+  Evaluator evaluator(hp, {&trained.matrix, &trained.matrix}, nullptr);
   std::vector<std::string> out;
   for (const Entry& entry : evaluator.evaluate(trained.booster, 0)) out.push_back(entry.channel + "-" + entry.metric);
   return out;
@@ -78,11 +78,11 @@ TEST(XgboostEvaluation, MetricsComeAsGivenAndTheDefaultFirst) {
 }
 
 TEST(XgboostEvaluation, OurErrorIsTheLibrarys) {
-  const Hyperparameters h = parse(
+  const Hyperparameters hp = parse(
       {{"num_round", "1"}, {"objective", "binary:logistic"}, {"max_depth", "2"}, {"eval_metric", "error,accuracy"}},
       {1, 7});
-  Trained trained = one_round(h);
-  const auto entries = Evaluator(h, {&trained.matrix}, nullptr).evaluate(trained.booster, 0);
+  Trained trained = one_round(hp);
+  const auto entries = Evaluator(hp, {&trained.matrix}, nullptr).evaluate(trained.booster, 0);
   ASSERT_EQ(entries.size(), 2u);
   EXPECT_GT(entries[0].value, 0);
   EXPECT_NEAR(entries[0].value, 1 - entries[1].value, 1e-6);

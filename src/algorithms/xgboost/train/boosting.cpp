@@ -32,14 +32,14 @@ class Run {
         train_(train),
         matrices_(validation != nullptr ? std::vector{&train, validation} : std::vector{&train}),
         booster_(matrices_),
-        evaluator_(job.h, matrices_, job.communicator),
+        evaluator_(job.hp, matrices_, job.communicator),
         checkpoints_(job.is_master() ? job.checkpoint_dir : std::filesystem::path()) {}
 
   Boosted run() {
     round_ = resume();
     const int first = round_;
     set_parameters();
-    for (; round_ < job_.h.num_round && !stop_requested(); ++round_)
+    for (; round_ < job_.hp.num_round && !stop_requested(); ++round_)
       if (!step()) break;
     if (round_ == first && first > 0)
       entries_ = evaluator_.evaluate(booster_, first - 1);  // the checkpoint was the end
@@ -83,12 +83,12 @@ class Run {
 
   void set_parameters() {
     booster_.set("validate_parameters", "1");
-    for (const auto& [name, value] : job_.h.library) booster_.set(name, value);
-    booster_.set("nthread", std::to_string(job_.h.nthread.value_or(job_.context.threads())));
-    for (const std::string& metric : Evaluator::library_metrics(job_.h)) booster_.set("eval_metric", metric);
+    for (const auto& [name, value] : job_.hp.library) booster_.set(name, value);
+    booster_.set("nthread", std::to_string(job_.hp.nthread.value_or(job_.context.threads())));
+    for (const std::string& metric : Evaluator::library_metrics(job_.hp)) booster_.set("eval_metric", metric);
     // The library's random state is not in a checkpoint: go on with numbers that the first rounds did not have.
     if (round_ > 0)
-      booster_.set("seed", std::to_string(static_cast<std::uint32_t>(job_.h.seed) % 1'000'000'007U +
+      booster_.set("seed", std::to_string(static_cast<std::uint32_t>(job_.hp.seed) % 1'000'000'007U +
                                           static_cast<std::uint32_t>(round_)));
   }
 
@@ -118,8 +118,8 @@ class Run {
   /// The value that early stopping watches, by name, or the last of the validation channel.
   const Entry* watched() const {
     if (entries_.empty() || entries_.back().channel != "validation") return nullptr;
-    std::string name = job_.h.tuning_metric;
-    if (name.empty() && !job_.h.eval_metric.empty()) name = job_.h.eval_metric.back();
+    std::string name = job_.hp.tuning_metric;
+    if (name.empty() && !job_.hp.eval_metric.empty()) name = job_.hp.eval_metric.back();
     if (name.empty()) return &entries_.back();
     for (const Entry& entry : entries_)
       if (entry.channel == "validation" && (entry.metric == name || entry.metric.starts_with(name + "@")))
@@ -129,7 +129,7 @@ class Run {
 
   /// @return false: stop
   bool watch() {
-    const Entry* entry = job_.h.early_stopping_rounds ? watched() : nullptr;
+    const Entry* entry = job_.hp.early_stopping_rounds ? watched() : nullptr;
     if (entry == nullptr) return true;
     if (!stopping_) start_watching(entry->metric);
     const auto verdict = stopping_->add(round_, entry->value);
@@ -143,14 +143,14 @@ class Run {
   }
 
   void start_watching(const std::string& metric) {
-    stopping_.emplace(*job_.h.early_stopping_rounds, is_maximised(metric));
+    stopping_.emplace(*job_.hp.early_stopping_rounds, is_maximised(metric));
     const auto round = number_attribute<int>(booster_, "best_iteration");
     const auto score = number_attribute<double>(booster_, "best_score");
     if (round_ > 0 && round && score && *round < round_) stopping_->restore(*round, *score);
   }
 
   bool is_linear() const {
-    for (const auto& [name, value] : job_.h.library)
+    for (const auto& [name, value] : job_.hp.library)
       if (name == "booster") return value == "gblinear";
     return false;
   }
@@ -158,7 +158,7 @@ class Run {
   Booster finished() {
     int best = round_ - 1;
     const auto watched_best = number_attribute<int>(booster_, "best_iteration");
-    if (job_.h.early_stopping_rounds && watched_best && *watched_best >= 0 && *watched_best < best) {
+    if (job_.hp.early_stopping_rounds && watched_best && *watched_best >= 0 && *watched_best < best) {
       best = *watched_best;
       if (!is_linear())
         booster_ = booster_.slice(0, best + 1);

@@ -15,7 +15,7 @@ namespace clary::xgboost {
 
 /// What one training needs besides its rows.
 struct Boosting {
-  const Hyperparameters& h;
+  const Hyperparameters& hp;
   shell::TrainContext& context;
   Log& log;
   Communicator* communicator = nullptr;  // of the hosts that train together; null: alone

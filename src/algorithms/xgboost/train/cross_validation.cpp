@@ -20,9 +20,9 @@ namespace {
 /// What the folds that did not see a row say of it.
 class OutOfFold {
  public:
-  OutOfFold(std::vector<float> labels, const Hyperparameters& h)
+  OutOfFold(std::vector<float> labels, const Hyperparameters& hp)
       : labels_(std::move(labels)), sums_(labels_.size()), votes_(labels_.size()) {
-    const Objective* objective = find_objective(h.objective);
+    const Objective* objective = find_objective(hp.objective);
     const Task task = objective != nullptr ? objective->task : Task::kRegression;
     classes_ = task == Task::kBinary || task == Task::kMulticlass;
     logistic_ = objective != nullptr && objective->link == Link::kLogistic;
@@ -77,7 +77,7 @@ class OutOfFold {
   bool classes_ = false, logistic_ = false;
 };
 
-bool is_stratified(const Hyperparameters& h) { return h.num_class || h.objective.starts_with("binary:"); }
+bool is_stratified(const Hyperparameters& hp) { return hp.num_class || hp.objective.starts_with("binary:"); }
 
 /// Means over folds, by channel and metric, in the order of the first fold.
 std::vector<Entry> means(const std::vector<std::vector<Entry>>& folds) {
@@ -106,8 +106,8 @@ std::vector<int> folds_of(std::int64_t rows, std::span<const float> labels, int 
 }
 
 std::vector<Booster> cross_validate(const Boosting& job, const Matrix& train, const Matrix* validation) {
-  const Hyperparameters& h = job.h;
-  const int k = *h.kfold, threads = job.context.threads();
+  const Hyperparameters& hp = job.hp;
+  const int k = *hp.kfold, threads = job.context.threads();
   std::vector<const Matrix*> parts{&train};
   if (validation != nullptr) parts.push_back(validation);
   const Matrix all = stacked(parts, std::max(train.columns(), parts.back()->columns()), threads);
@@ -116,12 +116,12 @@ std::vector<Booster> cross_validate(const Boosting& job, const Matrix& train, co
   const auto labels = all.labels();
 
   std::vector<Booster> out;
-  OutOfFold predictions(labels, h);
-  for (int repeat = 0; repeat < h.num_cv_round && !job.context.stop_requested(); ++repeat) {
+  OutOfFold predictions(labels, hp);
+  for (int repeat = 0; repeat < hp.num_cv_round && !job.context.stop_requested(); ++repeat) {
     job.log.info(fmt::format("Run {}-round of {}-fold cross validation with {} rows", repeat + 1, k, all.rows()));
     const auto folds =
-        folds_of(all.rows(), is_stratified(h) ? std::span<const float>(labels) : std::span<const float>(), k,
-                 static_cast<std::uint32_t>(h.seed) + static_cast<std::uint32_t>(repeat));
+        folds_of(all.rows(), is_stratified(hp) ? std::span<const float>(labels) : std::span<const float>(), k,
+                 static_cast<std::uint32_t>(hp.seed) + static_cast<std::uint32_t>(repeat));
     std::vector<std::vector<Entry>> entries;
     for (int fold = 0; fold < k; ++fold) {
       if (job.context.stop_requested() && !out.empty()) return out;
@@ -130,7 +130,7 @@ std::vector<Booster> cross_validate(const Boosting& job, const Matrix& train, co
       for (std::size_t i = 0; i < folds.size(); ++i)
         (folds[i] == fold ? outside : inside).push_back(static_cast<int>(i));
       const Matrix learned = all.slice(inside), judged = all.slice(outside);
-      Boosting part{h, job.context, job.log, nullptr, {}, {}};
+      Boosting part{hp, job.context, job.log, nullptr, {}, {}};
       if (!job.checkpoint_dir.empty()) part.checkpoint_dir = job.checkpoint_dir / fmt::format("model-{}", out.size());
       if (!job.model_file.empty())
         part.model_file = job.model_file.parent_path() / fmt::format("xgboost-model-{}", out.size());
@@ -139,7 +139,7 @@ std::vector<Booster> cross_validate(const Boosting& job, const Matrix& train, co
       entries.push_back(std::move(boosted.entries));
       out.push_back(std::move(boosted.booster));
     }
-    job.log.plain(format_line(h.num_round, means(entries), job.log.tag()));
+    job.log.plain(format_line(hp.num_round, means(entries), job.log.tag()));
   }
   write_file_atomically(job.context.output_dir() / "predictions.csv",
                         predictions.csv(static_cast<int>(out.size()) / k));

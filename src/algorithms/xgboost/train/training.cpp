@@ -29,19 +29,19 @@ class LibraryLines {
   LibraryLines& operator=(const LibraryLines&) = delete;
 };
 
-void log_opening(const Hyperparameters& h, Log& log) {
+void log_opening(const Hyperparameters& hp, Log& log) {
   log.info("Imported framework sagemaker_xgboost_container.training");
-  for (const auto& [name, value] : h.library) {
+  for (const auto& [name, value] : hp.library) {
     if (name != "objective") continue;
     log.info(fmt::format("Failed to parse hyperparameter objective value {} to Json.", value));
     log.plain("Returning the value itself");
   }
   log.info("No GPUs detected (normal if no gpus installed)");
   log.info("Running XGBoost Sagemaker in algorithm mode");
-  for (const std::string& warning : h.warnings) log.warn(warning);
+  for (const std::string& warning : hp.warnings) log.warn(warning);
 }
 
-void log_shape(const Hyperparameters& h, const LoadedData& data, const Membership& membership, Log& log) {
+void log_shape(const Hyperparameters& hp, const LoadedData& data, const Membership& membership, Log& log) {
   if (log.tag() >= Tag{1, 5}) log.info("Determined 0 GPU(s) available on the instance.");
   if (membership.communicator == nullptr)
     log.info("Single node training.");
@@ -50,8 +50,8 @@ void log_shape(const Hyperparameters& h, const LoadedData& data, const Membershi
                          membership.communicator->world_size(), membership.communicator->rank()));
   log.info(fmt::format("Train matrix has {} rows and {} columns", data.train->rows, data.train->columns));
   if (data.validation) log.info(fmt::format("Validation matrix has {} rows", data.validation->rows));
-  if (!h.tuning_metric.empty()) log.info(fmt::format("Setting up HPO optimized metric to be : {}", h.tuning_metric));
-  if (h.early_stopping_rounds && !data.validation && !h.kfold)
+  if (!hp.tuning_metric.empty()) log.info(fmt::format("Setting up HPO optimized metric to be : {}", hp.tuning_metric));
+  if (hp.early_stopping_rounds && !data.validation && !hp.kfold)
     log.warn("early_stopping_rounds has no effect without a validation channel.");
 }
 
@@ -64,8 +64,8 @@ void widen(std::optional<LoadedChannel>& channel, std::int64_t columns, int thre
 }
 
 /// AFT wants bounds, which no channel has: the label is both.
-void set_bounds(const Hyperparameters& h, std::optional<LoadedChannel>& channel) {
-  if (!channel || h.objective != "survival:aft") return;
+void set_bounds(const Hyperparameters& hp, std::optional<LoadedChannel>& channel) {
+  if (!channel || hp.objective != "survival:aft") return;
   const auto labels = channel->matrix.labels();
   channel->matrix.set_floats("label_lower_bound", labels);
   channel->matrix.set_floats("label_upper_bound", labels);
@@ -94,27 +94,27 @@ Share share_of(const LoadedData& data) {
 
 }  // namespace
 
-Model train(const Hyperparameters& h, shell::TrainContext& context) {
+Model train(const Hyperparameters& hp, shell::TrainContext& context) {
   Log log(context.log(), tag_from_environment());
   const LibraryLines lines(log);
-  log_opening(h, log);
+  log_opening(hp, log);
 
-  const int threads = h.nthread.value_or(context.threads());
-  LoadedData data = load_data(context, {.csv_weights = h.csv_weights, .threads = threads});
+  const int threads = hp.nthread.value_or(context.threads());
+  LoadedData data = load_data(context, {.csv_weights = hp.csv_weights, .threads = threads});
   const Census census = take_census(context, share_of(data));
   widen(data.train, census.columns, threads);
   widen(data.validation, census.columns, threads);
   const Membership membership = join(context, census, log);
   if (!membership.trains) return {};
-  set_bounds(h, data.train);
-  set_bounds(h, data.validation);
-  log_shape(h, data, membership, log);
+  set_bounds(hp, data.train);
+  set_bounds(hp, data.validation);
+  log_shape(hp, data, membership, log);
 
-  Boosting job{h, context, log, membership.communicator.get(), context.checkpoint_dir(), {}};
-  if (h.save_model_on_termination) job.model_file = context.model_dir() / kModelFileName;
+  Boosting job{hp, context, log, membership.communicator.get(), context.checkpoint_dir(), {}};
+  if (hp.save_model_on_termination) job.model_file = context.model_dir() / kModelFileName;
   const Matrix* validation = data.validation ? &data.validation->matrix : nullptr;
   std::vector<Booster> boosters;
-  if (h.kfold) {
+  if (hp.kfold) {
     if (job.communicator != nullptr) throw Error(Kind::kInvalid, "_kfold needs one instance");
     boosters = cross_validate(job, data.train->matrix, validation);
   } else {

@@ -10,6 +10,6 @@
 namespace clary::xgboost {
 
 /// The model on the host that writes it; one without boosters on the others. A collective call.
-Model train(const Hyperparameters& h, shell::TrainContext& context);
+Model train(const Hyperparameters& hp, shell::TrainContext& context);
 
 }  // namespace clary::xgboost
