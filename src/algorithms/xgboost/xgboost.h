@@ -6,7 +6,7 @@
 
 #include "algorithms/xgboost/hyperparameters.h"
 #include "algorithms/xgboost/model/model.h"
-#include "algorithms/xgboost/train/training.h"
+#include "algorithms/xgboost/train/trainer.h"
 #include "learning/shell/descriptor.h"
 
 namespace clary::xgboost {

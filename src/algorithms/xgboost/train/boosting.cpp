@@ -62,13 +62,13 @@ class Run {
         model = read_file(found.file, kMaxCheckpointBytes);
         Booster().load_from_buffer(model);
       } catch (const Error& error) {
-        job_.log.warn(
+        job_.report.warn(
             fmt::format("Checkpoint {} cannot be read, an older one is tried: {}", found.file.string(), error.what()));
         model.clear();
         continue;
       }
-      job_.log.info(fmt::format("Checkpoint loaded from {}", found.file.string()));
-      job_.log.info(fmt::format("Resuming from iteration {}", found.round + 1));
+      job_.report.info(fmt::format("Checkpoint loaded from {}", found.file.string()));
+      job_.report.info(fmt::format("Resuming from iteration {}", found.round + 1));
       round = std::to_string(found.round);
       break;
     }
@@ -97,21 +97,21 @@ class Run {
     booster_.update(round_, train_);
     entries_ = evaluator_.evaluate(booster_, round_);
     if (job_.is_master()) {
-      job_.log.plain(format_line(round_, entries_, job_.log.tag()));
+      job_.report.plain(format_line(round_, entries_, job_.report.tag()));
       if (const auto plain = plain_names(entries_); !plain.empty())
-        job_.log.plain(format_line(round_, plain, job_.log.tag()));
+        job_.report.plain(format_line(round_, plain, job_.report.tag()));
     }
     const bool go_on = watch();
     if (checkpoints_.enabled())
-      checkpoints_.save(
-          round_, booster_.save_to_buffer(job_.log.tag() >= Tag{3, 0} ? ModelFormat::kUbj : ModelFormat::kDeprecated));
+      checkpoints_.save(round_, booster_.save_to_buffer(job_.report.tag() >= Tag{3, 0} ? ModelFormat::kUbj
+                                                                                       : ModelFormat::kDeprecated));
     if (!go_on) ++round_;
     if (!job_.model_file.empty() && job_.is_master()) save_model();
     return go_on;
   }
 
   void save_model() {
-    const auto form = model_file_of(job_.log.tag());
+    const auto form = model_file_of(job_.report.tag());
     write_file_atomically(job_.model_file, write_model(booster_, form));
   }
 

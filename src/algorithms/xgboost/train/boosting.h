@@ -8,7 +8,7 @@
 #include "algorithms/xgboost/evaluate/evaluation.h"
 #include "algorithms/xgboost/hyperparameters.h"
 #include "algorithms/xgboost/library/library.h"
-#include "algorithms/xgboost/train/log.h"
+#include "algorithms/xgboost/train/report.h"
 #include "learning/shell/train_context.h"
 
 namespace clary::xgboost {
@@ -17,7 +17,7 @@ namespace clary::xgboost {
 struct Boosting {
   const Hyperparameters& hp;
   shell::TrainContext& context;
-  Log& log;
+  Report& report;
   Communicator* communicator = nullptr;  // of the hosts that train together; null: alone
   std::filesystem::path checkpoint_dir;  // empty: no checkpoints
   std::filesystem::path model_file;      // written every round; empty: not

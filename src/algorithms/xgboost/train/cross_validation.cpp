@@ -118,19 +118,19 @@ std::vector<Booster> cross_validate(const Boosting& job, const Matrix& train, co
   std::vector<Booster> out;
   OutOfFold predictions(labels, hp);
   for (int repeat = 0; repeat < hp.num_cv_round && !job.context.stop_requested(); ++repeat) {
-    job.log.info(fmt::format("Run {}-round of {}-fold cross validation with {} rows", repeat + 1, k, all.rows()));
+    job.report.info(fmt::format("Run {}-round of {}-fold cross validation with {} rows", repeat + 1, k, all.rows()));
     const auto folds =
         folds_of(all.rows(), is_stratified(hp) ? std::span<const float>(labels) : std::span<const float>(), k,
                  static_cast<std::uint32_t>(hp.seed) + static_cast<std::uint32_t>(repeat));
     std::vector<std::vector<Entry>> entries;
     for (int fold = 0; fold < k; ++fold) {
       if (job.context.stop_requested() && !out.empty()) return out;
-      job.log.info(fmt::format("Train cross validation fold {}", fold + 1));
+      job.report.info(fmt::format("Train cross validation fold {}", fold + 1));
       std::vector<int> inside, outside;
       for (std::size_t i = 0; i < folds.size(); ++i)
         (folds[i] == fold ? outside : inside).push_back(static_cast<int>(i));
       const Matrix learned = all.slice(inside), judged = all.slice(outside);
-      Boosting part{hp, job.context, job.log, nullptr, {}, {}};
+      Boosting part{hp, job.context, job.report, nullptr, {}, {}};
       if (!job.checkpoint_dir.empty()) part.checkpoint_dir = job.checkpoint_dir / fmt::format("model-{}", out.size());
       if (!job.model_file.empty())
         part.model_file = job.model_file.parent_path() / fmt::format("xgboost-model-{}", out.size());
@@ -139,7 +139,7 @@ std::vector<Booster> cross_validate(const Boosting& job, const Matrix& train, co
       entries.push_back(std::move(boosted.entries));
       out.push_back(std::move(boosted.booster));
     }
-    job.log.plain(format_line(hp.num_round, means(entries), job.log.tag()));
+    job.report.plain(format_line(hp.num_round, means(entries), job.report.tag()));
   }
   write_file_atomically(job.context.output_dir() / "predictions.csv",
                         predictions.csv(static_cast<int>(out.size()) / k));

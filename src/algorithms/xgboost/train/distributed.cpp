@@ -32,7 +32,7 @@ std::vector<int> hosts_with_data(shell::TrainContext& context, const Share& shar
 
 /// "127.0.0.2 9100", known to all hosts afterwards.
 std::string meeting_place(shell::TrainContext& context, const std::vector<int>& members, Membership& membership,
-                          Log& log) {
+                          Report& report) {
   const auto& hosts = context.hosts();
   std::string place;
   if (hosts.rank() == members.front()) {
@@ -40,7 +40,7 @@ std::string meeting_place(shell::TrainContext& context, const std::vector<int>& 
     options.address = collective::resolve(hosts.current, std::chrono::steady_clock::now() + kResolving);
     options.port = kPort;
     options.members = static_cast<int>(members.size());
-    options.log = [&log](std::string_view line) { log.info(line); };
+    options.log = [&report](std::string_view line) { report.info(line); };
     membership.tracker = std::make_unique<Tracker>(options);
     place = fmt::format("{} {}", options.address, membership.tracker->port());
   }
@@ -69,15 +69,16 @@ Census take_census(shell::TrainContext& context, const Share& share) {
   return out;
 }
 
-Membership join(shell::TrainContext& context, const Census& census, Log& log) {
+Membership join(shell::TrainContext& context, const Census& census, Report& report) {
   Membership out;
   const auto& members = census.members;
   const auto me = std::find(members.begin(), members.end(), context.hosts().rank());
   out.trains = me != members.end();
-  if (!out.trains) log.warn(fmt::format("Host {} not being used for distributed training.", context.hosts().current));
+  if (!out.trains)
+    report.warn(fmt::format("Host {} not being used for distributed training.", context.hosts().current));
   if (members.size() == 1) return out;
 
-  const std::string place = meeting_place(context, members, out, log);
+  const std::string place = meeting_place(context, members, out, report);
   if (!out.trains) return out;
   const auto blank = place.find(' ');
   out.communicator = std::make_unique<Communicator>(

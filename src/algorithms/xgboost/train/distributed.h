@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "algorithms/xgboost/library/library.h"
-#include "algorithms/xgboost/train/log.h"
+#include "algorithms/xgboost/train/report.h"
 #include "algorithms/xgboost/train/tracker.h"
 #include "learning/shell/train_context.h"
 
@@ -36,7 +36,7 @@ struct Membership {
 };
 /// A collective call. While a communicator lives, making a matrix is a collective call of the library too: hosts must
 /// have made theirs before.
-Membership join(shell::TrainContext& context, const Census& census, Log& log);
+Membership join(shell::TrainContext& context, const Census& census, Report& report);
 
 /// What XGCommunicatorInit takes.
 std::string communicator_config(const std::string& tracker_address, std::uint16_t port, int rank, int members);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/xgboost/train/log.h"
+#include "algorithms/xgboost/train/report.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -8,7 +8,7 @@
 
 namespace clary::xgboost {
 
-void Log::line(std::string_view level, std::string_view text) {
+void Report::line(std::string_view level, std::string_view text) {
   if (tag_ < Tag{1, 5})
     out_.plain(fmt::format("{}:root:{}", level, text));
   else

@@ -10,9 +10,9 @@
 
 namespace clary::xgboost {
 
-class Log {
+class Report {
  public:
-  Log(shell::TrainLog& out, Tag tag) : out_(out), tag_(tag) {}
+  Report(shell::TrainLog& out, Tag tag) : out_(out), tag_(tag) {}
 
   void info(std::string_view text) { line("INFO", text); }
   void warn(std::string_view text) { line("WARNING", text); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/xgboost/train/training.h"
+#include "algorithms/xgboost/train/trainer.h"
 
 #include <fmt/format.h>
 
@@ -20,8 +20,8 @@ namespace {
 /// The library's own lines go to the job's log while this lives.
 class LibraryLines {
  public:
-  explicit LibraryLines(Log& log) {
-    on_log([&log](std::string_view line) { log.plain(line); });
+  explicit LibraryLines(Report& report) {
+    on_log([&report](std::string_view line) { report.plain(line); });
     set_verbosity(1);  // the library's default; a job's own comes with its parameters
   }
   ~LibraryLines() { on_log({}); }
@@ -29,30 +29,31 @@ class LibraryLines {
   LibraryLines& operator=(const LibraryLines&) = delete;
 };
 
-void log_opening(const Hyperparameters& hp, Log& log) {
-  log.info("Imported framework sagemaker_xgboost_container.training");
+void log_opening(const Hyperparameters& hp, Report& report) {
+  report.info("Imported framework sagemaker_xgboost_container.training");
   for (const auto& [name, value] : hp.library) {
     if (name != "objective") continue;
-    log.info(fmt::format("Failed to parse hyperparameter objective value {} to Json.", value));
-    log.plain("Returning the value itself");
+    report.info(fmt::format("Failed to parse hyperparameter objective value {} to Json.", value));
+    report.plain("Returning the value itself");
   }
-  log.info("No GPUs detected (normal if no gpus installed)");
-  log.info("Running XGBoost Sagemaker in algorithm mode");
-  for (const std::string& warning : hp.warnings) log.warn(warning);
+  report.info("No GPUs detected (normal if no gpus installed)");
+  report.info("Running XGBoost Sagemaker in algorithm mode");
+  for (const std::string& warning : hp.warnings) report.warn(warning);
 }
 
-void log_shape(const Hyperparameters& hp, const LoadedData& data, const Membership& membership, Log& log) {
-  if (log.tag() >= Tag{1, 5}) log.info("Determined 0 GPU(s) available on the instance.");
+void log_shape(const Hyperparameters& hp, const LoadedData& data, const Membership& membership, Report& report) {
+  if (report.tag() >= Tag{1, 5}) report.info("Determined 0 GPU(s) available on the instance.");
   if (membership.communicator == nullptr)
-    log.info("Single node training.");
+    report.info("Single node training.");
   else
-    log.info(fmt::format("Distributed node training with {} hosts, this is rank {}.",
-                         membership.communicator->world_size(), membership.communicator->rank()));
-  log.info(fmt::format("Train matrix has {} rows and {} columns", data.train->rows, data.train->columns));
-  if (data.validation) log.info(fmt::format("Validation matrix has {} rows", data.validation->rows));
-  if (!hp.tuning_metric.empty()) log.info(fmt::format("Setting up HPO optimized metric to be : {}", hp.tuning_metric));
+    report.info(fmt::format("Distributed node training with {} hosts, this is rank {}.",
+                            membership.communicator->world_size(), membership.communicator->rank()));
+  report.info(fmt::format("Train matrix has {} rows and {} columns", data.train->rows, data.train->columns));
+  if (data.validation) report.info(fmt::format("Validation matrix has {} rows", data.validation->rows));
+  if (!hp.tuning_metric.empty())
+    report.info(fmt::format("Setting up HPO optimized metric to be : {}", hp.tuning_metric));
   if (hp.early_stopping_rounds && !data.validation && !hp.kfold)
-    log.warn("early_stopping_rounds has no effect without a validation channel.");
+    report.warn("early_stopping_rounds has no effect without a validation channel.");
 }
 
 /// Hosts that saw fewer columns than others (libsvm) get the missing ones.
@@ -95,22 +96,22 @@ Share share_of(const LoadedData& data) {
 }  // namespace
 
 Model train(const Hyperparameters& hp, shell::TrainContext& context) {
-  Log log(context.log(), tag_from_environment());
-  const LibraryLines lines(log);
-  log_opening(hp, log);
+  Report report(context.log(), tag_from_environment());
+  const LibraryLines lines(report);
+  log_opening(hp, report);
 
   const int threads = hp.nthread.value_or(context.threads());
   LoadedData data = load_data(context, {.csv_weights = hp.csv_weights, .threads = threads});
   const Census census = take_census(context, share_of(data));
   widen(data.train, census.columns, threads);
   widen(data.validation, census.columns, threads);
-  const Membership membership = join(context, census, log);
+  const Membership membership = join(context, census, report);
   if (!membership.trains) return {};
   set_bounds(hp, data.train);
   set_bounds(hp, data.validation);
-  log_shape(hp, data, membership, log);
+  log_shape(hp, data, membership, report);
 
-  Boosting job{hp, context, log, membership.communicator.get(), context.checkpoint_dir(), {}};
+  Boosting job{hp, context, report, membership.communicator.get(), context.checkpoint_dir(), {}};
   if (hp.save_model_on_termination) job.model_file = context.model_dir() / kModelFileName;
   const Matrix* validation = data.validation ? &data.validation->matrix : nullptr;
   std::vector<Booster> boosters;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole training runs through the shell's context. That the evaluation lines are those of Python's xgboost is tested in
 // tests/integration/test_xgboost.py, on real data.
-#include "algorithms/xgboost/train/training.h"
+#include "algorithms/xgboost/train/trainer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -127,7 +127,7 @@ class Job {
   shell::TrainContext::Setup setup_;
 };
 
-TEST(XgboostTraining, WritesAModelAndALineARound) {
+TEST(XgboostTrain, WritesAModelAndALineARound) {
   Job job;
   const Booster booster = read_model(job.usual().run());
   EXPECT_EQ(booster.boosted_rounds(), 8);
@@ -138,7 +138,7 @@ TEST(XgboostTraining, WritesAModelAndALineARound) {
   EXPECT_THAT(lines[7], ::testing::MatchesRegex("\\[7\\]\ttrain-rmse:0\\.[0-9]{5}\tvalidation-rmse:0\\.[0-9]{5}"));
 }
 
-TEST(XgboostTraining, LogLinesComeInTheContainersOrder) {
+TEST(XgboostTrain, LogLinesComeInTheContainersOrder) {
   Job job;
   job.usual().set("silent", "0").set("objective", "reg:squarederror").run();
   std::size_t at = 0;
@@ -154,7 +154,7 @@ TEST(XgboostTraining, LogLinesComeInTheContainersOrder) {
   }
 }
 
-TEST(XgboostTraining, SameJobSameModel) {
+TEST(XgboostTrain, SameJobSameModel) {
   EXPECT_EQ(Job().usual().set("subsample", ".6").run(), Job().usual().set("subsample", ".6").run());
   EXPECT_NE(Job().usual().set("subsample", ".6").run(), Job().usual().set("subsample", ".6").set("seed", "5").run());
 }
@@ -164,7 +164,7 @@ double value_of(const std::string& line, const std::string& name) {
   return at == std::string::npos ? NAN : std::stod(line.substr(at + name.size() + 1));
 }
 
-TEST(XgboostTraining, EarlyStoppingKeepsTheBestRounds) {
+TEST(XgboostTrain, EarlyStoppingKeepsTheBestRounds) {
   for (const char* booster : {"gbtree", "dart", "gblinear"}) {
     SCOPED_TRACE(booster);
     Job job;
@@ -186,7 +186,7 @@ TEST(XgboostTraining, EarlyStoppingKeepsTheBestRounds) {
   }
 }
 
-TEST(XgboostTraining, EarlyStoppingMaximisesWhatIsBetterWhenHigher) {
+TEST(XgboostTrain, EarlyStoppingMaximisesWhatIsBetterWhenHigher) {
   Job job;
   job.file("train", rows(0, 200, true)).file("validation", rows(200, 100, true)).set("objective", "binary:logistic");
   job.set("eval_metric", "logloss,accuracy").set("num_round", "100").set("early_stopping_rounds", "3");
@@ -198,14 +198,14 @@ TEST(XgboostTraining, EarlyStoppingMaximisesWhatIsBetterWhenHigher) {
   EXPECT_EQ(static_cast<int>(lines.size()), best + 4);
 }
 
-TEST(XgboostTraining, EarlyStoppingWithoutValidationIsSaid) {
+TEST(XgboostTrain, EarlyStoppingWithoutValidationIsSaid) {
   Job job;
   job.file("train", rows(0, 50)).set("early_stopping_rounds", "1").run();
   EXPECT_THAT(job.log, HasSubstr("early_stopping_rounds has no effect without a validation channel."));
   EXPECT_EQ(job.evaluations().size(), 8u);
 }
 
-TEST(XgboostTraining, ResumedIsUninterrupted) {
+TEST(XgboostTrain, ResumedIsUninterrupted) {
   for (const char* method : {"exact", "hist", "approx"}) {
     SCOPED_TRACE(method);
     Job whole, first, second;
@@ -225,7 +225,7 @@ TEST(XgboostTraining, ResumedIsUninterrupted) {
   }
 }
 
-TEST(XgboostTraining, ACheckpointOfTheLastRoundIsTheModel) {
+TEST(XgboostTrain, ACheckpointOfTheLastRoundIsTheModel) {
   Job first, second;
   for (Job* job : {&first, &second}) job->usual().checkpoints().set("early_stopping_rounds", "3").set("eta", "1");
   const std::string expected = first.set("num_round", "40").run();
@@ -235,7 +235,7 @@ TEST(XgboostTraining, ACheckpointOfTheLastRoundIsTheModel) {
   EXPECT_TRUE(second.evaluations().empty());
 }
 
-TEST(XgboostTraining, ABrokenCheckpointGivesWayToAnOlderOne) {
+TEST(XgboostTrain, ABrokenCheckpointGivesWayToAnOlderOne) {
   Job first, second;
   first.usual().checkpoints().set("num_round", "4").run();
   second.usual().checkpoints();
@@ -246,7 +246,7 @@ TEST(XgboostTraining, ABrokenCheckpointGivesWayToAnOlderOne) {
   EXPECT_THAT(second.log, HasSubstr("Resuming from iteration 3"));
 }
 
-TEST(XgboostTraining, AStopKeepsTheModelOfTheMoment) {
+TEST(XgboostTrain, AStopKeepsTheModelOfTheMoment) {
   Job job;
   job.usual().set("num_round", "1000").stop_after(12);
   const int rounds = read_model(job.run()).boosted_rounds();
@@ -254,13 +254,13 @@ TEST(XgboostTraining, AStopKeepsTheModelOfTheMoment) {
   EXPECT_LT(rounds, 13);
 }
 
-TEST(XgboostTraining, SavesEveryRoundWhenAsked) {
+TEST(XgboostTrain, SavesEveryRoundWhenAsked) {
   Job job;
   job.usual().set("save_model_on_termination", "true").set("num_round", "3");
   EXPECT_EQ(read_model(job.run()).boosted_rounds(), 3);
 }
 
-TEST(XgboostTraining, MistakesAreNamed) {
+TEST(XgboostTrain, MistakesAreNamed) {
   EXPECT_THAT(Job().usual().set("objective", "binary:logistic").problem(),
               HasSubstr("label must be in [0,1] for logistic regression"));
   EXPECT_THAT(Job().file("train", "7,1\n1,2\n").set("objective", "multi:softmax").set("num_class", "3").problem(),
@@ -269,13 +269,13 @@ TEST(XgboostTraining, MistakesAreNamed) {
   EXPECT_THAT(Job().usual().file("test", "1,2\n").problem(), HasSubstr("Extraneous channel found: test"));
 }
 
-TEST(XgboostTraining, UnusedParametersAreTheLibrarysToReport) {
+TEST(XgboostTrain, UnusedParametersAreTheLibrarysToReport) {
   Job job;
   job.usual().set("rate_drop", ".5").run();
   EXPECT_THAT(job.log, HasSubstr("rate_drop"));
 }
 
-TEST(XgboostTraining, AftTakesTheLabelAsBothBounds) {
+TEST(XgboostTrain, AftTakesTheLabelAsBothBounds) {
   std::string data;
   for (int i = 1; i < 100; ++i) data += fmt::format("{},{}\n", i % 10 + 1, i % 10);
   Job job;
@@ -300,7 +300,7 @@ TEST(Folds, AreEvenAndStratified) {
   EXPECT_NE(folds, folds_of(103, labels, 5, 2));
 }
 
-TEST(XgboostTraining, CrossValidationJudgesRowsThatWereNotLearned) {
+TEST(XgboostTrain, CrossValidationJudgesRowsThatWereNotLearned) {
   Job job;
   job.file("train", rows(0, 90, true))
       .file("validation", rows(90, 30, true))
@@ -367,7 +367,7 @@ void run_on_hosts(int hosts, const std::function<int(int host)>& body) {
   }
 }
 
-TEST(XgboostTraining, HostsTrainTogetherAndTheFirstOneWrites) {
+TEST(XgboostTrain, HostsTrainTogetherAndTheFirstOneWrites) {
   run_on_hosts(2, [](int number) {
     Job job;
     job.file("train", rows(number * 100, 100)).file("validation", rows(number * 100 + 300, 50)).host(number, 2);
@@ -378,7 +378,7 @@ TEST(XgboostTraining, HostsTrainTogetherAndTheFirstOneWrites) {
   });
 }
 
-TEST(XgboostTraining, HostsAgreeOnTheColumnsOfSparseRows) {
+TEST(XgboostTrain, HostsAgreeOnTheColumnsOfSparseRows) {
   run_on_hosts(2, [](int number) {
     std::string data;
     for (int i = 0; i < 60; ++i) data += fmt::format("{} 0:{} {}:1\n", i % 7, i % 7, number == 1 ? 2 : 5);
@@ -390,7 +390,7 @@ TEST(XgboostTraining, HostsAgreeOnTheColumnsOfSparseRows) {
   });
 }
 
-TEST(XgboostTraining, HostsWithoutDataAreLeftOut) {
+TEST(XgboostTrain, HostsWithoutDataAreLeftOut) {
   run_on_hosts(3, [](int number) {
     Job job;
     job.file("train", number == 1 ? "" : rows(number * 100, 100)).host(number, 3).set("tree_method", "hist");
@@ -401,7 +401,7 @@ TEST(XgboostTraining, HostsWithoutDataAreLeftOut) {
   });
 }
 
-TEST(XgboostTraining, AHostThatDiesEndsTheTraining) {
+TEST(XgboostTrain, AHostThatDiesEndsTheTraining) {
   run_on_hosts(2, [](int number) {
     Job job;
     job.file("train", rows(number * 100, 100)).host(number, 2).set("tree_method", "hist").set("num_round", "100000");
@@ -410,7 +410,7 @@ TEST(XgboostTraining, AHostThatDiesEndsTheTraining) {
   });
 }
 
-TEST(XgboostTraining, ExactDoesNotWorkOnSeveralHosts) {
+TEST(XgboostTrain, ExactDoesNotWorkOnSeveralHosts) {
   run_on_hosts(2, [](int number) {
     Job job;
     job.file("train", rows(number * 100, 100)).host(number, 2).set("tree_method", "exact");
