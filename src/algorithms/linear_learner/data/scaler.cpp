@@ -8,8 +8,6 @@
 namespace clary::linear_learner {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 double deviation_of(double sum, double square, std::int64_t rows) {
   if (rows == 0) return 0;
   const double n = static_cast<double>(rows), mean = sum / n;
@@ -129,23 +127,6 @@ std::vector<std::int32_t> Scaler::shifted() const {
   for (std::size_t j = 0; j < shift.size(); ++j) {
     if (shift[j] != 0) out.push_back(static_cast<std::int32_t>(j));
   }
-  return out;
-}
-
-Weights Scaler::fold(std::span<const float> weight, std::span<const float> bias, std::int64_t outputs) const {
-  Weights out;
-  out.features = features(), out.outputs = outputs;
-  out.weight.resize(weight.size());
-  const auto k_count = at(outputs);
-  std::vector<double> b(bias.begin(), bias.end());
-  for (std::size_t j = 0; j < scale.size(); ++j) {
-    for (std::size_t k = 0; k < k_count; ++k) {
-      const double w = static_cast<double>(weight[j * k_count + k]) / scale[j];
-      b[k] -= w * shift[j];
-      out.weight[j * k_count + k] = static_cast<float>(label_scale * w);
-    }
-  }
-  for (const double x : b) out.bias.push_back(static_cast<float>(label_shift + label_scale * x));
   return out;
 }
 

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Step 1 of the method: mean and standard deviation of features and label over the first rows, training on
-// x' = (x - shift) / scale, y' = (y - shift_y) / scale_y, and folding all of it back into weights that act on raw
-// features. Sparse rows are only divided; their shift goes through the bias, feature by feature and only where it
-// matters (see shifted()).
+// x' = (x - shift) / scale, y' = (y - shift_y) / scale_y (model/weights.h undoes it). Sparse rows are only divided;
+// their shift goes through the bias, feature by feature and only where it matters (see shifted()).
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "algorithms/linear_learner/hyperparameters.h"
-#include "algorithms/linear_learner/model/weights.h"
 #include "formats/batch.h"
 #include "learning/collective/collective.h"
 
@@ -71,10 +68,6 @@ struct Scaler {
 
   /// Columns with a shift, ascending.
   std::vector<std::int32_t> shifted() const;
-
-  /// Weights of the scaled problem [D, K] and biases [K] to weights on raw features, in double:
-  /// w_j = s_y w'_j / s_j, b = m_y + s_y (b' - sum_j w'_j m_j / s_j).
-  Weights fold(std::span<const float> weight, std::span<const float> bias, std::int64_t outputs) const;
 };
 
 /// Rare in practice below it: a column of zeros and ones is at it with one row in 10 set.

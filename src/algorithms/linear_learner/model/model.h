@@ -83,7 +83,7 @@ class Model {
   /// @throws Error{kNotFound} without one, Error{kMalformed} naming the member and the rule, Error{kLimit}
   static Model load(const std::filesystem::path& dir);
 
-  /// Columns "score" and, for classifiers, "predicted_label" (in CSV the other way round).
+  /// Columns "score" and, for classifiers, "predicted_label" (in CSV the other way round). serve/predict.cpp.
   shell::Predictions predict(const formats::Batch& rows, const shell::ServeRequest& request) const;
 
   std::int64_t feature_dim() const { return stored_.weights.features; }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "algorithms/linear_learner/hyperparameters.h"
@@ -16,6 +17,13 @@ struct Weights {
   std::vector<float> weight;  // [D, K], row-major
   std::vector<float> bias;    // [K]
 };
+
+struct Scaler;
+
+/// Weights of the scaled problem [D, K] and biases [K] to weights on raw features, in double:
+/// w_j = s_y w'_j / s_j, b = m_y + s_y (b' - sum_j w'_j m_j / s_j).
+Weights unscaled(const Scaler& scaler, std::span<const float> weight, std::span<const float> bias,
+                 std::int64_t outputs);
 
 struct CandidateSettings {
   int id = 0;

@@ -239,7 +239,7 @@ Model finish(const Hyperparameters& hp, shell::TrainContext& context, const Trai
   } else {
     report.no_test_data();
   }
-  Model model(hp, data.scaler.fold(best.solution.weight, best.solution.bias, hp.outputs()), best.threshold,
+  Model model(hp, unscaled(data.scaler, best.solution.weight, best.solution.bias, hp.outputs()), best.threshold,
               class_weights, f.settings().positive_weight);
   model.record = std::move(record);
   report.finished();

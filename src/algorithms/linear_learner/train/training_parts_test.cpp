@@ -109,7 +109,7 @@ TEST(LinearLearnerScaler, FoldedWeightsActOnRawFeatures) {
   sums.add(batch, 10);
   const Scaler s = Scaler::of(sums, of_type(PredictorType::kRegressor), false);
   const std::vector<float> w{0.5f, -1, 2, 0.25f}, b{0.75f};
-  const Weights folded = s.fold(w, b, 1);
+  const Weights folded = unscaled(s, w, b, 1);
   for (std::int64_t r = 0; r < 10; ++r) {
     double scaled = 0.75, raw = static_cast<double>(folded.bias[0]);
     for (std::int64_t j = 0; j < 4; ++j) {

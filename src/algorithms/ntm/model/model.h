@@ -19,7 +19,7 @@
 
 namespace clary::ntm {
 
-/// softmax(mu(x)) of each document: [documents, K]. Uses the calling thread only.
+/// softmax(mu(x)) of each document: [documents, K] (serve/predict.cpp). Uses the calling thread only.
 std::vector<float> topic_weights(const Parameters& p, std::span<const struct Document> documents);
 
 class Model {
@@ -38,7 +38,8 @@ class Model {
   /// @throws Error{kNotFound} without one, Error{kMalformed}
   static Model load(const std::filesystem::path& dir);
 
-  /// "topic_weights": K numbers a row. Accept parameter topics=true adds "topics": the top words of each topic.
+  /// "topic_weights": K numbers a row. Accept parameter topics=true adds "topics": the top words of each
+  /// topic. serve/predict.cpp.
   /// @throws Error{kMalformed} for negative counts
   shell::Predictions predict(const formats::Batch& rows, const shell::ServeRequest& request) const;
 

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Model::predict: rows of counts or of raw words to topic weights.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "algorithms/ntm/data/documents.h"
+#include "algorithms/ntm/model/encoder.h"
+#include "algorithms/ntm/model/model.h"
+#include "base/error.h"
+#include "base/text.h"
+
+namespace clary::ntm {
+namespace {
+
+constexpr std::int64_t kServeRows = 256;
+
+/// Counts of the known words of one row of raw words; unknown ones are dropped.
+void append_tokens(Documents& to, const std::vector<std::string>& tokens,
+                   const std::unordered_map<std::string_view, std::int32_t>& word_id) {
+  std::map<std::int32_t, float> counts;
+  for (const std::string& token : tokens) {
+    auto found = word_id.find(token);
+    if (found == word_id.end()) found = word_id.find(lower(token));
+    if (found != word_id.end()) ++counts[found->second];
+  }
+  float total = 0;
+  for (const auto& [word, count] : counts) {
+    to.words.push_back(word);
+    to.counts.push_back(count);
+    total += count;
+  }
+  to.offsets.push_back(static_cast<std::int64_t>(to.words.size()));
+  to.totals.push_back(total);
+}
+
+/// A row of a request; unlike in training it may be empty.
+void append_row(Documents& to, const formats::Batch& rows, std::int64_t r) {
+  float total = 0;
+  const auto add = [&](std::int64_t word, float count) {
+    if (count == 0) return;
+    if (!(count > 0) || std::isinf(count)) {
+      throw Error(Kind::kMalformed,
+                  fmt::format("ntm: row {}, word {}: count {} is not a finite number >= 0", r + 1, word, count));
+    }
+    to.words.push_back(static_cast<std::int32_t>(word));
+    to.counts.push_back(count);
+    total += count;
+  };
+  if (rows.sparse) {
+    const auto columns = rows.row_columns(r);
+    const auto values = rows.row_values(r);
+    for (std::size_t i = 0; i < values.size(); ++i) add(columns[i], values[i]);
+  } else {
+    const auto values = rows.row(r);
+    for (std::size_t i = 0; i < values.size(); ++i) add(static_cast<std::int64_t>(i), values[i]);
+  }
+  to.offsets.push_back(static_cast<std::int64_t>(to.words.size()));
+  to.totals.push_back(total);
+}
+
+}  // namespace
+
+std::vector<float> topic_weights(const Parameters& p, std::span<const Document> documents) {
+  // One workspace per serving thread: a request of one document should not pay for allocation.
+  thread_local Team team(1);
+  thread_local Encoder encoder;
+  const std::int64_t topics = p.shape.topics;
+  std::vector<float> out;
+  out.reserve(documents.size() * static_cast<std::size_t>(topics));
+  for (std::size_t first = 0; first < documents.size(); first += kServeRows) {
+    const auto part = documents.subspan(first, std::min<std::size_t>(kServeRows, documents.size() - first));
+    encoder.forward(part, p, Encoder::Statistics::kRunning, team);
+    for (std::size_t d = 0; d < part.size(); ++d) {
+      const float* mean = encoder.output().row(static_cast<std::int64_t>(d));
+      const float top = *std::max_element(mean, mean + topics);
+      double sum = 0;
+      for (std::int64_t k = 0; k < topics; ++k) sum += std::exp(static_cast<double>(mean[k] - top));
+      for (std::int64_t k = 0; k < topics; ++k) {
+        out.push_back(static_cast<float>(std::exp(static_cast<double>(mean[k] - top)) / sum));
+      }
+    }
+  }
+  return out;
+}
+
+shell::Predictions Model::predict(const formats::Batch& rows, const shell::ServeRequest& request) const {
+  Documents documents;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    if (i < rows.tokens.size() && !rows.tokens[i].empty()) {
+      append_tokens(documents, rows.tokens[i], word_id_);
+    } else {
+      append_row(documents, rows, r);
+    }
+  }
+  std::vector<Document> list;
+  for (std::int64_t i = 0; i < documents.size(); ++i) list.push_back(documents[i]);
+  shell::Predictions out;
+  out.rows = rows.rows;
+  out.columns.push_back(
+      shell::Column::of_lists("topic_weights", topic_weights(parameters_, list), parameters_.shape.topics));
+  if (request.flag("topics")) {
+    std::vector<std::string> texts;
+    for (std::int64_t r = 0; r < rows.rows; ++r) {
+      for (const auto& top : report_.top) {
+        std::string text;
+        for (const std::int32_t w : top) {
+          if (!text.empty()) text += ' ';
+          text += vocabulary_.empty() ? std::to_string(w) : vocabulary_[static_cast<std::size_t>(w)];
+        }
+        texts.push_back(std::move(text));
+      }
+    }
+    std::vector<std::int64_t> offsets;
+    for (std::int64_t r = 0; r <= rows.rows; ++r) offsets.push_back(r * parameters_.shape.topics);
+    out.columns.push_back(shell::Column::of_text_lists("topics", std::move(texts), std::move(offsets)));
+  }
+  return out;
+}
+
+}  // namespace clary::ntm
