@@ -82,7 +82,7 @@ class Job {
   void log_losses(const char* title, const Loss& loss);
   void log_progress(std::int64_t epoch, Clock::time_point start, Clock::time_point trained);
   void save_checkpoint(std::int64_t epoch);
-  TopicReport report();
+  TopicReport topic_report();
 
   const Hyperparameters& hp_;
   shell::TrainContext& context_;
@@ -353,7 +353,7 @@ void Job::save_checkpoint(std::int64_t epoch) {
   write_file_durably(checkpoint_file(dir, context_.hosts().current), to_bytes(c, hp_));
 }
 
-TopicReport Job::report() {
+TopicReport Job::topic_report() {
   TopicReport r;
   r.top = top_words(parameters_.decoder);
   r.uniqueness = topic_uniqueness(r.top);
@@ -397,7 +397,7 @@ Model Job::run() {
   }
   log_.info("Best model based on early stopping at epoch {}. Best loss: {}", stopping_.best_epoch(),
             shell::python_float(stopping_.best_loss()));
-  TopicReport topics = report();
+  TopicReport topics = topic_report();
   for (const std::string& line : log_lines(topics, vocabulary_)) log_.info("{}", line);
   log_.info("Topic coherence (NPMI over the training documents): mean {:.3f}, by topic [{:.3f}]",
             TopicReport::mean(topics.npmi), fmt::join(topics.npmi, ", "));
