@@ -155,6 +155,24 @@ TEST(Ids, UuidsHaveVersionFourAndDiffer) {
   EXPECT_NE(a, random_uuid());
 }
 
+TEST(Json, IntegersAreExactOrRefused) {
+  const std::pair<const char*, std::optional<std::int64_t>> rows[] = {
+      {"0", 0},
+      {"-5", -5},
+      {"9223372036854775807", INT64_MAX},
+      {"-9223372036854775808", INT64_MIN},
+      {"9223372036854775808", std::nullopt},
+      {"18446744073709551615", std::nullopt},  // was -1
+      {"5.0", 5},
+      {"5.5", std::nullopt},
+      {"9007199254740992.0", 9007199254740992},
+      {"1e300", std::nullopt},
+      {"\"5\"", std::nullopt},
+      {"true", std::nullopt},
+  };
+  for (const auto& [text, expected] : rows) EXPECT_EQ(exact_integer(parse_json(text)), expected) << text;
+}
+
 TEST(Mutex, ConditionGivesTheLockBackWhileItWaits) {
   struct Box {
     Mutex mutex;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
 
+#include <cmath>
+
 #include "base/error.h"
 
 namespace clary {
@@ -18,6 +20,19 @@ Json parse_json(std::string_view text) {
   } catch (const Json::exception& e) {
     throw Error(Kind::kMalformed, std::string("not valid JSON: ") + e.what());
   }
+}
+
+std::optional<std::int64_t> exact_integer(const Json& value) {
+  constexpr double kLargestExact = 9007199254740992.0;  // 2^53
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<std::uint64_t>();
+    return number <= INT64_MAX ? std::optional(static_cast<std::int64_t>(number)) : std::nullopt;
+  }
+  if (value.is_number_integer()) return value.get<std::int64_t>();
+  if (!value.is_number_float()) return std::nullopt;
+  const auto number = value.get<double>();
+  if (std::trunc(number) != number || std::fabs(number) > kLargestExact) return std::nullopt;
+  return static_cast<std::int64_t>(number);
 }
 
 std::string dump_json(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }

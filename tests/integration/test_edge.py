@@ -374,6 +374,27 @@ def test_query_services_and_cloudwatch_in_both_forms(probe):
     assert json.loads(answer.data)["Label"] == "loss"
 
 
+def test_numbers_that_do_not_fit_are_refused_by_name(probe):
+    cloudwatch = probe.client("cloudwatch")
+    for value in (float("inf"), float("-inf"), float("nan")):
+        error = error_of(cloudwatch.put_metric_data, Namespace="N", MetricData=[{"MetricName": "m", "Value": value}])
+        assert error["ResponseMetadata"]["HTTPStatusCode"] == 400 and error["Error"] == {
+            "Type": "Sender", "Code": "InvalidParameterValue",
+            "Message": f"The value {value} for parameter MetricData.member.1.Value is invalid."}
+    for seed in (2**64 - 1, 2**63):
+        body = json.dumps({"InputDataConfig": [{"ShuffleConfig": {"Seed": seed}}]}).encode()
+        answer = probe.send(probe.sign("POST", probe.url + "/", body, "sagemaker", {
+            "X-Amz-Target": "SageMaker.CreateTrainingJob", "Content-Type": "application/x-amz-json-1.1"}))
+        assert answer.status == 400 and json.loads(answer.data)["__type"] == "SerializationException"
+        assert f"shuffleConfig.seed': a JSON number ({seed})" in json.loads(answer.data)["message"]
+
+
+def test_nothing_but_the_servers_own_pages_is_answered_unsigned(probe):
+    for target in ("/", "/?x", "/index.html"):
+        answer = urllib3.PoolManager().urlopen("GET", probe.url + target, retries=False)
+        assert answer.status == 403 and b"<Code>AccessDenied</Code>" in answer.data, (target, answer.data)
+
+
 def test_runtime_is_told_by_path_and_scope(probe):
     runtime = probe.client("sagemaker-runtime")
     answer = runtime.invoke_endpoint(EndpointName="e", Body=b"1,2", ContentType="text/csv", CustomAttributes="c=1")
@@ -482,7 +503,7 @@ def test_pipelined_requests_are_answered_in_order(probe):
     one = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     answer = probe.raw(one * 9 + last)
-    assert answer.count(b"HTTP/1.1 200 OK") == 10 and answer.count(b"Connection: close") == 1
+    assert answer.count(b"HTTP/1.1 403 Forbidden") == 10 and answer.count(b"Connection: close") == 1
 
 
 def test_slow_heads_are_cut_off(probe):

@@ -56,8 +56,6 @@ constexpr auto kRules = std::to_array<DispatchRule>({
     {"signed for something else", [](const RequestFacts& f) { return f.is_signed; }, Destination::kUnknown},
     {"unsigned runtime", [](const RequestFacts& f) { return is_runtime_path(f.path) && !f.is_s3_host; },
      Destination::kRuntime},
-    {"browser", [](const RequestFacts& f) { return f.method == "GET" && f.path == "/" && !f.is_s3_host; },
-     Destination::kFrontPage},
     {"unsigned", [](const RequestFacts&) { return true; }, Destination::kS3},
 });
 

@@ -20,7 +20,6 @@ enum class Destination {
   kSagemakerMetrics,  // known, not implemented
   kS3,
   kQuery,  // STS, IAM, CloudWatch's old form: the scope or Version= in the form names the service
-  kFrontPage,
   kUnknown,
 };
 

@@ -53,11 +53,6 @@ Awaitable<void> discard(http::BodySource& body) {
   }
 }
 
-struct JsonAnswer {
-  std::string body;
-  std::exception_ptr error;
-};
-
 }  // namespace
 
 struct Edge::Core {
@@ -70,7 +65,6 @@ struct Edge::Core {
   std::vector<QueryService> query_services;
   RawHandler s3, runtime;
   std::vector<std::pair<std::string, http::Handler>> open;
-  http::Handler front_page;
 
   Awaitable<Response> handle(Request& request);
   Awaitable<Response> to_service(Request& request, const Signature& signature, Destination destination,
@@ -94,7 +88,6 @@ Wire wire_of(Destination destination) noexcept {
   switch (destination) {
     case Destination::kS3:
     case Destination::kUnknown:
-    case Destination::kFrontPage:
     case Destination::kUnsupportedWire:
       return Wire::kS3;
     case Destination::kQuery:
@@ -120,8 +113,6 @@ std::string new_request_id(Wire wire) {
     if (c >= 'a') c = static_cast<char>(c - 32);
   return id;
 }
-
-Response internal_page() { return http::text_response(200, "This is a Clary server.\n"); }
 
 }  // namespace
 
@@ -149,15 +140,10 @@ Awaitable<Response> Edge::Core::handle(Request& request) {
   read_signature(request, signature);
   const RequestFacts facts = facts_of(request, signature, options.s3_suffixes);
   const DispatchRule& rule = dispatch(facts);
-  if (rule.destination == Destination::kFrontPage) {
-    if (front_page) co_return co_await front_page(request);
-    co_return internal_page();
-  }
   const Wire wire = wire_of(rule.destination);
   const Caller caller = caller_of(request, signature, wire);
   const std::string path(request.path());  // Request may change under the service
   Response response;
-  std::exception_ptr failure;
   try {
     response = co_await to_service(request, signature, rule.destination, caller);
     if (!response.headers.has(request_id_header(wire)))
@@ -304,7 +290,6 @@ Awaitable<Response> Edge::Core::to_query(Request& request, const Signature& sign
   const std::string query(request.method == "GET" ? request.query() : std::string_view());
   std::string xmlns = "https://sts.amazonaws.com/doc/2011-06-15/";
   std::string answer;
-  std::exception_ptr failure;
   try {
     answer = co_await http::offload(
         workers, [&] { return query_answer(parse_form(query.empty() ? body : query), scope, caller, xmlns); });
@@ -388,7 +373,6 @@ void Edge::set_runtime(RawHandler handler) { core_->runtime = std::move(handler)
 void Edge::add_open(std::string prefix, http::Handler handler) {
   core_->open.emplace_back(std::move(prefix), std::move(handler));
 }
-void Edge::set_front_page(http::Handler handler) { core_->front_page = std::move(handler); }
 
 http::Handler Edge::handler() {
   return [core = core_](Request& request) { return core->handle(request); };

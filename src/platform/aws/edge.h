@@ -42,8 +42,6 @@ class Edge {
   void set_runtime(RawHandler handler);
   /// Paths that begin with `prefix` on this server's own host go there, unsigned ("/_clary/").
   void add_open(std::string prefix, http::Handler handler);
-  /// Shown to browsers on GET / without signature.
-  void set_front_page(http::Handler handler);
 
   http::Handler handler();
 

@@ -105,7 +105,7 @@ const std::vector<Case> kCases = {
     {"query scope", "GET", "/?Action=GetCallerIdentity&Version=2011-06-15", "sts", "h", {}, Destination::kQuery},
     {"signed for something else", "GET", "/x", "execute-api", "h", {}, Destination::kUnknown},
     {"unsigned runtime", "POST", "/endpoints/e/invocations", "", "h", {}, Destination::kRuntime},
-    {"browser", "GET", "/", "", "localhost:9400", {}, Destination::kFrontPage},
+    {"unsigned", "GET", "/", "", "localhost:9400", {}, Destination::kS3},
     {"unsigned", "GET", "/", "", "s3.us-east-1.amazonaws.com", {}, Destination::kS3},
     {"unsigned", "GET", "/bucket/key", "", "localhost", {}, Destination::kS3},
     {"unsigned", "POST", "/endpoints/e/invocations", "", "b.s3.amazonaws.com", {}, Destination::kS3},
@@ -243,8 +243,48 @@ TEST(Validation, SpeaksAwsWords) {
 TEST(Validation, WrongJsonTypesAreSerializationErrors) {
   for (const char* text :
        {R"({"MaxResults": "5"})", R"({"MaxResults": 1.5})", R"({"MaxResults": 3000000000})", R"({"NameContains": 5})",
-        R"({"SortBy": ["Name"]})", R"({"CreationTimeAfter": "yesterday"})", R"({"MaxResults": true})"})
+        R"({"MaxResults": 2147483648})", R"({"MaxResults": 18446744073709551615})", R"({"SortBy": ["Name"]})",
+        R"({"CreationTimeAfter": "yesterday"})", R"({"CreationTimeAfter": 1e300})", R"({"MaxResults": true})"})
     EXPECT_EQ(validation("ListModels", text).substr(0, 22), "SerializationException") << text;
+}
+
+TEST(Validation, NumbersAreKeptExactlyOrRefusedByName) {
+  const auto job_with_seed = [](const char* seed) {
+    return parse_json(
+        std::string(
+            R"({"TrainingJobName": "j", "RoleArn": "arn:aws:iam::123456789012:role/service", "AlgorithmSpecification":
+      {"TrainingInputMode": "File"}, "ResourceConfig": {"InstanceType": "ml.m4.xlarge", "VolumeSizeInGB": 1}, "OutputDataConfig":
+      {"S3OutputPath": "s3://b"}, "StoppingCondition": {}, "InputDataConfig": [{"ChannelName": "train", "DataSource": {},
+      "ShuffleConfig": {"Seed": )") +
+        seed + "}}]}");
+  };
+  const model::Operation& create = *model::find_operation(*model::find_service("sagemaker"), "CreateTrainingJob");
+  for (const char* seed : {"9223372036854775807", "-9223372036854775808", "0"}) {
+    Json input = job_with_seed(seed);
+    validate(create, input);
+    EXPECT_EQ(dump_json(input["InputDataConfig"][0]["ShuffleConfig"]["Seed"]), seed);
+  }
+  for (const char* seed : {"18446744073709551615", "9223372036854775808", "1e19"}) {
+    Json input = job_with_seed(seed);
+    try {
+      validate(create, input);
+      ADD_FAILURE() << seed << " became " << input["InputDataConfig"][0]["ShuffleConfig"]["Seed"];
+    } catch (const ServiceError& e) {
+      EXPECT_EQ(row(e.code()).name, std::string("SerializationException"));
+      EXPECT_NE(std::string(e.what()).find("'inputDataConfig.1.member.shuffleConfig.seed'"), std::string::npos)
+          << e.what();
+    }
+  }
+  for (const char* special : {"NaN", "Infinity", "-Infinity"})
+    EXPECT_EQ(
+        validation(
+            "CreateEndpointConfig",
+            (std::string(R"({"EndpointConfigName": "c", "ProductionVariants": [{"VariantName": "v", "ModelName": "m",
+                            "InitialVariantWeight": ")") +
+             special + "\"}]}")
+                .c_str()),
+        std::string("InvalidParameterValue: The value ") + special +
+            " for parameter productionVariants.1.member.initialVariantWeight is invalid.");
 }
 
 TEST(Validation, TimesMayBeTextAndWholeFloatsAreIntegers) {
@@ -281,6 +321,20 @@ TEST(QueryForms, BecomeJsonAndBack) {
             "<Label>a&lt;b</Label><Datapoints><member><Timestamp>2026-11-21T00:00:00.000Z</Timestamp><Average>0.5"
             "</Average></member></Datapoints>");
   EXPECT_THROW(json_from_form(o, {{"Period", "soon"}}), ServiceError);
+  EXPECT_EQ(dump_json(json_from_form(o, {{"Period", "9007199254740993"}})["Period"]), "9007199254740993");
+  std::map<std::string, std::string> many;
+  for (int i = 1; i <= 1001; ++i) many["Statistics.member." + std::to_string(i)] = "Sum";
+  EXPECT_THROW(json_from_form(o, many), ServiceError);
+  const model::Operation& put = *model::find_operation(*model::find_service("cloudwatch"), "PutMetricData");
+  for (const char* value : {"inf", "-inf", "nan", "infinity"}) {
+    try {
+      json_from_form(put, {{"Namespace", "N"}, {"MetricData.member.1.Value", value}});
+      ADD_FAILURE() << value;
+    } catch (const ServiceError& e) {
+      EXPECT_EQ(e.code(), Code::kInvalidParameterValue);
+      EXPECT_EQ(e.what(), std::string("The value ") + value + " for parameter MetricData.member.1.Value is invalid.");
+    }
+  }
   EXPECT_THROW(json_from_form(o, {{"Dimensions.member.1.Name.x", "a"}}), ServiceError);
 }
 

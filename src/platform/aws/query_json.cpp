@@ -2,6 +2,9 @@
 // The query protocol's forms and XML, converted from and to JSON by the service model: one function per operation then
 // serves both generations of clients.
 #include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <optional>
 
 #include "base/time.h"
 #include "platform/aws/service_error.h"
@@ -32,11 +35,23 @@ bool has_prefix(const FormMap& form, const std::string& prefix) {
                      "Value '" + value.substr(0, 256) + "' of parameter " + name + " is not " + rule);
 }
 
-double number(const std::string& name, const std::string& text) {
-  double value = 0;
+/// The whole text as a number of that type, or nothing.
+template <class T>
+std::optional<T> parsed(const std::string& text) {
+  T value{};
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (ec != std::errc() || end != text.data() + text.size()) bad(name, text, "a number");
+  if (ec != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+/// Integers stay integers: a double would round those beyond 2^53. Which range is allowed is validate()'s question.
+Json number(const std::string& name, const std::string& text) {
+  if (const auto whole = parsed<std::int64_t>(text)) return *whole;
+  const auto value = parsed<double>(text);
+  if (!value) bad(name, text, "a number");
+  if (!std::isfinite(*value))  // from_chars reads "inf" and "nan"; AWS answers in these words
+    throw ServiceError(Code::kInvalidParameterValue, "The value " + text + " for parameter " + name + " is invalid.");
+  return *value;
 }
 
 Json scalar(const Shape& shape, const std::string& name, const std::string& text) {
@@ -70,9 +85,10 @@ Json read(const Shape& shape, const FormMap& form, const std::string& prefix, in
   }
   if (shape.type == Type::kList) {
     Json list = Json::array();
-    for (int i = 1; i <= kMaxElements; ++i) {
+    for (int i = 1;; ++i) {
       const std::string name = prefix + ".member." + std::to_string(i);
       if (!has_prefix(form, name)) break;
+      if (i > kMaxElements) bad(prefix, name, "among the 1000 elements that a list may have");
       list.push_back(read(model::kShapes[shape.first], form, name, depth + 1));
     }
     return list;

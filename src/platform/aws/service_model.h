@@ -70,7 +70,8 @@ const Operation* find_operation(const Service& service, std::string_view name) n
 
 /// Checks an input document. Members that the model does not know are left alone; timestamps given as ISO text become
 /// numbers; nulls go away.
-/// @throws ServiceError{SerializationException} for wrong JSON types, {ValidationException} naming every violation
+/// @throws ServiceError{SerializationException} for wrong JSON types and numbers that do not fit the member's type,
+/// {InvalidParameterValue} for NaN and infinities, {ValidationException} naming every violation
 void validate(const model::Operation& operation, Json& input);
 
 /// The query protocol's form (Dimensions.member.1.Name=...) as the JSON document of the same request.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks a request document against the service model, in AWS's words (the "reported" texts are exact).
 #include <algorithm>
-#include <cmath>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -90,10 +90,13 @@ const char* type_name(Type type) {
   return "value";
 }
 
-bool is_whole(const Json& value) {
-  if (value.is_number_integer()) return true;
-  return value.is_number_float() && std::trunc(value.get<double>()) == value.get<double>() &&
-         std::fabs(value.get<double>()) < 9e15;
+/// AWS JSON writes the numbers that JSON cannot express as these texts.
+bool is_special_float(const Json& value) { return value == "NaN" || value == "Infinity" || value == "-Infinity"; }
+
+/// A time that parse_iso8601() could have given too; anything larger would overflow the milliseconds it becomes.
+bool is_time(const Json& value) {
+  constexpr double kYear1 = -62'135'596'800, kYear9999End = 253'402'300'800;
+  return value.is_number() && value.get<double>() >= kYear1 && value.get<double>() < kYear9999End;
 }
 
 class Validator {
@@ -136,7 +139,7 @@ class Validator {
                                                           ") cannot be converted to " + type_name(shape.type));
   }
 
-  /// Wrong JSON types end the check; ISO times become numbers.
+  /// Wrong JSON types end the check, as do numbers that the type cannot hold; ISO times become numbers.
   static void convert(const Shape& shape, Json& value, const std::string& path) {
     bool good = true;
     switch (shape.type) {
@@ -152,14 +155,17 @@ class Validator {
         good = value.is_string();
         break;
       case Type::kInteger:
-        good = is_whole(value) && std::fabs(value.get<double>()) <= 2147483648.0;
-        if (good) value = value.get<std::int64_t>();
+      case Type::kLong: {
+        const auto whole = exact_integer(value);
+        good = whole && (shape.type == Type::kLong || (*whole >= INT32_MIN && *whole <= INT32_MAX));
+        if (good) value = *whole;
         break;
-      case Type::kLong:
-        good = is_whole(value);
-        if (good) value = value.get<std::int64_t>();
-        break;
+      }
       case Type::kFloat:
+        // No operation has a use for these, and every sum that they enter is lost.
+        if (is_special_float(value))
+          throw ServiceError(Code::kInvalidParameterValue,
+                             "The value " + value.get<std::string>() + " for parameter " + path + " is invalid.");
         good = value.is_number();
         break;
       case Type::kBoolean:
@@ -170,7 +176,7 @@ class Validator {
           const auto time = parse_iso8601(value.get<std::string>());
           if (time) value = epoch_seconds(*time);
         }
-        good = value.is_number();
+        good = is_time(value);
         break;
     }
     if (!good) wrong_type(shape, value, path);

@@ -13,10 +13,11 @@ namespace clary::server {
 namespace {
 
 std::int64_t integer_between(const Json& value, std::int64_t low, std::int64_t high) {
-  if (!value.is_number_integer() || value.get<std::int64_t>() < low || value.get<std::int64_t>() > high)
+  const auto number = value.is_number_integer() ? exact_integer(value) : std::nullopt;
+  if (!number || *number < low || *number > high)
     throw Error(Kind::kInvalid,
                 dump_json(value) + " is not an integer from " + std::to_string(low) + " to " + std::to_string(high));
-  return value.get<std::int64_t>();
+  return *number;
 }
 
 std::string text(const Json& value) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -19,6 +21,9 @@ using telemetry::MetricStore;
 
 constexpr std::size_t kMaxDatapoints = 1440;  // AWS limit of GetMetricStatistics
 constexpr std::size_t kMaxListed = 500;       // AWS: ListMetrics answers 500 at a time
+constexpr std::size_t kMaxData = 1000;        // AWS limit of PutMetricData
+constexpr std::size_t kMaxValues = 150;       // AWS limit of Values and Counts
+constexpr double kLargestValue = 0x1p360;     // AWS: values lie between -2^360 and 2^360
 
 aws::ServiceError invalid(const std::string& message) { return {aws::Code::kInvalidParameterValue, message}; }
 
@@ -154,27 +159,79 @@ Json list_metrics(const Json& input, const MetricStore& metrics) {
   return answer;
 }
 
-MetricPoint point_of(const Json& datum) {
+// --- PutMetricData: each number is checked, each value, weighted by its count, is folded into one point a datum.
+
+/// @param at  the parameter as AWS names it: "MetricData.member.1.Value"
+double number_of(const Json& value, const std::string& at) {
+  const auto number = value.get<double>();
+  if (!(std::fabs(number) <= kLargestValue))
+    throw invalid("The value " + dump_json(value) + " for parameter " + at + " is invalid.");
+  return number;
+}
+
+double count_of(const Json& value, const std::string& at) {
+  const double count = number_of(value, at);
+  if (count < 0) throw invalid("The value " + dump_json(value) + " for parameter " + at + " is invalid.");
+  return count;
+}
+
+void add_statistics(MetricPoint& point, const Json& set, const std::string& at) {
+  point.sum = number_of(set.at("Sum"), at + ".Sum");
+  point.minimum = number_of(set.at("Minimum"), at + ".Minimum");
+  point.maximum = number_of(set.at("Maximum"), at + ".Maximum");
+  point.count = count_of(set.at("SampleCount"), at + ".SampleCount");
+  if (point.minimum > point.maximum)
+    throw invalid("The parameter " + at + ".Maximum must be greater than or equal to " + at + ".Minimum.");
+}
+
+void add_values(MetricPoint& point, const Json& values, const Json* counts, const std::string& at) {
+  if (values.empty() || values.size() > kMaxValues)
+    throw invalid("The collection " + at + ".Values must have 1 to " + std::to_string(kMaxValues) + " members.");
+  if (counts != nullptr && counts->size() != values.size())
+    throw invalid("The parameters " + at + ".Values and " + at + ".Counts must be of the same size.");
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::string member = ".member." + std::to_string(i + 1);
+    const double value = number_of(values[i], at + ".Values" + member);
+    const double count = counts == nullptr ? 1 : count_of((*counts)[i], at + ".Counts" + member);
+    if (count == 0) continue;
+    point.minimum = point.count == 0 ? value : std::min(point.minimum, value);
+    point.maximum = point.count == 0 ? value : std::max(point.maximum, value);
+    point.sum += value * count;
+    point.count += count;
+  }
+}
+
+MetricPoint point_of(const Json& datum, const std::string& at) {
+  const int forms =
+      static_cast<int>(datum.contains("Value") + datum.contains("Values") + datum.contains("StatisticValues"));
+  if (forms == 0) throw invalid("One of Value, Values and StatisticValues must be given for " + at + ".");
+  if (forms > 1)
+    throw aws::ServiceError(aws::Code::kInvalidParameterCombination,
+                            "The parameters Value, Values and StatisticValues of " + at + " are mutually exclusive.");
+  if (datum.contains("Counts") && !datum.contains("Values"))
+    throw invalid("The parameter " + at + ".Counts needs " + at + ".Values.");
   MetricPoint point;
   point.name = datum.at("MetricName");
   point.time = datum.contains("Timestamp") ? time_of(datum["Timestamp"]) : now_ms();
-  if (datum.contains("StatisticValues")) {
-    const Json& set = datum["StatisticValues"];
-    point.sum = set.at("Sum"), point.minimum = set.at("Minimum"), point.maximum = set.at("Maximum");
-    point.count = set.at("SampleCount");
-    return point;
-  }
-  if (datum.contains("Value")) return MetricPoint::of(point.name, point.time, datum["Value"].get<double>());
   point.count = 0;
-  for (const Json& value : datum.value("Values", Json::array())) point.fold(value.get<double>());
-  if (point.count == 0) throw invalid("One of Value, Values and StatisticValues must be given for " + point.name + ".");
+  if (datum.contains("StatisticValues")) {
+    add_statistics(point, datum["StatisticValues"], at + ".StatisticValues");
+  } else if (datum.contains("Values")) {
+    add_values(point, datum["Values"], datum.contains("Counts") ? &datum["Counts"] : nullptr, at);
+  } else {
+    point = MetricPoint::of(point.name, point.time, number_of(datum["Value"], at + ".Value"));
+  }
   return point;
 }
 
 Json put_metric_data(const Json& input, const MetricStore& metrics) {
-  const std::string space = input.at("Namespace");
-  for (const Json& datum : input.value("MetricData", Json::array()))
-    metrics.append(space, dimensions_of(datum), {point_of(datum)});
+  const Json data = input.value("MetricData", Json::array());
+  if (data.size() > kMaxData) throw invalid("The collection MetricData must not have a size greater than 1000.");
+  std::vector<std::pair<Dimensions, MetricPoint>> points;  // all are checked before the first is stored
+  for (std::size_t i = 0; i < data.size(); ++i)
+    points.emplace_back(dimensions_of(data[i]), point_of(data[i], "MetricData.member." + std::to_string(i + 1)));
+  for (const auto& [dimensions, point] : points)
+    metrics.append(input.at("Namespace").get<std::string>(), dimensions, {point});
   return nullptr;
 }
 

@@ -219,7 +219,8 @@ std::optional<Place> decode_place(const Json& input) {
   if (!input.contains("nextToken")) return std::nullopt;
   try {
     const Json json = parse_json(from_base64(input["nextToken"].get<std::string>()).value_or(""));
-    return Place{json.at(0), json.at(1), json.at(2)};
+    return Place{exact_integer(json.at(0)).value(), json.at(1),
+                 static_cast<std::uint64_t>(exact_integer(json.at(2)).value())};
   } catch (const std::exception&) {
     throw bad_parameter("The specified nextToken is invalid.");
   }

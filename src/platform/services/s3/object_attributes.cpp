@@ -28,9 +28,11 @@ void add_parts(Xml& xml, const S3Request& in, const objects::ObjectInfo& object)
   if (!object.checksum.empty()) {
     int limit = kMaxLines, marker = 0;
     const auto read = [&](const char* name, int& value) {
-      if (const auto text = in.header(name);
-          text && !text->empty() && text->size() < 7 && text->find_first_not_of("0123456789") == std::string_view::npos)
-        value = std::stoi(std::string(*text));
+      const auto text = in.header(name);
+      if (!text) return;
+      if (text->empty() || text->size() > 6 || text->find_first_not_of("0123456789") != std::string_view::npos)
+        fail_argument(name, *text, "Argument " + std::string(name) + " must be an integer between 0 and 999999");
+      value = std::stoi(std::string(*text));
     };
     read("x-amz-max-parts", limit);
     read("x-amz-part-number-marker", marker);
