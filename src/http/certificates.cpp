@@ -13,10 +13,10 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/mutex.h"
 #include "base/text.h"
 
 #pragma GCC diagnostic push
@@ -156,14 +156,14 @@ bool is_host_name(std::string_view host) noexcept {
 struct CertificateAuthority::State {
   Key key;
   Certificate certificate;
-  Key host_key = new_key();  // one for all hosts: they are all us
+  Key host_key = new_key();  // one for all hosts: they are all this server
   std::string host_key_pem = to_pem(host_key.get());
   struct Cached {
     std::shared_ptr<asio::ssl::context> context;
     std::time_t made;
   };
-  std::mutex mutex;
-  std::map<std::string, Cached, std::less<>> cached;
+  Mutex mutex;
+  std::map<std::string, Cached, std::less<>> cached GUARDED_BY(mutex);
 };
 
 CertificateAuthority::CertificateAuthority() : state_(std::make_unique<State>()) {}
@@ -202,7 +202,7 @@ std::shared_ptr<asio::ssl::context> CertificateAuthority::context_for(std::strin
   const std::string host = lower(raw);
   const std::time_t now = std::time(nullptr);
   State& state = *state_;
-  const std::lock_guard lock(state.mutex);
+  const MutexLock lock(state.mutex);
   const auto hit = state.cached.find(host);
   if (hit != state.cached.end() && now - hit->second.made < kRenewAfterDays * kDay) return hit->second.context;
   const Certificate certificate = new_host(state.host_key.get(), state.certificate.get(), state.key.get(), host);

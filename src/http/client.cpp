@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <mutex>
 #include <vector>
 
+#include "base/mutex.h"
 #include "http/stream.h"
 #include "http/write_head.h"
 
@@ -20,7 +20,7 @@ namespace clary::http {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{100};
-constexpr std::size_t kCopyStep = 64 * 1024;
+constexpr std::size_t kOneWrite = 64 * 1024;  // bodies up to this size are sent together with the head
 
 }  // namespace
 
@@ -35,7 +35,8 @@ class Client::Pool : public std::enable_shared_from_this<Client::Pool> {
   /// A live idle connection of that event loop, or null.
   std::shared_ptr<Stream> take(const asio::execution_context& context);
   void put(const asio::execution_context& context, std::shared_ptr<Stream> stream);
-  void forget(const asio::execution_context* context);  // null: all
+  /// Closes the idle connections of that event loop.
+  void forget(const asio::execution_context& context);
   asio::awaitable<std::shared_ptr<Stream>> connect(Clock::time_point deadline);
 
   /// Servers that write head and body in two calls would wait for our delayed ACK in between: 40 ms a request.
@@ -52,25 +53,26 @@ class Client::Pool : public std::enable_shared_from_this<Client::Pool> {
     const asio::execution_context* context;
     std::shared_ptr<Stream> stream;
   };
-  Endpoint endpoint_;
-  std::string host_;
-  bool tcp_;
-  ClientOptions options_;
-  std::mutex mutex_;
-  std::vector<Idle> idle_;
+  const Endpoint endpoint_;
+  const std::string host_;
+  const bool tcp_;
+  const ClientOptions options_;
+  Mutex mutex_;
+  std::vector<Idle> idle_ GUARDED_BY(mutex_);  // oldest first; the newest is taken, so that the rest can time out
 };
 
 namespace {
 
-/// Tells the pools when an event loop goes away, so that no idle socket outlives it.
+/// A service of the event loop, which Asio shuts down with it: closes the pools' idle sockets on that loop, since a
+/// socket must not outlive its loop. The pools may live longer or shorter than the loop, hence the weak pointers.
 class LoopEnd final : public asio::execution_context::service {
  public:
   using key_type = LoopEnd;
   static asio::execution_context::id id;
   explicit LoopEnd(asio::execution_context& owner) : service(owner) {}
 
-  void tell(const std::shared_ptr<Client::Pool>& pool) {
-    const std::lock_guard lock(mutex_);
+  void subscribe(const std::shared_ptr<Client::Pool>& pool) {
+    const MutexLock lock(mutex_);
     std::erase_if(pools_, [](const auto& p) { return p.expired(); });
     for (const auto& p : pools_)
       if (p.lock() == pool) return;
@@ -79,15 +81,17 @@ class LoopEnd final : public asio::execution_context::service {
 
  private:
   void shutdown() override {
+    const MutexLock lock(mutex_);
     for (const auto& weak : pools_)
-      if (const auto pool = weak.lock()) pool->forget(&context());
+      if (const auto pool = weak.lock()) pool->forget(context());
   }
-  std::mutex mutex_;
-  std::vector<std::weak_ptr<Client::Pool>> pools_;
+  Mutex mutex_;
+  std::vector<std::weak_ptr<Client::Pool>> pools_ GUARDED_BY(mutex_);
 };
 
 asio::execution_context::id LoopEnd::id;
 
+/// False when the server has closed the connection meanwhile, or has sent something that belongs to no request.
 bool is_alive(Stream& stream) noexcept {
   char byte;
   const ssize_t n = ::recv(stream.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -100,7 +104,7 @@ std::shared_ptr<Stream> Client::Pool::take(const asio::execution_context& contex
   for (;;) {
     std::shared_ptr<Stream> stream;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       const auto hit = std::find_if(idle_.rbegin(), idle_.rend(), [&](const Idle& i) { return i.context == &context; });
       if (hit == idle_.rend()) return nullptr;
       stream = std::move(hit->stream);
@@ -112,23 +116,18 @@ std::shared_ptr<Stream> Client::Pool::take(const asio::execution_context& contex
 
 void Client::Pool::put(const asio::execution_context& context, std::shared_ptr<Stream> stream) {
   stream->no_deadline();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (idle_.size() < options_.max_idle) idle_.push_back({&context, std::move(stream)});
 }
 
-void Client::Pool::forget(const asio::execution_context* context) {
-  std::vector<Idle> gone;
-  const std::lock_guard lock(mutex_);
-  std::erase_if(idle_, [&](Idle& i) {
-    if (context != nullptr && i.context != context) return false;
-    gone.push_back(std::move(i));
-    return true;
-  });
+void Client::Pool::forget(const asio::execution_context& context) {
+  const MutexLock lock(mutex_);
+  std::erase_if(idle_, [&](const Idle& i) { return i.context == &context; });
 }
 
 asio::awaitable<std::shared_ptr<Stream>> Client::Pool::connect(Clock::time_point deadline) {
   auto executor = co_await asio::this_coro::executor;
-  asio::use_service<LoopEnd>(executor.context()).tell(shared_from_this());
+  asio::use_service<LoopEnd>(executor.context()).subscribe(shared_from_this());
   Socket socket(executor);
   error_code ec;
   socket.open(endpoint_.protocol(), ec);
@@ -210,38 +209,18 @@ class ResponseBody final : public BodySource {
   ChunkDecoder decoder_;
 };
 
-asio::awaitable<void> send_source(Stream& stream, BodySource& source, bool chunked) {
-  std::string buffer(kChunkHeadRoom + kCopyStep + 2, '\0');
-  std::optional<std::uint64_t> left = source.size();
-  for (;;) {
-    const std::size_t n =
-        co_await source.read_some(std::as_writable_bytes(std::span(buffer.data() + kChunkHeadRoom, kCopyStep)));
-    if (n == 0) break;
-    if (left && n > *left) throw Error(Kind::kInternal, "a body source gave more than it announced");
-    if (left) *left -= n;
-    co_await stream.write(chunked ? framed_chunk(buffer, n) : std::string_view(buffer).substr(kChunkHeadRoom, n));
-  }
-  if (left && *left != 0) throw Disconnected("a body source ended before its announced length");
-  if (chunked) co_await stream.write("0\r\n\r\n");
-}
-
 asio::awaitable<void> send_request(Stream& stream, const ClientRequest& request, const std::string& host) {
   Headers headers = request.headers;
   if (!headers.has("Host")) headers.add("Host", host);
-  const std::optional<std::uint64_t> size =
-      request.source != nullptr ? request.source->size() : std::optional<std::uint64_t>(request.body.size());
-  const bool chunked = !size;
-  if (chunked) {
-    headers.set("Transfer-Encoding", "chunked");
-  } else if (*size > 0 || (request.method != "GET" && request.method != "HEAD")) {
-    headers.set("Content-Length", std::to_string(*size));
-  }
+  if (!request.body.empty() || (request.method != "GET" && request.method != "HEAD"))
+    headers.set("Content-Length", std::to_string(request.body.size()));
+  const bool together = request.body.size() <= kOneWrite;
   std::string head;
-  head.reserve(512 + request.body.size());
+  head.reserve(512 + (together ? request.body.size() : 0));
   append_request_head(head, request.method, request.target, headers);
-  if (request.source == nullptr) head += request.body;
+  if (together) head += request.body;
   co_await stream.write(head);
-  if (request.source != nullptr) co_await send_source(stream, *request.source, chunked);
+  if (!together) co_await stream.write(request.body);
 }
 
 asio::awaitable<ResponseHead> receive_head(Stream& stream, const HeadLimits& limits) {
@@ -279,13 +258,14 @@ Client Client::to_tcp(const std::string& host, std::uint16_t port, ClientOptions
   return Client(std::make_shared<Pool>(Endpoint(found.begin()->endpoint()), name, true, options));
 }
 
-asio::awaitable<ClientResponse> Client::send(ClientRequest request, std::chrono::milliseconds timeout) {
-  const auto pool = pool_;
+asio::awaitable<ClientResponse> Client::send(const ClientRequest& request, std::chrono::milliseconds timeout) {
+  const auto pool = pool_;  // the Client may be destroyed while the call waits
   const Clock::time_point deadline = Clock::now() + timeout;
   auto executor = co_await asio::this_coro::executor;
   const asio::execution_context& context = executor.context();
+  const bool safe = request.method == "GET" || request.method == "HEAD";
   for (;;) {
-    std::shared_ptr<Stream> stream = pool->take(context);
+    std::shared_ptr<Stream> stream = request.new_connection ? nullptr : pool->take(context);
     const bool reused = stream != nullptr;
     if (!reused) stream = co_await pool->connect(deadline);
     stream->set_deadline(deadline);
@@ -295,10 +275,10 @@ asio::awaitable<ClientResponse> Client::send(ClientRequest request, std::chrono:
       co_await send_request(*stream, request, pool->host());
       pool->acknowledge_at_once(*stream);
       head = co_await receive_head(*stream, pool->options().head);
-    } catch (const Disconnected&) {
-      // A kept connection that the other side closed just now; nothing of an answer was seen.
-      again = reused && request.source == nullptr && stream->buffered().empty();
-      if (!again) throw;
+    } catch (const Disconnected& e) {
+      if (!reused || !stream->buffered().empty()) throw;
+      if (!safe) throw StaleConnection(e.what());
+      again = true;
     }
     if (again) continue;
     const Framing framing = response_framing(head, request.method);
@@ -311,7 +291,5 @@ asio::awaitable<ClientResponse> Client::send(ClientRequest request, std::chrono:
     co_return response;
   }
 }
-
-void Client::forget_idle() { pool_->forget(nullptr); }
 
 }  // namespace clary::http

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP/1.1 client to one place (a Unix socket or a TCP address): keeps connections for reuse, streams bodies both ways,
-// and ends every call by its deadline. Calls may come from any number of I/O threads; a connection stays on the thread
-// that opened it.
+// HTTP/1.1 client of one server (a Unix socket or a TCP address): keeps connections for reuse, streams the answers'
+// bodies, and ends every call by its deadline. Calls may come from any number of I/O threads; a connection is used only
+// on the event loop that opened it.
 #pragma once
 
 #include <chrono>
@@ -23,9 +23,16 @@ struct ClientOptions {
 struct ClientRequest {
   std::string method = "GET";
   std::string target = "/";
-  Headers headers;               // Host and framing are added
-  std::string body;              // the body, unless `source` is set
-  BodySource* source = nullptr;  // streamed: with Content-Length when it knows its size, else chunked
+  Headers headers;  // Host and Content-Length are added
+  std::string body;
+  bool new_connection = false;  // do not reuse a kept one
+};
+
+/// A kept connection ended before a byte of the answer came. Either the server had closed it as idle at that moment, or
+/// the request ended the server's process: the two cannot be told apart from here, so it may have been processed.
+class StaleConnection : public Disconnected {
+ public:
+  using Disconnected::Disconnected;
 };
 
 /// `body` holds the connection: read it to the end and the connection is kept, drop it earlier and it is closed.
@@ -42,12 +49,13 @@ class Client {
   /// @throws Error{kInvalid} when the host can't be resolved
   static Client to_tcp(const std::string& host, std::uint16_t port, ClientOptions options = {});
 
-  /// Sends and waits for the head of the answer. The deadline also covers the reading of the body.
-  /// @throws Error{kUnavailable} when nobody answers there (TimedOut when not in time), Disconnected when cut off
-  asio::awaitable<ClientResponse> send(ClientRequest request, std::chrono::milliseconds timeout);
-
-  /// Drops the idle connections, say because the server there is being restarted.
-  void forget_idle();
+  /// Sends and waits for the head of the answer. The deadline also covers the reading of the body. After a stale
+  /// connection GET and HEAD are sent again on another one; all other methods throw, because only the caller knows
+  /// whether its request may be processed twice (RFC 9110 section 9.2.2).
+  /// @param request  must outlive the call
+  /// @throws Error{kUnavailable} when the connection is refused (TimedOut when the answer is late), Disconnected when
+  /// it ends early (StaleConnection: a kept one)
+  asio::awaitable<ClientResponse> send(const ClientRequest& request, std::chrono::milliseconds timeout);
 
   class Pool;
 

@@ -97,7 +97,7 @@ std::string get(std::uint16_t port, const std::string& raw) {
   return out;
 }
 
-/// Yields `total` bytes in pieces, without saying how many.
+/// Yields `total` bytes in pieces, without announcing how many.
 class Endless final : public BodySource {
  public:
   explicit Endless(std::uint64_t total) : left_(total) {}
@@ -112,28 +112,38 @@ class Endless final : public BodySource {
   std::uint64_t left_;
 };
 
-TEST(HttpServer, StreamsBodiesOfUnknownLengthBothWays) {
+TEST(HttpServer, StreamsBodiesOfUnknownLength) {
   RunningServer server([](Request& request) -> asio::awaitable<Response> {
-    EXPECT_FALSE(request.body.size());
-    std::uint64_t seen = 0;
-    std::string scratch(65536, '\0');
-    while (const std::size_t n = co_await request.body.read_some(std::as_writable_bytes(std::span(scratch)))) seen += n;
+    const std::uint64_t size = std::stoull(request.target.substr(1));
     Response response;
-    response.body = std::make_unique<Endless>(seen);
+    response.body = std::make_unique<Endless>(size);
     co_return response;
   });
   Client client = Client::to_tcp("127.0.0.1", server.port());
   run([&]() -> asio::awaitable<void> {
-    for (const std::uint64_t size : {0ULL, 1ULL, 30'000'000ULL}) {
-      Endless source(size);
+    for (const std::size_t size : {0UL, 1UL, 30'000'000UL}) {
       ClientRequest request;
       request.method = "PUT";
-      request.source = &source;
-      ClientResponse response = co_await client.send(std::move(request), 20s);
+      request.target = "/" + std::to_string(size);
+      const ClientResponse response = co_await client.send(request, 20s);
       const std::string body = co_await read_body(*response.body, 1ULL << 30);
       EXPECT_EQ(body.size(), size);
     }
   });
+}
+
+TEST(HttpServer, ReadsChunkedBodies) {
+  RunningServer server(echo);
+  std::string raw = "PUT / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", content;
+  for (const std::size_t size : {1UL, 70'000UL, 3UL, 200'000UL}) {
+    char line[16];
+    raw.append(line, static_cast<std::size_t>(std::snprintf(line, sizeof line, "%zx\r\n", size)));
+    raw.append(size, 'z').append("\r\n");
+    content.append(size, 'z');
+  }
+  const std::string answer = get(server.port(), raw + "0\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+  EXPECT_TRUE(answer.ends_with("\r\n\r\n" + content));
 }
 
 TEST(HttpServer, SendsPiecesOfFiles) {
@@ -257,6 +267,17 @@ TEST(HttpServer, StopFinishesRequestsInFlight) {
   EXPECT_NE(answer.find("Connection: close"), std::string::npos);
 }
 
+TEST(HttpServer, MayBeDestroyedWhileStopReturns) {
+  for (int i = 0; i < 50; ++i) {
+    auto server = std::make_unique<Server>(small(), echo);
+    server->listen_tcp("127.0.0.1", 0);
+    std::thread stopper([raw = server.get()] { raw->stop(); });
+    server->run();
+    server.reset();
+    stopper.join();
+  }
+}
+
 TEST(HttpServer, StopEndsIdleConnectionsAtOnce) {
   auto server = std::make_unique<RunningServer>(echo);
   asio::io_context context;
@@ -297,6 +318,51 @@ TEST(HttpClient, DeadlineEndsACallAndClosedConnectionsAreReplaced) {
       EXPECT_EQ(body, "x");
     }
   });
+}
+
+TEST(HttpClient, OnlySafeMethodsAreRepeatedAfterAStaleConnection) {
+  std::atomic<int> seen{0};
+  RunningServer server([&](Request& request) -> asio::awaitable<Response> {
+    if (request.target == "/end") {
+      ++seen;
+      throw Disconnected("the connection ends without an answer");
+    }
+    co_return text_response(200, "x");
+  });
+  Client client = Client::to_tcp("127.0.0.1", server.port());
+  struct Case {
+    const char* method;
+    bool warm, new_connection, stale;
+    int requests;
+  };
+  for (const Case& c : std::initializer_list<Case>{{"POST", true, false, true, 1},
+                                                   {"POST", true, true, false, 1},
+                                                   {"POST", false, false, false, 1},
+                                                   {"GET", true, false, false, 2},
+                                                   {"HEAD", true, false, false, 2},
+                                                   {"PUT", true, false, true, 1}}) {
+    seen = 0;
+    bool stale = false;
+    run([&]() -> asio::awaitable<void> {
+      ClientRequest request;
+      if (c.warm) {
+        const ClientResponse response = co_await client.send(request, 5s);
+        co_await read_body(*response.body, 10);
+      }
+      request.method = c.method;
+      request.target = "/end";
+      request.new_connection = c.new_connection;
+      try {
+        co_await client.send(request, 5s);
+        ADD_FAILURE() << c.method;
+      } catch (const StaleConnection&) {
+        stale = true;
+      } catch (const Disconnected&) {
+      }
+    });
+    EXPECT_EQ(stale, c.stale) << c.method;
+    EXPECT_EQ(seen, c.requests) << c.method;
+  }
 }
 
 TEST(HttpClient, SaysWhenNobodyListens) {

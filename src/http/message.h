@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a handler sees and gives back. Bodies are streams: a request body is pulled by whoever wants it (which also
-// sends "100 Continue" when the client waits for it), a response body is text, a piece of a file, or another stream.
+// What a handler receives and returns. Bodies are streams: a request body is read on demand (the first read also sends
+// "100 Continue" when the client waits for it), a response body is text, a piece of a file, or another stream.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,7 @@ class RequestError : public Error {
   int status_;
 };
 
-/// The peer closed the connection, or stopped taking part; nobody is left to answer.
+/// The peer closed the connection or broke it: there is no one to send an answer to.
 class Disconnected : public Error {
  public:
   explicit Disconnected(const std::string& message) : Error(Kind::kCancelled, message) {}
@@ -143,15 +143,22 @@ struct Outcome<void> {
 
 /// Runs `f` on the pool and resumes the awaiting coroutine on its own executor with the result or the exception: for
 /// everything that blocks or computes for long.
+///
+/// Posting the coroutine back touches the event loop after the loop's thread may already run it (the post wakes that
+/// thread when it has queued the handler). The worker therefore holds work of the loop until its post has returned:
+/// run() cannot return before, so the loop cannot be destroyed under the post. A loop that is ended by stop() needs the
+/// pool joined first.
 template <class F>
 asio::awaitable<std::invoke_result_t<F&>> offload(asio::thread_pool& pool, F f) {
   using R = std::invoke_result_t<F&>;
   detail::Outcome<R> outcome;
   auto start = [&pool, &outcome, &f](auto handler) {
     asio::post(pool, [&outcome, &f, handler = std::move(handler)]() mutable {
+      const auto executor = asio::get_associated_executor(handler);
+      const auto loop_work = asio::make_work_guard(executor);
       outcome.fill(f);
-      auto executor = asio::get_associated_executor(handler);
-      asio::post(executor, std::move(handler));
+      asio::post(executor,
+                 std::move(handler));  // `outcome` and `f` belong to the coroutine, which may be gone from here on
     });
   };
   co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(std::move(start), asio::use_awaitable);

@@ -8,14 +8,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <list>
-#include <mutex>
 #include <thread>
 #include <unordered_set>
 #include <variant>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "http/connection.h"
 
 namespace clary::http {
@@ -67,6 +66,7 @@ struct Server::Core {
   std::unique_ptr<asio::thread_pool> own_workers;
   asio::thread_pool& workers;
   std::chrono::milliseconds tick;
+  // Both are read without the lock, and changed under it so that run() misses no change between its look and its wait.
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> open{0};
   ConnectionEnvironment environment;
@@ -74,8 +74,8 @@ struct Server::Core {
   std::list<std::variant<TcpAcceptor, UnixAcceptor>> acceptors;  // on loops[0]
   std::vector<std::filesystem::path> socket_files;
   std::uint16_t first_port = 0;
-  std::mutex mutex;
-  std::condition_variable changed;
+  Mutex mutex;
+  Condition changed;  // `stopping` was set or `open` went down
 
   Loop& least_loaded() {
     return **std::min_element(loops.begin(), loops.end(),
@@ -128,7 +128,7 @@ struct Server::Core {
       loop.connections.erase(&connection);
     }
     --loop.load;
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     --open;
     changed.notify_all();
   }
@@ -189,7 +189,7 @@ void Server::listen_unix(const std::filesystem::path& path) {
   const asio::local::stream_protocol::endpoint endpoint(path.string());
   asio::local::stream_protocol::socket probe(context);
   probe.connect(endpoint, ec);
-  if (!ec) throw Error(Kind::kConflict, "listen on " + path.string() + ": somebody listens there already");
+  if (!ec) throw Error(Kind::kConflict, "listen on " + path.string() + ": another server listens there already");
   ::unlink(path.c_str());
   UnixAcceptor acceptor(context);
   ec = {};
@@ -210,8 +210,10 @@ void Server::run() {
   std::vector<std::thread> threads;
   for (const auto& loop : core.loops) threads.emplace_back([l = loop.get()] { l->context.run(); });
   {
-    std::unique_lock lock(core.mutex);
+    MutexLock lock(core.mutex);
     core.changed.wait(lock, [&] { return core.stopping.load(); });
+    core.close_acceptors();
+    core.for_each_connection([](Connection& c) { c.stop(); });
     const auto ended = [&] { return core.open == 0; };
     if (!core.changed.wait_for(lock, core.options.stop_grace, ended)) {
       log::warn("{} connections did not end in time and are cut", core.open.load());
@@ -221,20 +223,19 @@ void Server::run() {
       core.changed.wait_for(lock, core.options.stop_grace, ended);
     }
   }
-  core.workers.join();  // what a cut connection had running may still point into its coroutine
+  // First the workers: what a cut connection offloaded points into its coroutine, and posts to its event loop at the
+  // end.
+  core.workers.join();
   for (const auto& loop : core.loops) loop->context.stop();
   for (auto& thread : threads) thread.join();
 }
 
 void Server::stop() {
-  Core& core = *core_;
-  {
-    const std::lock_guard lock(core.mutex);
-    if (core.stopping.exchange(true)) return;
-  }
-  core.close_acceptors();
-  core.for_each_connection([](Connection& c) { c.stop(); });
-  core.changed.notify_all();
+  // run() does the rest: the unlock below must be the last that this thread does with the server, because run() may
+  // return and the server be destroyed from then on.
+  const MutexLock lock(core_->mutex);
+  core_->stopping = true;
+  core_->changed.notify_all();
 }
 
 asio::thread_pool& Server::workers() { return core_->workers; }

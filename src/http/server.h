@@ -43,14 +43,16 @@ class Server {
 
   /// @throws Error{kConflict} naming host and port when it is taken. Port 0 picks a free one.
   void listen_tcp(const std::string& host, std::uint16_t port);
-  /// Replaces a socket file that nobody listens on.
+  /// Replaces a socket file on which no server listens any more. @throws Error{kConflict} when one does
   void listen_unix(const std::filesystem::path& path);
   /// Port of the first TCP listener.
   std::uint16_t port() const;
 
-  /// Serves until stop(); returns when the last connection has ended.
+  /// Serves until stop(), then accepts no more connections, waits for requests in flight (at most stop_grace, then cuts
+  /// them) and returns when no thread of the server runs any more. The Server may be destroyed as soon as it has
+  /// returned, also while the thread that called stop() has not returned from that call.
   void run();
-  /// Takes no more connections, lets requests in flight finish (at most stop_grace), then ends. From any thread.
+  /// Asks run() to end. From any thread, any number of times while the Server lives.
   void stop();
 
   /// Where blocking work belongs.

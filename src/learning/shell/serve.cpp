@@ -102,32 +102,45 @@ class Service {
   std::atomic<std::int64_t> usual_ns_{std::chrono::nanoseconds(kInlineLimit).count() * 2};  // start on the workers
 };
 
-/// SIGTERM and SIGINT stop the server. The signals are blocked before any thread starts, so only this one takes them.
-class StopThread {
+/// SIGTERM and SIGINT, blocked in this thread and in all that it starts from now on, until the end of the scope.
+class BlockedStopSignals {
  public:
-  StopThread() {
+  BlockedStopSignals() {
     sigemptyset(&signals_);
     sigaddset(&signals_, SIGTERM);
     sigaddset(&signals_, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals_, &before_);
   }
-  void start(http::Server& server) {
-    thread_ = std::thread([this, &server] {
-      int signal = 0;
-      sigwait(&signals_, &signal);
-      server.stop();
-    });
-  }
-  ~StopThread() {
-    if (thread_.joinable()) {
-      pthread_kill(thread_.native_handle(), SIGTERM);  // when run() ended by itself
-      thread_.join();
-    }
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  BlockedStopSignals(const BlockedStopSignals&) = delete;
+  BlockedStopSignals& operator=(const BlockedStopSignals&) = delete;
+  ~BlockedStopSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  void wait() const {
+    int signal = 0;
+    sigwait(&signals_, &signal);
   }
 
  private:
   sigset_t signals_{}, before_{};
+};
+
+/// Stops the server when one of the signals comes. Declared after the server, so that its thread is joined before the
+/// server is destroyed.
+class StopThread {
+ public:
+  StopThread(const BlockedStopSignals& signals, http::Server& server)
+      : thread_([&signals, &server] {
+          signals.wait();
+          server.stop();
+        }) {}
+  StopThread(const StopThread&) = delete;
+  StopThread& operator=(const StopThread&) = delete;
+  ~StopThread() {
+    pthread_kill(thread_.native_handle(),
+                 SIGTERM);  // in case run() threw; a thread that has its signal does not see it
+    thread_.join();
+  }
+
+ private:
   std::thread thread_;
 };
 
@@ -148,7 +161,7 @@ ServeOptions serve_options_from_environment() {
 
 void serve(const ServedModel& model, const Descriptor& descriptor, const ServeOptions& options) {
   signal(SIGPIPE, SIG_IGN);
-  StopThread stop_thread;
+  const BlockedStopSignals signals;  // before the server, which starts threads
   Service service(model, descriptor, options);
   http::ServerOptions server_options;
   server_options.io_threads = std::min(options.threads, 8);
@@ -163,7 +176,7 @@ void serve(const ServedModel& model, const Descriptor& descriptor, const ServeOp
   std::printf("Serving %s\n",
               options.socket.empty() ? fmt::format("on port {}", server.port()).c_str() : options.socket.c_str());
   std::fflush(stdout);
-  stop_thread.start(server);
+  const StopThread stop_thread(signals, server);
   server.run();
 }
 

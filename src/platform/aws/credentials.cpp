@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kIdAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/// Like AWS's: four letters that tell the kind, then sixteen random ones.
+/// Like AWS's: four letters for the kind (AKIA permanent, ASIA temporary), then sixteen random ones.
 std::string new_key_id(std::string_view kind) {
   std::string id(kind);
   const std::string random = from_hex(random_hex(16)).value();
@@ -53,7 +53,7 @@ Credentials Credentials::open(const std::filesystem::path& file) {
     const std::string id(line.substr(0, blank));
     if (!credentials.keys_.emplace(id, secret).second)
       throw Error(Kind::kMalformed,
-                  file.string() + ": line " + std::to_string(number) + ": access key " + id + " stands twice");
+                  file.string() + ": line " + std::to_string(number) + ": access key " + id + " appears twice");
     if (credentials.first_.empty()) credentials.first_ = id;
   }
   if (credentials.keys_.empty()) throw Error(Kind::kMalformed, file.string() + ": holds no access key");
@@ -62,7 +62,7 @@ Credentials Credentials::open(const std::filesystem::path& file) {
 
 std::optional<Credentials::Found> Credentials::find(std::string_view access_key) const {
   if (const auto hit = keys_.find(access_key); hit != keys_.end()) return Found{hit->second, "", 0};
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto hit = temporary_.find(access_key);
   if (hit == temporary_.end()) return std::nullopt;
   return Found{hit->second.key.secret, hit->second.session_token, hit->second.expires};
@@ -80,7 +80,7 @@ TemporaryKey Credentials::issue_temporary(std::chrono::seconds lifetime) {
   made.session_token = to_base64(from_hex(random_hex(96)).value());
   const EpochMs now = now_ms();
   made.expires = now + std::chrono::duration_cast<std::chrono::milliseconds>(lifetime).count();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::erase_if(temporary_, [&](const auto& entry) { return entry.second.expires < now; });
   if (temporary_.size() >= 10'000) throw Error(Kind::kLimit, "more than 10000 temporary keys are in use");
   temporary_.emplace(made.key.id, made);

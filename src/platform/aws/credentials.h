@@ -6,11 +6,11 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/mutex.h"
 #include "base/time.h"
 
 namespace clary::aws {
@@ -51,8 +51,8 @@ class Credentials {
   std::map<std::string, std::string, std::less<>> keys_;
   std::string first_;
   bool made_now_ = false;
-  mutable std::mutex mutex_;  // guards temporary_
-  std::map<std::string, TemporaryKey, std::less<>> temporary_;
+  mutable Mutex mutex_;
+  std::map<std::string, TemporaryKey, std::less<>> temporary_ GUARDED_BY(mutex_);
 };
 
 }  // namespace clary::aws

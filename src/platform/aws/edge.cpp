@@ -63,7 +63,8 @@ struct Edge::Core {
   http::asio::thread_pool& workers;
   std::map<std::string, JsonService, std::less<>> json_services;  // by target prefix
   std::vector<QueryService> query_services;
-  RawHandler s3, runtime;
+  RawHandler s3;
+  WholeBodyHandler runtime;
   std::vector<std::pair<std::string, http::Handler>> open;
 
   Awaitable<Response> handle(Request& request);
@@ -348,15 +349,7 @@ Awaitable<Response> Edge::Core::to_runtime(Request& request, const Signature& si
   if (!runtime)
     throw ServiceError(Code::kNotImplementedException,
                        "The service sagemaker-runtime is not implemented by this server.");
-  http::TextBody body(std::move(text));
-  Request inner{request.method,  // a copy: the connection needs it to answer HEAD
-                std::move(request.target),
-                std::move(request.headers),
-                body,
-                request.tls,
-                request.connect_host,
-                request.peer};
-  co_return co_await runtime(inner, caller);
+  co_return co_await runtime(request, std::move(text), caller);
 }
 
 Edge::Edge(Credentials& credentials, Options options, http::asio::thread_pool& workers)
@@ -369,7 +362,7 @@ void Edge::add(JsonService service) {
 }
 void Edge::add(QueryService service) { core_->query_services.push_back(std::move(service)); }
 void Edge::set_s3(RawHandler handler) { core_->s3 = std::move(handler); }
-void Edge::set_runtime(RawHandler handler) { core_->runtime = std::move(handler); }
+void Edge::set_runtime(WholeBodyHandler handler) { core_->runtime = std::move(handler); }
 void Edge::add_open(std::string prefix, http::Handler handler) {
   core_->open.emplace_back(std::move(prefix), std::move(handler));
 }

@@ -39,7 +39,7 @@ class Edge {
   void add(JsonService service);
   void add(QueryService service);
   void set_s3(RawHandler handler);
-  void set_runtime(RawHandler handler);
+  void set_runtime(WholeBodyHandler handler);
   /// Paths that begin with `prefix` on this server's own host go there, unsigned ("/_clary/").
   void add_open(std::string prefix, http::Handler handler);
 

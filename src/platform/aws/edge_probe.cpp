@@ -17,9 +17,8 @@ namespace {
 using http::Request;
 using http::Response;
 
-/// Says what it saw: method, target, headers, size and SHA-256 of the body.
-http::asio::awaitable<Response> echo(Request& request, const Caller& caller) {
-  const std::string body = co_await http::read_body(request.body, 1ULL << 30);
+/// Answers with what it received: method, target, headers, size and SHA-256 of the body.
+Response echo(const Request& request, const std::string& body, const Caller& caller) {
   Json seen = {{"method", request.method}, {"target", request.target},
                {"size", body.size()},      {"sha256", to_hex(sha256(body))},
                {"region", caller.region},  {"access_key", caller.access_key},
@@ -28,7 +27,7 @@ http::asio::awaitable<Response> echo(Request& request, const Caller& caller) {
   const bool s3 = !request.path().starts_with("/endpoints/") || request.method != "POST";
   Response response = http::text_response(200, s3 ? std::string() : dump_json(seen), "application/json");
   response.headers.add("x-echo", to_base64(dump_json(seen)));
-  co_return response;
+  return response;
 }
 
 Json sagemaker_echo(const Json& input, const Caller& caller) {
@@ -42,8 +41,14 @@ int serve(const std::filesystem::path& folder, bool dev) {
   EdgeOptions options;
   options.dev = dev;
   Edge edge(credentials, options, workers);
-  edge.set_s3(echo);
-  edge.set_runtime(echo);
+  edge.set_s3([](Request& request, const Caller& caller) -> http::asio::awaitable<Response> {
+    const std::string body = co_await http::read_body(request.body, 1ULL << 30);
+    co_return echo(request, body, caller);
+  });
+  edge.set_runtime(
+      [](const Request& request, std::string body, const Caller& caller) -> http::asio::awaitable<Response> {
+        co_return echo(request, body, caller);
+      });
   edge.add(JsonService{
       "SageMaker",
       "sagemaker",

@@ -5,10 +5,10 @@
 #include <pcre2.h>
 
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <string>
 #include <unordered_map>
+
+#include "base/mutex.h"
 
 namespace clary::aws {
 
@@ -40,17 +40,18 @@ Code compiled(const char* java) {
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), kOptions, &error, &at, nullptr));
 }
 
-/// Never shrinks: the model's patterns are a fixed few hundred.
+/// Compiled patterns by the address of their text, which is a constant of the generated model. Never shrinks: they are
+/// a fixed few hundred.
 const pcre2_code* cached(const char* pattern) {
-  static std::shared_mutex mutex;
-  static std::unordered_map<const char*, Code> codes;
-  {
-    const std::shared_lock lock(mutex);
-    if (const auto hit = codes.find(pattern); hit != codes.end()) return hit->second.get();
-  }
-  Code code = compiled(pattern);
-  const std::unique_lock lock(mutex);
-  return codes.try_emplace(pattern, std::move(code)).first->second.get();
+  struct Cache {
+    Mutex mutex;
+    std::unordered_map<const char*, Code> codes GUARDED_BY(mutex);
+  };
+  static Cache cache;
+  const MutexLock lock(cache.mutex);
+  const auto hit = cache.codes.find(pattern);
+  if (hit != cache.codes.end()) return hit->second.get();
+  return cache.codes.emplace(pattern, compiled(pattern)).first->second.get();
 }
 
 struct Matching {

@@ -41,6 +41,11 @@ struct QueryService {
 /// S3 and the runtime look at HTTP themselves. Runs on the I/O thread; blocking work goes through http::offload.
 using RawHandler = std::function<http::asio::awaitable<http::Response>(http::Request&, const Caller&)>;
 
+/// The same for the runtime, whose requests are signed over their whole body: it has been read and checked before the
+/// call.
+using WholeBodyHandler =
+    std::function<http::asio::awaitable<http::Response>(const http::Request&, std::string body, const Caller&)>;
+
 /// Text made safe as XML character data or attribute value.
 std::string xml_escaped(std::string_view text);
 

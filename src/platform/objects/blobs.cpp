@@ -43,7 +43,7 @@ Blobs::Blobs(const fs::path& root) : blobs_(root / "blobs"), uploads_(root / "up
 }
 
 Blobs::Claim::Claim(Blobs& blobs, std::string id) : blobs_(&blobs), id_(std::move(id)) {
-  const std::lock_guard lock(blobs_->mutex_);
+  const MutexLock lock(blobs_->mutex_);
   blobs_->claims_.insert(id_);
 }
 
@@ -51,7 +51,7 @@ Blobs::Claim::Claim(Claim&& other) noexcept : blobs_(std::exchange(other.blobs_,
 
 Blobs::Claim::~Claim() {
   if (blobs_ == nullptr) return;
-  const std::lock_guard lock(blobs_->mutex_);
+  const MutexLock lock(blobs_->mutex_);
   blobs_->claims_.erase(id_);
 }
 
@@ -81,7 +81,7 @@ void Blobs::remove(const std::string& id) const noexcept {
 }
 
 bool Blobs::claimed(const std::string& id) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return claims_.contains(id);
 }
 

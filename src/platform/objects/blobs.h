@@ -7,13 +7,13 @@
 
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <set>
 #include <span>
 #include <stop_token>
 #include <string>
 
 #include "base/files.h"
+#include "base/mutex.h"
 
 namespace clary::objects {
 
@@ -63,8 +63,8 @@ class Blobs {
 
   std::filesystem::path blobs_;
   std::filesystem::path uploads_;
-  mutable std::mutex mutex_;
-  std::set<std::string> claims_;
+  mutable Mutex mutex_;
+  std::set<std::string> claims_ GUARDED_BY(mutex_);
 };
 
 }  // namespace clary::objects

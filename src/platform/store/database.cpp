@@ -56,9 +56,9 @@ void Database::migrate(std::string_view module, std::span<const char* const> ste
 void Database::run_write(const std::function<void(Connection&)>& work) {
   if (t_writing == this) throw Error(Kind::kInternal, "database: write() inside write()");
   Pending mine{&work, nullptr};
-  std::unique_lock lock(queue_mutex_);
+  MutexLock lock(queue_mutex_);
   queue_.push_back(&mine);
-  queue_moved_.wait(lock, [&] { return mine.done || !leading_; });
+  queue_moved_.wait(lock, [&]() REQUIRES(queue_mutex_) { return mine.done || !leading_; });
   if (!mine.done) {
     leading_ = true;
     const std::vector<Pending*> batch = std::exchange(queue_, {});
@@ -128,9 +128,10 @@ bool Database::try_commit(std::span<Pending* const> batch) {
 }
 
 Database::Reader::Reader(Database& database) : database_(database) {
-  std::unique_lock lock(database_.readers_mutex_);
-  database_.reader_free_.wait(
-      lock, [&] { return !database_.idle_readers_.empty() || database_.open_readers_ < kMaxReaders; });
+  MutexLock lock(database_.readers_mutex_);
+  database_.reader_free_.wait(lock, [&]() REQUIRES(database_.readers_mutex_) {
+    return !database_.idle_readers_.empty() || database_.open_readers_ < kMaxReaders;
+  });
   if (!database_.idle_readers_.empty()) {
     connection_ = std::move(database_.idle_readers_.back());
     database_.idle_readers_.pop_back();
@@ -142,7 +143,7 @@ Database::Reader::Reader(Database& database) : database_(database) {
   try {
     connection_->prepare("BEGIN").exec();
   } catch (...) {
-    const std::lock_guard relock(database_.readers_mutex_);
+    const MutexLock relock(database_.readers_mutex_);
     --database_.open_readers_;
     database_.reader_free_.notify_one();
     throw;
@@ -156,7 +157,7 @@ Database::Reader::~Reader() {
   } catch (const std::exception&) {
     usable = false;
   }
-  const std::lock_guard lock(database_.readers_mutex_);
+  const MutexLock lock(database_.readers_mutex_);
   if (usable)
     database_.idle_readers_.push_back(std::move(connection_));
   else

@@ -6,12 +6,10 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -19,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "platform/store/connection.h"
 
 namespace clary::store {
@@ -56,10 +55,12 @@ class Database {
   }
 
  private:
+  /// A write that waits for its leader; on its caller's stack. Once it has left queue_, only the leader touches it
+  /// until `done`.
   struct Pending {
     const std::function<void(Connection&)>* work;
     std::exception_ptr error;
-    bool done = false;
+    bool done = false;  // guarded by queue_mutex_
   };
 
   /// A pooled connection inside BEGIN ... COMMIT.
@@ -90,15 +91,15 @@ class Database {
   std::chrono::steady_clock::time_point next_reserve_;
   Connection writer_;
 
-  std::mutex queue_mutex_;
-  std::condition_variable queue_moved_;
-  std::vector<Pending*> queue_;  // waits for the present leader to finish
-  bool leading_ = false;         // somebody is using writer_
+  Mutex queue_mutex_;
+  Condition queue_moved_;
+  std::vector<Pending*> queue_ GUARDED_BY(queue_mutex_);  // waits for the present leader to finish
+  bool leading_ GUARDED_BY(queue_mutex_) = false;         // a thread is the leader and uses writer_
 
-  std::mutex readers_mutex_;
-  std::condition_variable reader_free_;
-  std::vector<std::unique_ptr<Connection>> idle_readers_;
-  int open_readers_ = 0;
+  Mutex readers_mutex_;
+  Condition reader_free_;
+  std::vector<std::unique_ptr<Connection>> idle_readers_ GUARDED_BY(readers_mutex_);
+  int open_readers_ GUARDED_BY(readers_mutex_) = 0;
 };
 
 }  // namespace clary::store

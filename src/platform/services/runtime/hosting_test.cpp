@@ -110,11 +110,11 @@ class HostingTest : public objects::ObjectStoreTest {
   }
 
   asio::awaitable<Answer> invoke_async(std::string body, http::Headers headers) {
-    http::TextBody source(std::move(body));
-    http::Request request{"POST", "/endpoints/e/invocations", std::move(headers), source, false, "", "test"};
+    http::TextBody none("");
+    http::Request request{"POST", "/endpoints/e/invocations", std::move(headers), none, false, "", "test"};
     Answer answer;
     try {
-      http::Response response = co_await handler(request, kCaller);
+      http::Response response = co_await handler(request, std::move(body), kCaller);
       answer.status = response.status;
       answer.variant = response.headers.value_or("x-Amzn-Invoked-Production-Variant", "");
       if (auto* text = std::get_if<std::string>(&response.body))
@@ -173,7 +173,7 @@ class HostingTest : public objects::ObjectStoreTest {
   std::unique_ptr<serving::TransformJobs> transforms;
   std::unique_ptr<sagemaker::HostingDeps> hosting;
   sagemaker::Operations operations;
-  aws::RawHandler handler;
+  aws::WholeBodyHandler handler;
 };
 
 /// The endpoint's folder is <data>/endpoints/<name>/<generation>/<variant>/model.
@@ -287,6 +287,38 @@ TEST_F(HostingTest, ProcessThatDiesIsReplacedAndTheRequestBehindItSurvives) {
     });
   for (auto& client : clients) client.join();
   EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(HostingTest, RequestThatEndsItsProcessEndsTwoAndNoMore) {
+  deploy(2);
+  handler = runtime_handler(*endpoints);
+  const auto deaths = [&] {
+    int count = 0;
+    for (const auto& stream : logs.streams("/aws/sagemaker/Endpoints/e", ""))
+      for (const auto& event : logs.read("/aws/sagemaker/Endpoints/e", stream.name, {}).events)
+        count += event.message.find("ended with exit code 3") != std::string::npos ? 1 : 0;
+    return count;
+  };
+  int expected = 0;
+  // Also a body of megabytes goes to a second process (it was given up after the first), and to no third.
+  for (const std::string& body : {std::string("crash"), "crash\n" + std::string(3 << 20, 'x')}) {
+    asio::io_context context;
+    // Both processes get a connection that this event loop keeps: the client repeated a request on a kept connection by
+    // itself, so that each of the handler's two attempts ended two processes.
+    std::vector<std::future<Answer>> slept;
+    for (int i = 0; i < 4; ++i)
+      slept.push_back(asio::co_spawn(context, invoke_async("sleep 0.1", {}), asio::use_future));
+    context.run();
+    for (auto& answer : slept) ASSERT_EQ(answer.get().body, "slept");
+    context.restart();
+    auto crash = asio::co_spawn(context, invoke_async(body, {}), asio::use_future);
+    context.run();
+    EXPECT_EQ(crash.get().status, 424);
+    expected += 2;
+    for (int i = 0; i < 1000 && deaths() < expected; ++i) std::this_thread::sleep_for(5ms);
+    EXPECT_EQ(invoke("again").body, "AGAIN");  // a process came back and lived
+    EXPECT_EQ(deaths(), expected);
+  }
 }
 
 TEST_F(HostingTest, UpdateLosesNoRequest) {

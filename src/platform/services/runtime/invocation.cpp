@@ -6,7 +6,7 @@
 namespace clary::runtime {
 namespace {
 
-// The only headers of a caller that a container sees (container contract, section 4).
+// The only headers of a caller that a container sees (AWS: "Use Your Own Inference Code with Hosting Services").
 constexpr std::array<std::string_view, 4> kForwarded{"Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes",
                                                      "X-Amzn-SageMaker-Inference-Id"};
 
@@ -27,22 +27,14 @@ aws::ServiceError model_error(const serving::EndpointRoute& route, const serving
                             route.account + ":log-group:" + group}});
 }
 
-http::ClientRequest container_request(const http::Request& request) {
+http::ClientRequest container_request(const http::Request& request, std::string body) {
   http::ClientRequest out;
   out.method = "POST";
   out.target = "/invocations";
   for (const std::string_view name : kForwarded)
     if (const auto value = request.headers.get(name)) out.headers.add(name, *value);
+  out.body = std::move(body);
   return out;
-}
-
-asio::awaitable<std::size_t> WatchedBody::read_some(std::span<std::byte> into) {
-  try {
-    co_return co_await inner_.read_some(into);
-  } catch (...) {
-    failed_ = true;
-    throw;
-  }
 }
 
 }  // namespace clary::runtime

@@ -68,20 +68,25 @@ const VariantRoute& choose(const EndpointRoute& route, const http::Request& requ
 /// One invocation of a variant that has been entered.
 class Invocation {
  public:
-  Invocation(const EndpointRoute& route, const VariantRoute& variant, http::Request& request, Clock::time_point begin)
-      : route_(route), variant_(variant), request_(request), begin_(begin), visit_(variant.replicas) {}
+  Invocation(const EndpointRoute& route, const VariantRoute& variant, http::ClientRequest request,
+             Clock::time_point begin)
+      : route_(route), variant_(variant), request_(std::move(request)), begin_(begin), visit_(variant.replicas) {}
 
   asio::awaitable<http::Response> run() {
-    const auto size = request_.body.size();
-    held_ = size && *size <= kHeldBytes;
-    if (held_) body_ = co_await http::read_body(request_.body, kHeldBytes);
     http::ClientResponse answer = co_await send();
     if (answer.status < 200 || answer.status > 299) co_await fail(answer);
     co_return co_await pass(std::move(answer));
   }
 
  private:
-  enum class Outcome { kAnswered, kTimedOut, kRefused, kLost };
+  enum class Outcome {
+    kAnswered,
+    kTimedOut,
+    kRefused,  // nothing listens there: the request was not delivered
+    kStale,    // a kept connection ended: the process may have ended over the request, or have closed it as idle just
+               // then
+    kLost,     // a new connection ended: the process ended over the request
+  };
 
   asio::awaitable<http::ClientResponse> send() {
     for (int losses = 0;;) {
@@ -95,12 +100,19 @@ class Invocation {
                "Your invocation timed out while waiting for a response from container " + variant_.container +
                    ". Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try "
                    "again.");
-      // Nothing of an answer was seen: another process may take it. A process that hung up after it had the request
-      // counts, so that a request that kills does not kill all.
-      lost_ = client;
-      lost_until_ = Clock::now() + kRestartPatience;
-      losses += outcome == Outcome::kLost ? 1 : 0;
-      if (!held_ || losses == 2 || Clock::now() - begin_ > kNoReplicaLimit)
+      // No byte of an answer came, so another process may have the request. One that may have ended over it counts: a
+      // request that ends its process must not end them all. The second attempt does not reuse a connection, so that
+      // its loss is certain to be the process's.
+      if (outcome != Outcome::kRefused) {
+        ++losses;
+        request_.new_connection = true;
+      }
+      if (outcome !=
+          Outcome::kStale) {  // a stale connection says nothing about the process: it may be asked again at once
+        lost_ = client;
+        lost_until_ = Clock::now() + kRestartPatience;
+      }
+      if (losses == kMostLosses || Clock::now() - begin_ > kNoReplicaLimit)
         failed(0, "The model process ended or refused the connection before it answered.");
     }
   }
@@ -110,7 +122,7 @@ class Invocation {
     for (;;) {
       if (const auto replica = visit_.next_replica()) {
         auto client = replica->client();
-        // The process that failed may be gone without our having noticed: give the next one time to take its place.
+        // The process that failed may be gone before its Replica has noticed: the next one gets time to take its place.
         if (client && (client != lost_ || Clock::now() > lost_until_)) co_return client;
       }
       if (Clock::now() > limit) failed(503, "No process of the model is ready.");
@@ -120,23 +132,15 @@ class Invocation {
   }
 
   asio::awaitable<Outcome> ask(http::Client& client, http::ClientResponse& answer) {
-    http::ClientRequest request = container_request(request_);
-    WatchedBody streamed(request_.body);
-    if (held_)
-      request.body = body_;
-    else
-      request.source = &streamed;
     try {
       const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin_);
-      answer = co_await client.send(std::move(request), std::max(kAnswerLimit - spent, std::chrono::milliseconds(1)));
+      answer = co_await client.send(request_, std::max(kAnswerLimit - spent, std::chrono::milliseconds(1)));
       co_return Outcome::kAnswered;
     } catch (const http::TimedOut&) {
-      if (streamed.failed()) throw;
       co_return Outcome::kTimedOut;
-    } catch (const ServiceError&) {
-      throw;  // the body does not fit its signature
+    } catch (const http::StaleConnection&) {
+      co_return Outcome::kStale;
     } catch (const Error& e) {
-      if (streamed.failed()) throw;
       co_return e.kind() == Kind::kUnavailable ? Outcome::kRefused : Outcome::kLost;
     }
   }
@@ -200,17 +204,15 @@ class Invocation {
 
   const EndpointRoute& route_;
   const VariantRoute& variant_;
-  http::Request& request_;
+  http::ClientRequest request_;
   const Clock::time_point begin_;
   serving::Visit visit_;
   Clock::time_point asked_{}, lost_until_{};
   std::shared_ptr<http::Client> lost_;
-  bool held_ = false;
-  std::string body_;
 };
 
-asio::awaitable<http::Response> invoke(serving::Endpoints& endpoints, http::Request& request, const aws::Caller& caller,
-                                       const std::string& endpoint) {
+asio::awaitable<http::Response> invoke(serving::Endpoints& endpoints, const http::Request& request, std::string body,
+                                       const aws::Caller& caller, const std::string& endpoint) {
   const auto begin = Clock::now();
   refuse_unsupported(request, endpoint);
   for (;;) {
@@ -219,16 +221,17 @@ asio::awaitable<http::Response> invoke(serving::Endpoints& endpoints, http::Requ
     if (!route) throw not_found(endpoint, caller);
     const VariantRoute& variant = choose(*route, request);
     if (!variant.replicas->enter()) continue;  // replaced just now: the next look finds the new fleet
-    Invocation invocation(*route, variant, request, begin);
+    Invocation invocation(*route, variant, container_request(request, std::move(body)), begin);
     co_return co_await invocation.run();
   }
 }
 
-asio::awaitable<http::Response> handle(serving::Endpoints& endpoints, http::Request& request,
+asio::awaitable<http::Response> handle(serving::Endpoints& endpoints, const http::Request& request, std::string body,
                                        const aws::Caller& caller) {
   const Address address = address_of(request);
   if (request.method != "POST" || address.endpoint.empty()) co_return http::text_response(404, "Not Found");
-  if (address.operation == "invocations") co_return co_await invoke(endpoints, request, caller, address.endpoint);
+  if (address.operation == "invocations")
+    co_return co_await invoke(endpoints, request, std::move(body), caller, address.endpoint);
   if (address.operation == "async-invocations")
     throw ServiceError(
         Code::kNotImplementedException,
@@ -243,8 +246,10 @@ asio::awaitable<http::Response> handle(serving::Endpoints& endpoints, http::Requ
 
 }  // namespace
 
-aws::RawHandler runtime_handler(serving::Endpoints& endpoints) {
-  return [&endpoints](http::Request& request, const aws::Caller& caller) { return handle(endpoints, request, caller); };
+aws::WholeBodyHandler runtime_handler(serving::Endpoints& endpoints) {
+  return [&endpoints](const http::Request& request, std::string body, const aws::Caller& caller) {
+    return handle(endpoints, request, std::move(body), caller);
+  };
 }
 
 }  // namespace clary::runtime

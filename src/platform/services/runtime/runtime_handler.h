@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sagemaker-runtime service: POST /endpoints/{name}/invocations. The hot path of the product: one look at the
-// routing table, no JSON, no database, no other thread; the answer streams through.
+// routing table, no JSON, no database, no other thread. The request's body is in memory when it comes here (its
+// signature covers all of it), so it can be given to another process when one ends; the answer streams through.
 #pragma once
 
 #include "platform/aws/services.h"
@@ -11,6 +12,6 @@ class Endpoints;
 
 namespace clary::runtime {
 
-aws::RawHandler runtime_handler(serving::Endpoints& endpoints);
+aws::WholeBodyHandler runtime_handler(serving::Endpoints& endpoints);
 
 }  // namespace clary::runtime
