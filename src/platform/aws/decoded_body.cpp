@@ -14,6 +14,14 @@ namespace clary::aws {
 
 namespace {
 
+struct ChecksumName {
+  std::string_view header;
+  std::string_view name;  // as messages and x-amz-sdk-checksum-algorithm have it
+  Digest digest;
+  std::size_t bytes;
+};
+
+/// The checksums that S3 knows and this server verifies.
 constexpr auto kChecksums = std::to_array<ChecksumName>({
     {"x-amz-checksum-crc32", "CRC32", Digest::kCrc32, 4},
     {"x-amz-checksum-crc32c", "CRC32C", Digest::kCrc32c, 4},
@@ -27,7 +35,7 @@ constexpr std::size_t kFramingRead = 16 * 1024;
 /// One statement about the content, to be proved at its end.
 struct Check {
   Hasher hasher;
-  std::string expected;       // raw digest; empty until the trailer tells
+  std::string expected;       // raw digest; empty until the trailer brings it
   const ChecksumName* named;  // null: payload hash or Content-MD5
   bool is_payload_hash = false;
   bool from_trailer = false;
@@ -181,8 +189,6 @@ std::optional<std::uint64_t> decoded_length(const http::Headers& headers) {
 }
 
 }  // namespace
-
-std::span<const ChecksumName> checksum_names() noexcept { return kChecksums; }
 
 std::unique_ptr<CheckedBody> decoded_body(http::Request& request, std::optional<AwsChunkedForm> form) {
   std::vector<Check> checks;

@@ -14,6 +14,7 @@
 #include "platform/aws/empty_lists.h"
 #include "platform/aws/error_encoding.h"
 #include "platform/aws/service_model.h"
+#include "platform/aws/xml.h"
 
 namespace clary::aws {
 
@@ -259,9 +260,10 @@ std::string Edge::Core::query_answer(const Form& form, std::string_view scope, c
                         "Could not find operation " + action.substr(0, 128) + " for version " + version.substr(0, 32));
   };
   const auto wrapped = [&](const std::string& inner) {
-    return "<" + action + "Response xmlns=\"" + xmlns + "\"><" + action + "Result>" + inner + "</" + action +
-           "Result><ResponseMetadata><RequestId>" + caller.request_id + "</RequestId></ResponseMetadata></" + action +
-           "Response>";
+    Xml xml;
+    xml.open(action + "Response xmlns=\"" + xmlns + "\"").open(action + "Result").fragment(inner).close();
+    xml.open("ResponseMetadata").element("RequestId", caller.request_id);
+    return xml.finish();
   };
   for (const QueryService& service : query_services) {
     if (service.name != scope && (!scope.empty() || service.version != version)) continue;

@@ -12,6 +12,7 @@
 #include "platform/aws/patterns.h"
 #include "platform/aws/proxy.h"
 #include "platform/aws/service_model.h"
+#include "platform/aws/xml.h"
 
 namespace clary::aws {
 namespace {
@@ -299,6 +300,16 @@ TEST(Patterns, MatchWholeTextsInBoundedTime) {
   EXPECT_FALSE(matches_pattern("^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", "a-b-"));
   EXPECT_FALSE(matches_pattern("(a+)+b", std::string(5000, 'a')));  // catastrophic elsewhere
   EXPECT_FALSE(matches_pattern("[a-z]+", "ab\n"));
+}
+
+TEST(Xml, EscapesWhatADocumentCannotHold) {
+  const std::string_view text = "<a>&\"\t\n\r\x01\xC3\xA4'";
+  EXPECT_EQ(Xml().element("K", text).finish(), "<K>&lt;a&gt;&amp;&quot;&#9;&#10;&#13;?\xC3\xA4'</K>");
+  EXPECT_EQ(Xml(Xml::Control::kReference).element("K", text).finish(),
+            "<K>&lt;a&gt;&amp;&quot;&#9;&#10;&#13;&#1;\xC3\xA4'</K>");
+  EXPECT_EQ(Xml().element("K", "\xFF").element("N", 5).flag("F", true).finish(), "<K>?</K><N>5</N><F>true</F>");
+  EXPECT_EQ(Xml("Root a=\"b\"").open("X").text("t").fragment("<y></y>").finish(),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Root a=\"b\"><X>t<y></y></X></Root>");
 }
 
 TEST(QueryForms, BecomeJsonAndBack) {

@@ -3,7 +3,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
-#include "platform/aws/services.h"
+#include "platform/aws/xml.h"
 
 namespace clary::aws {
 
@@ -13,22 +13,15 @@ constexpr std::string_view kHeaderPrefix = "header:";
 
 std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : dump_json(value); }
 
-void add_element(std::string& out, std::string_view name, std::string_view value) {
-  out.append("<").append(name).append(">").append(xml_escaped(value)).append("</").append(name).append(">");
-}
-
 http::Response s3_error(const CodeRow& r, const std::string& message, const Json& extra, const ErrorContext& c) {
-  std::string body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>";
-  add_element(body, "Code", r.name);
-  add_element(body, "Message", message);
+  Xml body("Error");
+  body.element("Code", r.name).element("Message", message);
   for (const auto& [name, value] : extra.items())
-    if (!name.starts_with(kHeaderPrefix)) add_element(body, name, text_of(value));
-  if (!extra.contains("Resource")) add_element(body, "Resource", c.resource);
+    if (!name.starts_with(kHeaderPrefix)) body.element(name, text_of(value));
+  if (!extra.contains("Resource")) body.element("Resource", c.resource);
   const std::string host_id = to_base64(c.request_id);
-  add_element(body, "RequestId", c.request_id);
-  add_element(body, "HostId", host_id);
-  body += "</Error>";
-  http::Response response = http::text_response(r.status, std::move(body), "application/xml");
+  body.element("RequestId", c.request_id).element("HostId", host_id);
+  http::Response response = http::text_response(r.status, body.finish(), "application/xml");
   response.headers.add("x-amz-id-2", host_id);
   return response;
 }
@@ -48,14 +41,11 @@ http::Response json_error(const CodeRow& r, const std::string& message, const Js
 }
 
 http::Response query_error(const CodeRow& r, const std::string& message, const ErrorContext& c) {
-  std::string body = "<ErrorResponse xmlns=\"" + xml_escaped(c.xmlns) + "\"><Error>";
-  add_element(body, "Type", r.status < 500 ? "Sender" : "Receiver");
-  add_element(body, "Code", r.name);
-  add_element(body, "Message", message);
-  body += "</Error>";
-  add_element(body, "RequestId", c.request_id);
-  body += "</ErrorResponse>";
-  return http::text_response(r.status, std::move(body), "text/xml");
+  Xml body;
+  body.open("ErrorResponse xmlns=\"" + std::string(c.xmlns) + "\"").open("Error");
+  body.element("Type", r.status < 500 ? "Sender" : "Receiver").element("Code", r.name).element("Message", message);
+  body.close().element("RequestId", c.request_id);
+  return http::text_response(r.status, body.finish(), "text/xml");
 }
 
 Code code_of(const http::RequestError& e, Wire wire) {
@@ -97,9 +87,9 @@ http::Response encode_exception(const std::exception& e, const ErrorContext& c) 
     return encode_error(code_of(*request, c.wire), e.what(), none, c);
   const auto* error = dynamic_cast<const Error*>(&e);
   const Code code = default_code(c.wire, error != nullptr ? error->kind() : Kind::kInternal);
-  const bool ours = error == nullptr || error->kind() == Kind::kInternal || error->kind() == Kind::kCancelled;
-  if (ours) log::error("{} {}: {}", c.request_id, c.resource, e.what());
-  return encode_error(code, ours ? std::string(row(code).text) : std::string(e.what()), none, c);
+  const bool internal = error == nullptr || error->kind() == Kind::kInternal || error->kind() == Kind::kCancelled;
+  if (internal) log::error("{} {}: {}", c.request_id, c.resource, e.what());
+  return encode_error(code, internal ? std::string(row(code).text) : std::string(e.what()), none, c);
 }
 
 }  // namespace clary::aws

@@ -9,7 +9,7 @@
 #include "base/time.h"
 #include "platform/aws/service_error.h"
 #include "platform/aws/service_model.h"
-#include "platform/aws/services.h"
+#include "platform/aws/xml.h"
 
 namespace clary::aws {
 
@@ -98,29 +98,29 @@ Json read(const Shape& shape, const FormMap& form, const std::string& prefix, in
   return scalar(shape, prefix, hit->second);
 }
 
-void write(std::string& out, const Shape& shape, const Json& value) {
+void write(Xml& out, const Shape& shape, const Json& value) {
   switch (shape.type) {
     case Type::kStructure:
       for (const model::Member& m : model::kMembers.subspan(shape.first, shape.count)) {
         const auto hit = value.find(m.name);
         if (hit == value.end() || hit->is_null()) continue;
-        out.append("<").append(m.name).append(">");
+        out.open(m.name);
         write(out, model::kShapes[m.shape], *hit);
-        out.append("</").append(m.name).append(">");
+        out.close();
       }
       break;
     case Type::kList:
       for (const Json& element : value) {
-        out.append("<member>");
+        out.open("member");
         write(out, model::kShapes[shape.first], element);
-        out.append("</member>");
+        out.close();
       }
       break;
     case Type::kTimestamp:
-      out.append(iso8601_ms(static_cast<EpochMs>(value.get<double>() * 1000.0)));
+      out.text(iso8601_ms(static_cast<EpochMs>(value.get<double>() * 1000.0)));
       break;
     default:
-      out.append(xml_escaped(value.is_string() ? value.get<std::string>() : dump_json(value)));
+      out.text(value.is_string() ? value.get<std::string>() : dump_json(value));
   }
 }
 
@@ -132,9 +132,9 @@ Json json_from_form(const model::Operation& operation, const FormMap& form) {
 }
 
 std::string xml_from_json(const model::Operation& operation, const Json& output) {
-  std::string out;
+  Xml out;
   if (operation.output >= 0) write(out, model::kShapes[static_cast<std::size_t>(operation.output)], output);
-  return out;
+  return out.finish();
 }
 
 }  // namespace clary::aws

@@ -27,7 +27,7 @@ struct JsonService {
 };
 
 using Form = std::map<std::string, std::string>;
-/// @return the inner XML of <OperationResult>
+/// @return the inner XML of <OperationResult>, as an Xml fragment
 using QueryOperation = std::function<std::string(const Form& form, const Caller&)>;
 
 /// AWS query protocol: POST / with Action=<Operation>&Version=<version>.
@@ -45,8 +45,5 @@ using RawHandler = std::function<http::asio::awaitable<http::Response>(http::Req
 /// call.
 using WholeBodyHandler =
     std::function<http::asio::awaitable<http::Response>(const http::Request&, std::string body, const Caller&)>;
-
-/// Text made safe as XML character data or attribute value.
-std::string xml_escaped(std::string_view text);
 
 }  // namespace clary::aws

@@ -1,44 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "platform/aws/xml.h"
+
 #include "base/text.h"
-#include "platform/aws/services.h"
 
 namespace clary::aws {
 
-std::string xml_escaped(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
+Xml::Xml(std::string_view root, Control control) : control_(control) {
+  out_ = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+  open(root);
+}
+
+Xml& Xml::open(std::string_view name) {
+  out_.append("<").append(name).append(">");
+  open_.emplace_back(name.substr(0, name.find(' ')));
+  return *this;
+}
+
+Xml& Xml::close() {
+  out_.append("</").append(open_.back()).append(">");
+  open_.pop_back();
+  return *this;
+}
+
+Xml& Xml::text(std::string_view text) {
   const bool utf8 = is_utf8(text);
   for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\r':
-        out += "&#13;";
-        break;
-      case '\n':
-      case '\t':
-        out += c;
-        break;
-      default:
-        // Other control characters can't stand in XML 1.0 at all; neither can bytes that are not UTF-8.
-        if (static_cast<unsigned char>(c) < 0x20 || (!utf8 && static_cast<unsigned char>(c) >= 0x80)) {
-          out += "?";
-        } else {
-          out += c;
-        }
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '&') {
+      out_ += "&amp;";
+    } else if (c == '<') {
+      out_ += "&lt;";
+    } else if (c == '>') {
+      out_ += "&gt;";
+    } else if (c == '"') {
+      out_ += "&quot;";
+    } else if (c == '\t' || c == '\n' || c == '\r' || (byte < 0x20 && control_ == Control::kReference)) {
+      out_.append("&#").append(std::to_string(byte)).append(";");
+    } else if (byte < 0x20 || (byte >= 0x80 && !utf8)) {
+      out_ += '?';
+    } else {
+      out_ += c;
     }
   }
-  return out;
+  return *this;
+}
+
+Xml& Xml::fragment(std::string_view xml) {
+  out_.append(xml);
+  return *this;
+}
+
+std::string Xml::finish() {
+  while (!open_.empty()) close();
+  return std::move(out_);
 }
 
 }  // namespace clary::aws

@@ -78,14 +78,9 @@ Response delete_bucket(S3Request& in, Context& context) {
 Response get_bucket_location(S3Request& in, Context& context) {
   const auto bucket = context.store.bucket(in.bucket);
   if (!bucket) fail(Code::kNoSuchBucket, {}, {{"BucketName", in.bucket}});
-  // The root element itself holds the text, so Xml's nesting does not fit.
-  Response out;
-  out.headers.set("Content-Type", "application/xml");
-  out.body =
-      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-      "<LocationConstraint xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">" +
-      (bucket->region == kDefaultRegion ? std::string() : aws::xml_escaped(bucket->region)) + "</LocationConstraint>";
-  return out;
+  Xml xml("LocationConstraint");
+  if (bucket->region != kDefaultRegion) xml.text(bucket->region);
+  return xml_response(xml);
 }
 
 }  // namespace clary::s3

@@ -5,70 +5,8 @@
 
 namespace clary::s3 {
 
-namespace {
-
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += "&#";
-          out += std::to_string(static_cast<int>(c));
-          out += ';';
-        } else {
-          out += c;
-        }
-    }
-  }
-}
-
-}  // namespace
-
-Xml::Xml(std::string_view root) {
-  text_ = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<";
-  text_ += root;
-  text_ += " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
-  open_.emplace_back(root);
-}
-
-Xml& Xml::open(std::string_view name) {
-  text_ += '<';
-  text_ += name;
-  text_ += '>';
-  open_.emplace_back(name.substr(0, name.find(' ')));
-  return *this;
-}
-
-Xml& Xml::close() {
-  text_ += "</";
-  text_ += open_.back();
-  text_ += '>';
-  open_.pop_back();
-  return *this;
-}
-
-Xml& Xml::element(std::string_view name, std::string_view text) {
-  open(name);
-  append_escaped(text_, text);
-  return close();
-}
-
-std::string Xml::finish() {
-  while (!open_.empty()) close();
-  return std::move(text_);
-}
+Xml::Xml(std::string_view root)
+    : aws::Xml(std::string(root) + " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"", Control::kReference) {}
 
 http::Response xml_response(Xml& xml) {
   http::Response out;

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "platform/aws/service_error.h"
+#include "platform/aws/xml.h"
 
 namespace clary::services {
 
@@ -13,10 +14,6 @@ namespace {
 
 using aws::Caller;
 using aws::Form;
-
-std::string element(const std::string& name, const std::string& text) {
-  return "<" + name + ">" + aws::xml_escaped(text) + "</" + name + ">";
-}
 
 std::string sts_arn(const Caller& caller, const std::string& role, const std::string& session) {
   return "arn:" + std::string(aws::partition_of(caller.region)) + ":sts::" + caller.account + ":assumed-role/" + role +
@@ -31,8 +28,10 @@ std::string role_id(const std::string& role) {
 }
 
 std::string get_caller_identity(const Caller& caller) {
-  return element("Arn", sts_arn(caller, kExecutionRole, "SageMaker")) +
-         element("UserId", role_id(kExecutionRole) + ":SageMaker") + element("Account", caller.account);
+  aws::Xml xml;
+  xml.element("Arn", sts_arn(caller, kExecutionRole, "SageMaker"));
+  xml.element("UserId", role_id(kExecutionRole) + ":SageMaker").element("Account", caller.account);
+  return xml.finish();
 }
 
 std::chrono::seconds lifetime(const Form& form) {
@@ -47,9 +46,9 @@ std::chrono::seconds lifetime(const Form& form) {
   return std::chrono::seconds(seconds);
 }
 
-std::string credentials_xml(const aws::TemporaryKey& key) {
-  return "<Credentials>" + element("AccessKeyId", key.key.id) + element("SecretAccessKey", key.key.secret) +
-         element("SessionToken", key.session_token) + element("Expiration", iso8601_ms(key.expires)) + "</Credentials>";
+void add_credentials(aws::Xml& xml, const aws::TemporaryKey& key) {
+  xml.open("Credentials").element("AccessKeyId", key.key.id).element("SecretAccessKey", key.key.secret);
+  xml.element("SessionToken", key.session_token).element("Expiration", iso8601_ms(key.expires)).close();
 }
 
 std::string assume_role(const Form& form, const Caller& caller, aws::Credentials& credentials) {
@@ -59,9 +58,17 @@ std::string assume_role(const Form& form, const Caller& caller, aws::Credentials
   if (session == form.end() || session->second.empty())
     throw aws::ServiceError(aws::Code::kValidationError, "RoleSessionName must be given.");
   const std::string role = arn->second.substr(arn->second.rfind('/') + 1);
-  return credentials_xml(credentials.issue_temporary(lifetime(form))) + "<AssumedRoleUser>" +
-         element("AssumedRoleId", role_id(role) + ":" + session->second) +
-         element("Arn", sts_arn(caller, role, session->second)) + "</AssumedRoleUser>";
+  aws::Xml xml;
+  add_credentials(xml, credentials.issue_temporary(lifetime(form)));
+  xml.open("AssumedRoleUser").element("AssumedRoleId", role_id(role) + ":" + session->second);
+  xml.element("Arn", sts_arn(caller, role, session->second));
+  return xml.finish();
+}
+
+std::string get_session_token(const Form& form, aws::Credentials& credentials) {
+  aws::Xml xml;
+  add_credentials(xml, credentials.issue_temporary(lifetime(form)));
+  return xml.finish();
 }
 
 }  // namespace
@@ -74,8 +81,7 @@ aws::QueryService sts_service(aws::Credentials& credentials) {
   service.operations = {
       {"GetCallerIdentity", [](const Form&, const Caller& caller) { return get_caller_identity(caller); }},
       {"AssumeRole", [&](const Form& form, const Caller& caller) { return assume_role(form, caller, credentials); }},
-      {"GetSessionToken",
-       [&](const Form& form, const Caller&) { return credentials_xml(credentials.issue_temporary(lifetime(form))); }},
+      {"GetSessionToken", [&](const Form& form, const Caller&) { return get_session_token(form, credentials); }},
   };
   return service;
 }
