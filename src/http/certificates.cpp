@@ -33,7 +33,7 @@ constexpr long kDay = 24 * 60 * 60;
 constexpr long kAuthorityDays = 3650;
 constexpr long kHostDays = 397;  // what clients accept at most
 constexpr long kRenewAfterDays = 200;
-constexpr std::size_t kMaxCached = 512;
+constexpr std::size_t kMaxCached = 512;  // then all are dropped: a client must name 512 hosts of AWS to get there
 
 template <auto Free>
 struct Freer {
@@ -88,13 +88,14 @@ void add_extension(X509* certificate, X509* issuer, int id, const std::string& v
   require(extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1, "add a certificate extension");
 }
 
-/// Version 3, random serial, valid from yesterday; extensions and signature are the caller's.
+/// Version 3, random serial, valid from yesterday (clients' clocks may be behind); the caller adds extensions and
+/// signature.
 Certificate blank(EVP_PKEY* key, const std::string& common_name, const X509* issuer, long days) {
   Certificate made(X509_new());
   require(made != nullptr, "make a certificate");
   unsigned char serial[16];
   require(RAND_bytes(serial, sizeof serial) == 1, "random serial");
-  serial[0] &= 0x7F;
+  serial[0] &= 0x7F;  // RFC 5280: positive
   BIGNUM* number = BN_bin2bn(serial, sizeof serial, nullptr);
   BN_to_ASN1_INTEGER(number, X509_get_serialNumber(made.get()));
   BN_free(number);
@@ -103,7 +104,7 @@ Certificate blank(EVP_PKEY* key, const std::string& common_name, const X509* iss
   X509_gmtime_adj(X509_getm_notAfter(made.get()), days * kDay);
   X509_set_pubkey(made.get(), key);
   X509_NAME* name = X509_get_subject_name(made.get());
-  // RFC 5280: at most 64 bytes; the host stands in the SubjectAltName anyway
+  // RFC 5280: at most 64 bytes; clients read the host from the SubjectAltName, not from here
   const std::string shown = common_name.substr(0, 64);
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(shown.c_str()), -1, -1,
                              0);
@@ -180,6 +181,7 @@ std::shared_ptr<CertificateAuthority> CertificateAuthority::open(const std::file
     std::filesystem::create_directories(folder);
     state.key = new_key();
     state.certificate = new_authority(state.key.get(), name, domains);
+    // The key first: a crash in between leaves a key without a certificate, and both are made anew at the next start.
     write_file_durably(key_file, to_pem(state.key.get()), 0600);
     write_file_durably(certificate_file, to_pem(state.certificate.get()), 0644);
     return authority;
@@ -202,6 +204,7 @@ std::shared_ptr<asio::ssl::context> CertificateAuthority::context_for(std::strin
   const std::string host = lower(raw);
   const std::time_t now = std::time(nullptr);
   State& state = *state_;
+  // Held while a certificate is signed, a fraction of a millisecond: two connections to one host then make one.
   const MutexLock lock(state.mutex);
   const auto hit = state.cached.find(host);
   if (hit != state.cached.end() && now - hit->second.made < kRenewAfterDays * kDay) return hit->second.context;

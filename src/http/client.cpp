@@ -26,7 +26,8 @@ constexpr std::size_t kOneWrite = 64 * 1024;  // bodies up to this size are sent
 
 using Endpoint = asio::generic::stream_protocol::endpoint;
 
-/// Idle connections, each bound to the event loop it was opened on.
+/// Idle connections, each bound to the event loop on which it was opened: a socket cannot change its loop. The pool
+/// outlives the Client for as long as a response body may still return a connection to it.
 class Client::Pool : public std::enable_shared_from_this<Client::Pool> {
  public:
   Pool(Endpoint endpoint, std::string host, bool tcp, ClientOptions options)

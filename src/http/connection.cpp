@@ -38,7 +38,8 @@ int status_of(Kind kind) noexcept {
   }
 }
 
-/// What a handler that threw is answered with: its text where the request was at fault, nothing of ours otherwise.
+/// The answer to a handler's exception: its text where the request was at fault; otherwise only the status, and the
+/// text is logged.
 Response response_to(const std::exception& e, const std::string& target) {
   const auto* request_error = dynamic_cast<const RequestError*>(&e);
   const auto* error = dynamic_cast<const Error*>(&e);
@@ -65,7 +66,7 @@ class Connection::Body final : public BodySource {
   asio::awaitable<std::size_t> read_some(std::span<std::byte> into) override {
     if (ended()) co_return 0;
     if (broken_) throw RequestError(400, "request body can't be read any further");
-    broken_ = true;  // until this read succeeds
+    broken_ = true;  // until this read succeeds: after an exception the position in the framing is lost
     stream_.set_progress_timeout(connection_.env_.options.progress_timeout);
     std::size_t n = 0;
     try {
@@ -146,6 +147,8 @@ asio::awaitable<void> Connection::run() {
   stream_->close();
 }
 
+// Between requests the pending read is cancelled, which ends serve_one(). Within one, env_.stopping is seen when it is
+// answered.
 void Connection::stop() noexcept {
   if (idle_) stream_->cancel();
 }
@@ -184,6 +187,7 @@ asio::awaitable<std::optional<RequestHead>> Connection::read_head() {
   }
 }
 
+// GCC 12 cannot co_await in a catch block (nor does C++ allow it): status and reason are carried out of it.
 asio::awaitable<bool> Connection::serve_one() {
   std::optional<RequestHead> head;
   int status = 0;
@@ -201,7 +205,7 @@ asio::awaitable<bool> Connection::serve_one() {
   }
   if (status != 0) {
     co_await refuse(status, reason);
-    if (status != 408) co_await linger();  // who was too slow gets no more time
+    if (status != 408) co_await linger();  // a peer that was too slow gets no more time
     co_return false;
   }
   if (head->method == "CONNECT") {
@@ -249,13 +253,15 @@ asio::awaitable<bool> Connection::answer(RequestHead head) {
     response = response_to(e, request.target);
   }
   head.method = std::move(request.method);
+  // The handler may have answered without reading the body. Then the connection cannot be kept: the rest of the body is
+  // where the next request would begin.
   const bool unread = !body.ended();
   // botocore (1.29) expects a 100 before an empty body too; a final answer in its place leaves its connection unusable.
   if (waits_for_nothing) co_await stream_->write(kContinue);
   keep = keep && !response.close && !unread && !env_.stopping;
   stream_->set_progress_timeout(env_.options.progress_timeout);
   co_await write_response(response, head, keep);
-  if (unread) co_await linger();  // also when no 100 was sent: clients send after a while without
+  if (unread) co_await linger();  // also when no 100 was sent: clients send the body after a while without one
   co_return keep;
 }
 
@@ -298,6 +304,7 @@ asio::awaitable<void> Connection::write_response(Response& response, const Reque
 }
 
 asio::awaitable<void> Connection::copy_body(BodySource& source, std::optional<std::uint64_t> length, bool chunked) {
+  // Room in front for the chunk's size line and behind for its CR LF: a chunk leaves in one write, without a copy.
   std::string buffer(kChunkHeadRoom + kCopyStep + 2, '\0');
   std::uint64_t left = length.value_or(~0ULL);
   for (;;) {
@@ -321,7 +328,8 @@ asio::awaitable<void> Connection::refuse(int status, std::string text) {
   co_await write_response(response, head, false);
 }
 
-/// Reads what the peer still sends, within bounds, so that it gets to see our answer and not a reset.
+/// Reads what the peer still sends, within bounds. Closing a socket with unread bytes makes the kernel send a reset,
+/// which can overtake the answer; the peer would see "connection reset" in place of, say, 413.
 asio::awaitable<void> Connection::linger() {
   stream_->close_write();
   stream_->set_progress_timeout(Clock::duration::zero());
@@ -336,6 +344,8 @@ asio::awaitable<void> Connection::linger() {
   }
 }
 
+// CONNECT: the proxy ends TLS itself, with a certificate for the host asked for, and serves the requests inside as its
+// own.
 asio::awaitable<void> Connection::open_tunnel(const RequestHead& head) {
   const std::string_view target = head.target;
   const std::size_t colon = target.rfind(':');

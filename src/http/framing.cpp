@@ -10,10 +10,12 @@ namespace clary::http {
 
 namespace {
 
-constexpr int kMaxSizeDigits = 15;               // 2^60 bytes; more is a lie
-constexpr std::size_t kMaxExtensionBytes = 256;  // chunk extensions carry nothing that we use
+constexpr int kMaxSizeDigits = 15;               // 2^60 bytes: no body is longer, and the sum of sizes cannot overflow
+constexpr std::size_t kMaxExtensionBytes = 256;  // no extension is in use anywhere
 constexpr std::size_t kMaxTrailerBytes = 8 * 1024;
 
+/// Digits only: a sign, blanks or a list ("3, 3") is refused, because another parser may read it differently. 18 digits
+/// fit 64 bits.
 std::optional<std::uint64_t> decimal(std::string_view text) noexcept {
   if (text.empty() || text.size() > 18) return std::nullopt;
   std::uint64_t value = 0;
@@ -38,10 +40,10 @@ std::optional<Framing> declared_framing(const Headers& headers, int version) {
   std::optional<std::string_view> length, coding;
   for (const auto [name, value] : headers) {
     if (equal_ignoring_case(name, "content-length")) {
-      if (length) bad("Content-Length stands more than once");
+      if (length) bad("Content-Length is given more than once");
       length = value;
     } else if (equal_ignoring_case(name, "transfer-encoding")) {
-      if (coding) bad("Transfer-Encoding stands more than once");
+      if (coding) bad("Transfer-Encoding is given more than once");
       coding = value;
     }
   }
@@ -63,7 +65,7 @@ std::optional<Framing> declared_framing(const Headers& headers, int version) {
 }  // namespace
 
 std::optional<std::size_t> find_head_end(std::string_view bytes, std::size_t searched) noexcept {
-  const std::size_t from = searched < 3 ? 0 : searched - 3;
+  const std::size_t from = searched < 3 ? 0 : searched - 3;  // the blank line may have been cut within its four bytes
   if (from >= bytes.size()) return std::nullopt;
   const void* hit = ::memmem(bytes.data() + from, bytes.size() - from, "\r\n\r\n", 4);
   if (hit == nullptr) return std::nullopt;
@@ -74,6 +76,7 @@ Framing request_framing(const RequestHead& head) {
   return declared_framing(head.headers, head.version).value_or(Framing{});
 }
 
+// RFC 9112 section 6.3: these answers have no body, whatever their fields say.
 Framing response_framing(const ResponseHead& head, std::string_view request_method) {
   if (request_method == "HEAD" || head.status == 204 || head.status == 304 || head.status / 100 == 1) return {};
   return declared_framing(head.headers, head.version).value_or(Framing{BodyKind::kUntilClose, 0});
@@ -108,6 +111,9 @@ void ChunkDecoder::took(std::uint64_t bytes) noexcept {
   if (remaining_ == 0) state_ = State::kContentCr;
 }
 
+// One state a position in  size [;extension] CR LF  content CR LF  ...  0 CR LF  trailers  CR LF  (RFC 9112
+// section 7.1). The input may be cut at any byte. Bare line feeds are refused: parsers that accept them see other
+// chunks than those that do not.
 std::size_t ChunkDecoder::frame(std::string_view input) {
   std::size_t i = 0;
   for (; i < input.size() && state_ != State::kDone; ++i) {
@@ -135,7 +141,7 @@ std::size_t ChunkDecoder::frame(std::string_view input) {
         if (c != '\n') bad("chunk is not followed by CR LF");
         state_ = State::kSize;
         break;
-      case State::kTrailer:
+      case State::kTrailer:  // read past and dropped; line_bytes_ 0 at CR is the blank line that ends the body
         if (++trailer_bytes_ > kMaxTrailerBytes) throw RequestError(431, "trailers are longer than 8 KiB");
         if (c == '\r') {
           state_ = State::kTrailerLf;

@@ -55,8 +55,8 @@ struct Framing {
 Framing request_framing(const RequestHead& head);
 Framing response_framing(const ResponseHead& head, std::string_view request_method);
 
-/// Decodes Transfer-Encoding: chunked. Alternates: frame() eats what stands between contents, then the caller takes
-/// remaining() bytes of content from wherever they are, and says so with took().
+/// Decodes Transfer-Encoding: chunked. Alternates: frame() consumes the framing between contents, then the caller takes
+/// remaining() bytes of content from its own buffers, and reports them with took().
 class ChunkDecoder {
  public:
   /// How many bytes of `input` are framing; stops before content, behind the last trailer, or at the end of input.

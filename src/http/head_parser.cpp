@@ -27,10 +27,11 @@ class HeadParser final : public beast::http::basic_parser<is_request> {
  public:
   HeadParser(Head& head, const HeadLimits& limits) : head_(head), limits_(limits) {
     this->header_limit(static_cast<std::uint32_t>(limits.max_bytes));
-    this->skip(true);
+    this->skip(true);  // the body is read elsewhere (framing.h)
     this->eager(false);
     this->body_limit(boost::none);
   }
+  // What a callback refused, and why: Beast's error code cannot carry it.
   int refused_with = 400;
   const char* refused_because = nullptr;
 
@@ -66,6 +67,7 @@ class HeadParser final : public beast::http::basic_parser<is_request> {
     if (!is_field_value(text)) return refuse(400, "a header value holds a control character", ec);
     head_.headers.add({name.data(), name.size()}, text);
   }
+  // Beast asks for these; a parser that skips the body does not call them with content.
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   std::size_t on_body_impl(string_view body, error_code&) override { return body.size(); }
@@ -106,11 +108,12 @@ Head parse(std::string_view text, const HeadLimits& limits) {
 
 }  // namespace
 
+// Exactly one Host (RFC 9112 section 3.2): it decides which bucket a request means and is part of every signature.
 RequestHead parse_request_head(std::string_view text, const HeadLimits& limits) {
   RequestHead head = parse<true, RequestHead>(text, limits);
   std::size_t hosts = 0;
   for (const auto [name, value] : head.headers) hosts += equal_ignoring_case(name, "host") ? 1U : 0U;
-  if (hosts > 1) throw RequestError(400, "Host stands more than once");
+  if (hosts > 1) throw RequestError(400, "Host is given more than once");
   if (hosts == 0 && head.version == 11) throw RequestError(400, "Host is missing");
   return head;
 }

@@ -82,6 +82,7 @@ struct Server::Core {
                               [](const auto& a, const auto& b) { return a->load.load() < b->load.load(); });
   }
 
+  /// Runs on loops[0]. The new socket is made on the loop that will own it, so that it never changes its event loop.
   template <class Acceptor>
   asio::awaitable<void> accept_all(Acceptor& acceptor) {
     while (!stopping) {
@@ -133,6 +134,7 @@ struct Server::Core {
     changed.notify_all();
   }
 
+  /// Posts: connections are touched on their own threads only. The list is copied, because `act` may end and erase one.
   void for_each_connection(void (*act)(Connection&)) {
     for (const auto& loop : loops)
       asio::post(loop->context, [l = loop.get(), act] {

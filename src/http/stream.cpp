@@ -42,6 +42,8 @@ std::shared_ptr<Stream> Stream::make(Socket socket, std::chrono::milliseconds ti
   return std::shared_ptr<Stream>(new Stream(std::move(socket), tick));
 }
 
+// The timer holds the stream weakly: it must not keep a finished connection alive for a tick. It is armed again only
+// while there is a deadline, so an idle kept connection costs no wake-ups; set_deadline() arms it anew.
 void Stream::watch() {
   watched_ = true;
   timer_.expires_after(tick_);
@@ -81,6 +83,8 @@ void Stream::check_deadline() const {
   if (Clock::now() >= deadline_) throw TimedOut();
 }
 
+// Cancelled operations end with operation_aborted, whether the deadline, stop() or abort() cancelled them: the clock
+// decides.
 void Stream::fail(const error_code& ec) {
   if (ec == asio::error::operation_aborted && Clock::now() >= deadline_) throw TimedOut();
   throw Disconnected("connection: " + ec.message());
@@ -104,7 +108,7 @@ asio::awaitable<void> Stream::start_tls(std::shared_ptr<asio::ssl::context> cont
   tls_ = std::make_unique<Tls>(socket_, std::move(context));
   error_code ec;
   auto token = asio::redirect_error(asio::use_awaitable, ec);
-  // What the client sent right behind CONNECT lies in our buffer and belongs to the handshake.
+  // What the client sent right behind CONNECT is in the read buffer already and belongs to the handshake.
   const std::string early(buffered());
   consume(early.size());
   if (early.empty()) {
@@ -171,6 +175,7 @@ asio::awaitable<void> Stream::send_file(asio::thread_pool& pool, int file, std::
         at += n;
       }
     } else {
+      // sendfile() may block on the disk, so it runs on the pool; errno is that thread's and is carried back.
       const int socket = socket_.native_handle();
       int failure = 0;
       n = co_await offload(pool, [&] {

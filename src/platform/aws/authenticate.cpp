@@ -93,6 +93,7 @@ std::optional<long> number(std::string_view text) {
   throw ServiceError(default_code(wire, failure), message, std::move(extra));
 }
 
+/// A temporary key is only good with its session token, which was issued with it.
 void check_token(const http::Request& request, const Signature& s, const Credentials::Found& key,
                  const VerifyOptions& o) {
   if (key.expires == 0) return;
@@ -124,6 +125,7 @@ void check_time(const http::Request& request, const Signature& s, const VerifyOp
   if (o.wire == Wire::kS3)
     fail(o.wire, AuthFailure::kSkewed, std::string(row(Code::kRequestTimeTooSkewed).text),
          {{"RequestTime", s.timestamp}, {"ServerTime", iso8601_ms(o.now)}, {"MaxAllowedSkewMilliseconds", kMaxSkewMs}});
+  // AWS's text for the other services, which SDKs parse to correct their clock.
   const bool late = *signed_at < o.now;
   fail(o.wire, AuthFailure::kSkewed,
        std::string(late ? "Signature expired: " : "Signature not yet current: ") + std::string(s.timestamp) +
@@ -138,6 +140,8 @@ bool names_header(std::string_view signed_headers, std::string_view name) {
   return false;
 }
 
+/// `host` ties the signature to this server. S3 demands all x-amz-* headers too: they change what the request does
+/// (ACLs, copies), so an unsigned one could have been added on the way.
 void check_signed_headers(const http::Request& request, const Signature& s, const VerifyOptions& o) {
   if (!names_header(s.signed_headers, "host"))
     fail(o.wire, AuthFailure::kIncomplete, "SignedHeaders must contain host");
@@ -189,6 +193,8 @@ Verified verify(const http::Request& request, const Signature& s, const Credenti
       throw ServiceError(Code::kAuthorizationQueryParametersError, s.malformed);
     fail(o.wire, AuthFailure::kIncomplete, s.malformed);
   }
+  // Development mode accepts any signature, but still demands one of a proper form: clients that forget to sign shall
+  // notice.
   if (o.dev) return {};
   const auto key = credentials.find(s.access_key);
   if (!key)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who sent this request? First read_signature() takes the signature apart (the scope also tells which service is
-// meant), then verify() checks it. Errors carry the code of the service's own wire form.
+// Who sent this request? First read_signature() takes the signature apart (the dispatcher reads the service from its
+// scope), then verify() checks it. Errors carry the code of the service's own wire form.
 #pragma once
 
 #include <optional>
@@ -32,7 +32,7 @@ struct Signature {
   Signature& operator=(const Signature&) = delete;
 };
 
-/// Never throws: what can't be read is kMalformed. The result lies in `into`.
+/// Never throws: what can't be read is kMalformed. The result is in `into`, whose address views depend on.
 void read_signature(const http::Request& request, Signature& into);
 
 struct VerifyOptions {

@@ -52,6 +52,8 @@ std::optional<AwsChunkedForm> aws_chunked_form(std::string_view value) {
 AwsChunkedDecoder::AwsChunkedDecoder(AwsChunkedForm form)
     : form_(std::move(form)), previous_signature_(form_.seed_signature) {}
 
+// AWS: "Signature calculations for the Authorization header: transferring payload in multiple chunks". Each chunk signs
+// the signature before it, the first one the request's: chunks cannot be left out, repeated or reordered.
 std::string AwsChunkedDecoder::chained_signature(std::string_view kind, std::string_view rest) const {
   std::string text(kAlgorithm);
   text.append(kind).append("\n").append(form_.timestamp).append("\n").append(form_.scope_text);
@@ -78,6 +80,8 @@ void AwsChunkedDecoder::size_line(std::string_view line) {
   state_ = form_.has_trailer ? State::kTrailerLine : State::kContentEnd;
 }
 
+// The content has been handed out by now; the read that finds the mismatch throws, so nothing that reads to the end
+// keeps it.
 void AwsChunkedDecoder::end_chunk() {
   if (!form_.is_signed || form_.signing_key.empty()) return;
   const std::string rest = std::string(kEmptySha256) + "\n" + to_hex(chunk_hash_->finish());
@@ -94,6 +98,7 @@ void AwsChunkedDecoder::content(std::string_view bytes) {
   state_ = State::kContentEnd;
 }
 
+// The trailer's signature covers "name:value\n" of all trailers but itself, in the order sent.
 void AwsChunkedDecoder::trailer_line(std::string_view line) {
   if (line.empty()) {
     check_trailer_signature();
@@ -148,6 +153,7 @@ std::size_t AwsChunkedDecoder::frame(std::string_view input) {
 
 void AwsChunkedDecoder::end() {
   if (state_ == State::kDone) return;
+  // SDKs differ in whether the blank line after the last chunk or trailer is sent; everything before it must be there.
   if (!last_ || !line_.empty()) throw ServiceError(Code::kIncompleteBody);
   if (state_ == State::kTrailerLine) check_trailer_signature();
   state_ = State::kDone;

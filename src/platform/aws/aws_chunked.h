@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The content coding "aws-chunked": chunks with optional signatures, then optional trailers. A push decoder without
-// I/O: frame() eats what stands between contents, the caller takes remaining() bytes of content and reports them with
-// content(), which hashes them for the chunk's signature.
+// I/O: frame() consumes the framing between contents, the caller takes remaining() bytes of content and reports them
+// with content(), which hashes them for the chunk's signature.
 #pragma once
 
 #include <cstdint>

@@ -32,6 +32,8 @@ bool is_query_scope(std::string_view service) noexcept {
   return service == "sts" || service == "iam" || service == "monitoring";
 }
 
+// The order matters: what names its service for certain (a header, a credential scope) comes before what is only likely
+// (a path, a content type), since a bucket may be called "endpoints" and its objects anything.
 constexpr auto kRules = std::to_array<DispatchRule>({
     {"X-Amz-Target", [](const RequestFacts& f) { return f.has_target; }, Destination::kJson},
     {"smithy RPC v2", [](const RequestFacts& f) { return f.is_smithy_rpc; }, Destination::kUnsupportedWire},
@@ -91,7 +93,7 @@ RequestFacts facts_of(const http::Request& request, const Signature& signature,
 
 namespace {
 
-/// The S3 end of a host name ("s3.us-east-1.amazonaws.com"), or nothing; what stands in front is the bucket.
+/// The S3 end of a host name ("s3.us-east-1.amazonaws.com"), or nothing; what comes before it is the bucket.
 std::optional<std::size_t> s3_suffix_at(std::string_view host, const std::vector<std::string>& suffixes) {
   for (const std::string& own : suffixes) {
     if (own.empty() || !host.ends_with(own)) continue;

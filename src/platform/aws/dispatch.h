@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which service does a request mean? One port serves them all, so it must be told from the request alone. The rules
-// stand in one table, tried in order.
+// Which service does a request mean? One port serves them all, so the request alone decides. The rules are one table,
+// tried in order.
 #pragma once
 
 #include <span>

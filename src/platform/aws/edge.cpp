@@ -44,7 +44,7 @@ Form parse_form(std::string_view text) {
   return form;
 }
 
-/// Reads on to the end, so that a client that is still sending gets to see the answer.
+/// Reads on to the end, so that a client that is still sending receives the answer and no reset.
 Awaitable<void> discard(http::BodySource& body) {
   std::string scratch(64 * 1024, '\0');
   for (std::uint64_t seen = 0; seen < kMaxOversizeDrain;) {
@@ -144,7 +144,7 @@ Awaitable<Response> Edge::Core::handle(Request& request) {
   const DispatchRule& rule = dispatch(facts);
   const Wire wire = wire_of(rule.destination);
   const Caller caller = caller_of(request, signature, wire);
-  const std::string path(request.path());  // Request may change under the service
+  const std::string path(request.path());  // to_s3() moves the target out of the request
   Response response;
   try {
     response = co_await to_service(request, signature, rule.destination, caller);
@@ -187,7 +187,7 @@ Awaitable<std::string> Edge::Core::verified_body(Request& request, const Signatu
                                                  std::uint64_t max) {
   VerifyOptions verify_options{wire, PathRule::kOthers, kEmptySha256, "", options.dev, options.clock()};
   if (signature.form == Signature::Form::kNone || signature.form == Signature::Form::kMalformed)
-    verify(request, signature, credentials, verify_options);  // throws: don't read for strangers
+    verify(request, signature, credentials, verify_options);  // throws: no byte of an unsigned body is read
   std::string body = co_await http::read_body(request.body, max);
   std::string hash;
   if (!options.dev) {
@@ -198,6 +198,7 @@ Awaitable<std::string> Edge::Core::verified_body(Request& request, const Signatu
   co_return body;
 }
 
+// Runs on the worker pool.
 std::string Edge::Core::run_json(const JsonService& service, std::string_view name, const std::string& body,
                                  const Caller& caller) const {
   const model::Service* known = model::find_service(service.model);
@@ -302,6 +303,8 @@ Awaitable<Response> Edge::Core::to_query(Request& request, const Signature& sign
   co_return http::text_response(200, std::move(answer), "text/xml");
 }
 
+// S3 signs a hash of the body that the request itself states, so the signature can be checked before the body is read;
+// decoded_body() then checks the body against that hash while the service reads it.
 Awaitable<Response> Edge::Core::to_s3(Request& request, const Signature& signature, const Caller& caller) {
   const auto hash = request.headers.get("x-amz-content-sha256");
   const bool presigned = signature.form == Signature::Form::kPresigned;
@@ -344,7 +347,7 @@ Awaitable<Response> Edge::Core::to_runtime(Request& request, const Signature& si
     if (e.status() != 413) throw;
     oversize = true;
   }
-  if (oversize) {
+  if (oversize) {  // outside the catch block, where co_await is not allowed
     co_await discard(request.body);
     throw ServiceError(Code::kValidationError, "Request " + caller.request_id + " has oversize body.");
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The front door: tells which AWS service a request means, checks its signature, decodes its body, validates it against
-// the service model, calls the service, and writes its answer or its error in the service's wire form.
+// Every request enters here: finds out which AWS service it means, checks its signature, decodes its body, validates it
+// against the service model, calls the service, and writes its answer or its error in the service's wire form.
 #pragma once
 
 #include <chrono>
@@ -40,7 +40,7 @@ class Edge {
   void add(QueryService service);
   void set_s3(RawHandler handler);
   void set_runtime(WholeBodyHandler handler);
-  /// Paths that begin with `prefix` on this server's own host go there, unsigned ("/_clary/").
+  /// Paths that begin with `prefix` ("/_clary/") go to that handler without a signature; everything else needs one.
   void add_open(std::string prefix, http::Handler handler);
 
   http::Handler handler();

@@ -44,7 +44,7 @@ std::optional<T> parsed(const std::string& text) {
   return value;
 }
 
-/// Integers stay integers: a double would round those beyond 2^53. Which range is allowed is validate()'s question.
+/// Integers stay integers: a double would round those beyond 2^53. validate() checks the range.
 Json number(const std::string& name, const std::string& text) {
   if (const auto whole = parsed<std::int64_t>(text)) return *whole;
   const auto value = parsed<double>(text);

@@ -34,7 +34,8 @@ void append_escaped(std::string& out, char c) {
   out += kUpperHex[static_cast<unsigned char>(c) & 15];
 }
 
-/// Every byte escaped exactly once, whether the sender escaped it or not.
+/// Every byte escaped exactly once, whether the sender escaped it or not: clients escape different sets of characters
+/// on the wire, but sign the form in which everything outside the unreserved set is escaped.
 void append_escaped_once(std::string& out, std::string_view text, bool keep_slash, bool plus_is_space) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -157,6 +158,8 @@ bool query_has(std::string_view query, std::string_view wanted) noexcept {
   return false;
 }
 
+// S3 signs the path as sent, escaped once: its keys may contain "//" and "..". All others normalise it and escape what
+// was sent a second time.
 std::string canonical_path(std::string_view path, PathRule rule) {
   if (path == "/" || path.empty()) return "/";
   if (rule == PathRule::kOthers) return percent_encoded(without_dot_segments(path), true);
@@ -187,6 +190,8 @@ std::string canonical_query(std::string_view query) {
   return out;
 }
 
+// AWS: "Create a signed AWS API request", step 1. A signed header that the request does not have enters with an empty
+// value, and the signature then fails to match.
 std::string canonical_request(const CanonicalInput& input) {
   std::string out;
   out.reserve(1024);
@@ -217,6 +222,8 @@ std::string signing_key(std::string_view secret, const Scope& scope) {
                      "aws4_request");
 }
 
+// Per thread, hence without a lock. The key of the cache includes the secret: one that was replaced is never used
+// again.
 const std::string& cached_signing_key(std::string_view secret, const Scope& scope) {
   thread_local std::unordered_map<std::string, std::string> keys;
   thread_local std::string name;

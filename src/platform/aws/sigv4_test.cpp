@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "platform/aws/authenticate.h"
 #include "platform/aws/aws_chunked.h"
-#include "platform/aws/signer.h"
+#include "platform/aws/test_signer.h"
 
 namespace clary::aws {
 namespace {

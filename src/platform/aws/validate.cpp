@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks a request document against the service model, in AWS's words (the "reported" texts are exact).
+// Checks a request document against the service model, in AWS's words: the texts of constraints are exactly those that
+// AWS's services report, because scripts match on them.
 #include <algorithm>
 #include <cstdint>
 #include <string>

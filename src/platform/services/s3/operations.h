@@ -83,7 +83,7 @@ int part_number(const S3Request& in);
 /// Owner or Initiator elements.
 class Xml;
 void add_owner(Xml& xml, std::string_view element, const S3Request& in);
-/// A name as the listing's encoding-type wants it.
+/// A name in the listing's encoding-type.
 std::string encoded(std::string_view name, bool url);
 bool wants_url_encoding(const S3Request& in);
 /// Only "" and "null" name a version here. @throws ServiceError{InvalidArgument, NoSuchVersion}

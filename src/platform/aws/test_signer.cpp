@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "platform/aws/signer.h"
+#include "platform/aws/test_signer.h"
 
 #include <algorithm>
 #include <vector>

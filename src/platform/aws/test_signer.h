@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signs requests: for the agent, for the load generator and for the tests.
+// Signs requests, as a client does.
 #pragma once
 
 #include <string>
