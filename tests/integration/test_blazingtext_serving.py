@@ -82,13 +82,13 @@ def theirs(platform, folder, name):
     return path, platform.host({"model" + path.suffix: path.read_bytes()}, name)
 
 
-def assert_same_labels(answer, labels, probabilities):
-    """Equal up to the order of labels that are as likely as each other, to float32's last digits. 5e-5: a label far down the tree of
-    hierarchical softmax has a sum of a dozen float32 logarithms, whose own scores are sums in another order; 2.3e-5 has been seen."""
-    np.testing.assert_allclose(answer["prob"], probabilities, rtol=5e-5, atol=1e-8)
+def assert_same_labels(answer, labels, probabilities, rtol=1e-5):
+    """Equal up to the order of labels that are as likely as each other, to float32's last digits. 1e-5: softmax adds its products in
+    another order than fastText; 2e-6 has been seen."""
+    np.testing.assert_allclose(answer["prob"], probabilities, rtol=rtol, atol=1e-8)
     expected = dict(zip(labels, probabilities))
     for label, probability in zip(answer["label"], answer["prob"]):
-        assert probability == pytest.approx(expected.get(label, probabilities[-1]), rel=5e-5)
+        assert probability == pytest.approx(expected.get(label, probabilities[-1]), rel=rtol)
 
 
 @pytest.mark.parametrize("name", ["ours", *FOREIGN])
@@ -101,8 +101,8 @@ def test_a_thousand_texts_get_the_labels_of_debians_fasttext(platform, folder, t
         assert len(answers) == len(asked)
         for text, answer in zip(asked, answers):
             labels, probabilities = model.predict(text, k=min(k, len(model.labels)))
-            assert len(answer["label"]) == min(k, len(model.labels))
-            assert_same_labels(answer, labels, probabilities)
+            assert len(answer["label"]) == len(labels)
+            assert_same_labels(answer, labels, probabilities, 1e-7 if name == "hs" else 1e-5)
     if name == "ours":
         right = sum(answer["label"][0] == "__label__" + label for answer, (label, _) in zip(answers, news("test", 1000)))
         assert right > 700 or not AG_NEWS.exists(), right

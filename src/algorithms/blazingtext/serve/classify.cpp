@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "algorithms/blazingtext/kernels/kernels.h"
 
@@ -34,8 +33,14 @@ float table_sigmoid(float x) {
   return table[static_cast<std::size_t>((x + kSigmoidRange) * kSigmoidSteps / kSigmoidRange / 2)];
 }
 
-float output_score(const Model& model, std::int64_t row, std::span<const float> hidden) {
-  return model.quantized_output ? model.quantized_output->dot_row(row, hidden) : dot(model.output.row(row), hidden);
+/// Of a row of the tree, summed from the first to the last as fastText does. dot() would add in another order, and the
+/// last bit matters here: near 1, float32 has so few digits that 1 - p then differs by 1e-3 of itself.
+float tree_score(const Model& model, std::int64_t row, std::span<const float> hidden) {
+  if (model.quantized_output) return model.quantized_output->dot_row(row, hidden);
+  const std::span<const float> weights = model.output.row(row);
+  float sum = 0;
+  for (std::size_t d = 0; d < hidden.size(); ++d) sum += weights[d] * hidden[d];
+  return sum;
 }
 
 void softmax(std::vector<float>& scores) {
@@ -73,11 +78,13 @@ std::vector<RankedLabel> best_of_all(const Model& model, std::span<const float> 
   return out;
 }
 
-/// Walks down the tree, the likelier paths cut nothing short of the k-th best found so far.
+/// Walks down the tree. A branch is cut when its score is below that of the k-th best label found so far, or below the
+/// logarithm of `threshold` guarded like every other: with a threshold of 0, labels whose product of probabilities is
+/// below kLogGuard are left out. All arithmetic is fastText's, in float32, so that the answers are the same to the bit.
 std::vector<RankedLabel> best_of_tree(const Model& model, std::span<const float> hidden, std::int64_t k,
                                       float threshold) {
   const HuffmanTree& tree = *model.tree;
-  const float least = threshold > 0 ? guarded_log(threshold) : -std::numeric_limits<float>::infinity();
+  const float least = guarded_log(threshold);
   std::vector<RankedLabel> heap;  // probability holds the logarithm here; its worst entry first
   struct Visit {
     std::int32_t node;
@@ -95,8 +102,7 @@ std::vector<RankedLabel> best_of_tree(const Model& model, std::span<const float>
       if (std::ssize(heap) > k) std::pop_heap(heap.begin(), heap.end(), better), heap.pop_back();
       continue;
     }
-    const double raw = static_cast<double>(output_score(model, number - tree.leaves(), hidden));
-    const auto right = static_cast<float>(1.0 / (1.0 + std::exp(-raw)));
+    const float right = 1.0F / (1.0F + std::exp(-tree_score(model, number - tree.leaves(), hidden)));
     open.push_back({node.right, score + guarded_log(right)});
     open.push_back({node.left, score + guarded_log(1.0F - right)});
   }

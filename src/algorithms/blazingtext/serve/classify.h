@@ -19,7 +19,9 @@ struct RankedLabel {
 };
 
 /// The k best labels (all, when there are fewer) whose probability is at least `threshold`, best first; equal ones by
-/// number.
+/// number. Of hierarchical softmax, labels less likely than 1e-5 are left out as fastText leaves them out, so that
+/// fewer than k may come back.
+/// @param threshold  0 .. 1
 /// @param hidden  mean of the text's rows, [D]
 std::vector<RankedLabel> best_labels(const Model& model, std::span<const float> hidden, std::int64_t k,
                                      float threshold = 0);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -82,15 +83,21 @@ TEST(HuffmanTree, PutsFrequentLabelsNearTheRootAndKeepsHostileCountsShort) {
   EXPECT_EQ(build_huffman_tree(huge).nodes.size(), 199'999U);
 }
 
-TEST(HuffmanTree, ProbabilitiesOfAllLabelsSumToOne) {
+constexpr int kLabels = 9;
+
+Model tree_classifier() {
   Model model = small_classifier();
-  constexpr int kLabels = 9;
   std::vector<std::string> words{"good", "bad", "movie", "</s>"};
   for (int i = 0; i < kLabels; ++i) words.push_back("__label__" + std::to_string(i));
   model.dictionary = dictionary_of(words, kLabels);
   model.output = counting_matrix(kLabels, 3);
   model.settings.loss = Loss::kHierarchicalSoftmax;
   model.tree = build_huffman_tree(std::span(model.dictionary.counts).subspan(4));
+  return model;
+}
+
+TEST(HuffmanTree, ProbabilitiesOfAllLabelsSumToOne) {
+  const Model model = tree_classifier();
   const auto all = classify(model, "good movie", kLabels);
   ASSERT_EQ(all.size(), static_cast<std::size_t>(kLabels));
   float sum = 0;
@@ -101,6 +108,47 @@ TEST(HuffmanTree, ProbabilitiesOfAllLabelsSumToOne) {
   const auto likely = classify(model, "good movie", kLabels, all[3].probability - 2e-5F);
   ASSERT_EQ(likely.size(), 4U);
   EXPECT_EQ(likely[3].label, all[3].label);
+}
+
+/// fastText's HierarchicalSoftmaxLoss::dfs, without a cut: the sum of guarded logarithms of every label.
+void add_scores(const Model& model, std::span<const float> hidden, std::int32_t node, float score,
+                std::vector<float>& scores) {
+  const auto [left, right] = model.tree->nodes[static_cast<std::size_t>(node)];
+  if (left < 0) {
+    scores[static_cast<std::size_t>(node)] = score;
+    return;
+  }
+  float f = 0;
+  for (std::size_t d = 0; d < hidden.size(); ++d) f += model.output.row(node - kLabels)[d] * hidden[d];
+  f = static_cast<float>(1.0 / static_cast<double>(1 + std::exp(-f)));
+  const auto guarded = [](double p) {
+    return static_cast<float>(std::log(static_cast<double>(static_cast<float>(p)) + 1e-5));
+  };
+  add_scores(model, hidden, left, score + guarded(1.0 - static_cast<double>(f)), scores);
+  add_scores(model, hidden, right, score + guarded(static_cast<double>(f)), scores);
+}
+
+// A model that is sure of itself answered small probabilities that differed from fastText's by 1e-3 of themselves, and
+// labels that fastText leaves out.
+TEST(HuffmanTree, ASureModelAnswersFastTextsNumbersAndLabels) {
+  Model model = tree_classifier();
+  model.output.values.assign(model.output.values.size(), 0);
+  for (std::int64_t node = 0; node < kLabels - 1; ++node)
+    for (std::size_t d = 0; d < 3; ++d)
+      model.output.row(node)[d] = static_cast<float>(node % 3 - 1) * (3.1F + 0.37F * static_cast<float>(d));
+  std::size_t left_out = 0;
+  for (const float size : {0.3F, 0.7F, 0.9F, 1.3F, 5.0F}) {
+    const std::vector<float> hidden{size, 0.9F * size, 1.1F * size};
+    std::vector<float> scores(kLabels);
+    add_scores(model, hidden, model.tree->root(), 0, scores);
+    const auto ranked = best_labels(model, hidden, kLabels);
+    for (const auto& entry : ranked)
+      EXPECT_EQ(entry.probability, std::exp(scores[static_cast<std::size_t>(entry.label)]));
+    const auto kept = std::count_if(scores.begin(), scores.end(), [](float s) { return !(s < std::log(1e-5F)); });
+    EXPECT_EQ(std::ssize(ranked), kept);
+    left_out += kLabels - ranked.size();
+  }
+  EXPECT_GT(left_out, 0U);
 }
 
 }  // namespace
