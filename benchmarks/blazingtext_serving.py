@@ -39,9 +39,10 @@ import numpy as np  # noqa: E402
 from blazingtext_tools import LINES, Platform  # noqa: E402
 from conftest import make_server, wait_until  # noqa: E402
 import job_helpers as jobs  # noqa: E402
+from paths import shared_data  # noqa: E402
 
 fasttext.FastText.eprint = lambda *_: None
-AG_NEWS = ROOT.parent / "shared/data/agnews"
+AG_NEWS = shared_data() / "agnews"
 ROLE = "arn:aws:iam::123456789012:role/bench"
 
 

@@ -44,7 +44,10 @@ parser.add_argument("seconds", nargs="?", default="5")
 options = parser.parse_args()
 RELEASE, BENCH, SECONDS = options.release, options.bench / "benchmarks", options.seconds
 ROWS, WIDTH, CLASSES, K = 10_000, 30, 20, 10
-AG_NEWS = ROOT.parent / "shared/data/agnews"
+sys.path.insert(0, str(ROOT / "tests/support"))
+from paths import shared_data  # noqa: E402
+
+AG_NEWS = shared_data() / "agnews"
 REGION = "us-west-2"
 
 

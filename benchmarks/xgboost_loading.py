@@ -11,6 +11,7 @@ import lzma
 import pathlib
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -18,7 +19,10 @@ import pandas
 import xgboost
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared/data/tabular"
+sys.path.insert(0, str(ROOT / "tests/support"))
+from paths import shared_data  # noqa: E402
+
+DATA = shared_data() / "tabular"
 
 
 def lines(name):

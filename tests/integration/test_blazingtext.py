@@ -20,10 +20,10 @@ from gensim.models.fasttext import load_facebook_model, load_facebook_vectors
 from conftest import ROOT, make_server, wait_until
 import job_helpers as jobs
 from blazingtext_tools import JSON, LINES, Platform
+from paths import shared_data
 
 fasttext.FastText.eprint = lambda *_: None
-SHARED = ROOT / "../shared/data"
-WIKI, PAIRS = SHARED / "wiki8/wiki8.xz", SHARED / "wordsim"
+WIKI, PAIRS = shared_data() / "wiki8/wiki8.xz", shared_data() / "wordsim"
 ANIMALS, TOOLS = ["cat", "dog", "horse", "cow", "sheep", "goat"], ["hammer", "saw", "drill", "file", "pliers", "chisel"]
 
 

@@ -14,11 +14,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from blazingtext_tools import JSON, LINES, Platform
-from conftest import ROOT, make_server, wait_until
+from conftest import make_server, wait_until
 import job_helpers as jobs
+from paths import shared_data
 
 fasttext.FastText.eprint = lambda *_: None
-AG_NEWS = ROOT / "../shared/data/agnews"
+AG_NEWS = shared_data() / "agnews"
 ALL = 1_000_000  # k above the number of labels
 
 

@@ -14,7 +14,7 @@ import linear_learner_job as job  # noqa: E402
 import tables  # noqa: E402
 
 METRIC = {"binary_classifier": "binary_classification_accuracy", "multiclass_classifier": "multiclass_accuracy", "regressor": "mse"}
-needs_data = pytest.mark.skipif(not tables.TABULAR.is_dir(), reason="../shared/data/tabular is not here")
+needs_data = pytest.mark.skipif(not tables.TABULAR.is_dir(), reason=f"{tables.TABULAR} is not here")
 
 
 def peer(kind, train, test):
@@ -53,7 +53,7 @@ def test_covertype_with_seven_classes_reaches_the_published_accuracy(tmp_path):
     assert job.score(log, "test", "macro_recall") > 0.65  # published: every class above 0.5 at 59 % accuracy
 
 
-@pytest.mark.skipif(not (tables.DATA / "mnist").is_dir(), reason="../shared/data/mnist is not here")
+@pytest.mark.skipif(not (tables.DATA / "mnist").is_dir(), reason=f"{tables.DATA}/mnist is not here")
 def test_mnist_zero_against_the_rest_is_99_percent_accurate(tmp_path):
     table = tables.mnist_zero()
     log = job.train(tmp_path, {**job.defaults_for(table), "mini_batch_size": 200, "epochs": 5}, job.channels_of(table, tmp_path))

@@ -7,9 +7,10 @@ import subprocess
 
 
 from conftest import ROOT
+from paths import shared_data
 
 SCRIPT = pathlib.Path(__file__).parent / "scripts" / "recommendation_on_aws.py"
-ARCHIVE = ROOT / "../shared/data/20newsgroups/20news-bydate.tar.xz"
+ARCHIVE = shared_data() / "20newsgroups/20news-bydate.tar.xz"
 
 
 def run_script(tmp_path, *arguments, **environment):

@@ -14,10 +14,12 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "examples"))
+from paths import ROOT, shared_data
+
+sys.path.insert(0, str(ROOT / "examples"))
 import corpora  # noqa: E402
 
-ARCHIVE = pathlib.Path(__file__).resolve().parents[3] / "shared/data/20newsgroups/20news-bydate.tar.xz"
+ARCHIVE = shared_data() / "20newsgroups/20news-bydate.tar.xz"
 
 
 @dataclass

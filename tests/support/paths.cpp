@@ -9,7 +9,7 @@ std::filesystem::path source_folder() { return CLARY_SOURCE_DIR; }
 
 std::filesystem::path shared_data() {
   const char* override_path = std::getenv("CLARY_SHARED_DATA");
-  return override_path != nullptr ? std::filesystem::path(override_path) : source_folder() / "../shared/data";
+  return override_path != nullptr && *override_path != '\0' ? std::filesystem::path(override_path) : source_folder() / "../shared/data";
 }
 
 }  // namespace clary::tests

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of ../shared/data/tabular (and MNIST) as numbers: dummies for words, means for missing numbers, split by a fixed seed."""
+"""The tables of the shared data (and MNIST) as numbers: dummies for words, means for missing numbers, split by a fixed seed."""
 import gzip
 import io
 import lzma
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from paths import shared_data
 
-DATA = pathlib.Path(__file__).resolve().parents[3] / "shared/data"
+DATA = shared_data()
 TABULAR = DATA / "tabular"
 
 

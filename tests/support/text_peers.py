@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What BlazingText is measured against: the texts of ../shared/data, how word vectors and classifiers are scored, and Debian's fastText
+"""What BlazingText is measured against: the texts of the shared data, how word vectors and classifiers are scored, and Debian's fastText
 and gensim with the same settings. Used by the quality test and by the benchmarks."""
 import csv
 import lzma
@@ -10,9 +10,10 @@ import subprocess
 import time
 
 import numpy as np
+from paths import shared_data
 from scipy.stats import spearmanr
 
-DATA = pathlib.Path(__file__).resolve().parents[2].parent / "shared/data"
+DATA = shared_data()
 PAIR_LISTS = ["EN-WS-353-ALL.txt", "EN-WS-353-REL.txt", "EN-WS-353-SIM.txt"]
 
 # One name a setting, ours; each program's own beside it.

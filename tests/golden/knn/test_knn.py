@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 
 # Before faiss and numpy load their threads, which spin: a busy 2-core machine has no time for that.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -19,7 +20,10 @@ from sklearn.datasets import load_digits
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 PROGRAM = pathlib.Path(os.environ.get("CLARY_BUILD", ROOT / "build/release")) / "libexec/clary/algorithms/knn"
-COVTYPE = ROOT.parent / "shared/data/tabular/covtype-109k.csv.xz"
+sys.path.insert(0, str(ROOT / "tests/support"))
+from paths import shared_data  # noqa: E402
+
+COVTYPE = shared_data() / "tabular/covtype-109k.csv.xz"
 TABLE = json.loads((HERE / "digits.json").read_text())
 METRICS = re.compile(r"#quality_metric: host=algo-1, (?:test|train) (\S+) <\w+>=(\S+)")
 
