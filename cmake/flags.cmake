@@ -32,7 +32,10 @@ endif()
 
 # Unit tests: half the compile time of -O3, and nothing that they measure.
 add_library(clary_test_flags INTERFACE)
-target_link_libraries(clary_test_flags INTERFACE clary_flags GTest::gtest GTest::gmock)
+target_link_libraries(clary_test_flags INTERFACE clary_flags)
+if(CLARY_UNIT_TESTS)
+  target_link_libraries(clary_test_flags INTERFACE GTest::gtest GTest::gmock)
+endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(clary_test_flags INTERFACE -O1)
 endif()

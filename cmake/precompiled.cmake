@@ -25,10 +25,12 @@ endfunction()
 
 clary_precompiled_set(core)
 clary_precompiled_set(asio ${PROJECT_SOURCE_DIR}/src/http/asio.h)
-clary_precompiled_set(test <gmock/gmock.h> <gtest/gtest.h>)
 if(CLARY_PRECOMPILED)
   find_package(Boost 1.74 REQUIRED)
   target_link_libraries(clary_pch_asio PRIVATE Boost::headers)  # its definitions must be the same too
+endif()
+if(CLARY_UNIT_TESTS AND CLARY_PRECOMPILED)
+  clary_precompiled_set(test <gmock/gmock.h> <gtest/gtest.h>)
   target_link_libraries(clary_pch_test PRIVATE clary_test_flags)
 endif()
 

@@ -1,7 +1,12 @@
 # clary_library(name SOURCES a.cpp ... LINK x y [PRIVATE_LINK z] [TESTS a_test.cpp ...] [TEST_LINK ...])
 #   one folder = one library `clary_<name>` plus one unit-test program `<name>_test` (CTest label "unit").
+# clary_algorithm(name LINK x y)
+#   one algorithm = the program `<name>` from main.cpp, and its description beside it.
 # Sources are listed, not globbed.
 #
+# The target `programs` is what people run: the server and every algorithm. (`all` builds the tests too.)
+add_custom_target(programs)
+
 # The target `sanitized` is what bin/test builds under AddressSanitizer and UBSan: the fuzzers, and the unit tests of the folders
 # that parse foreign bytes (CTest label "sanitized").
 add_custom_target(sanitized)
@@ -28,7 +33,20 @@ function(clary_library name)
   endif()
 endfunction()
 
+function(clary_algorithm name)
+  cmake_parse_arguments(A "" "" "LINK" ${ARGN})
+  add_executable(${name} main.cpp)
+  target_link_libraries(${name} PRIVATE ${A_LINK})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/libexec/clary/algorithms)
+  add_custom_command(TARGET ${name} POST_BUILD VERBATIM
+    COMMAND sh -c "\"$1\" describe > \"$1.json.tmp\" && mv \"$1.json.tmp\" \"$1.json\"" -- $<TARGET_FILE:${name}>)
+  add_dependencies(programs ${name})
+endfunction()
+
 function(clary_test name)
+  if(NOT CLARY_UNIT_TESTS)
+    return()
+  endif()
   cmake_parse_arguments(A "" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
   if(NOT A_LABEL)
     set(A_LABEL unit)
