@@ -8,9 +8,10 @@
 add_custom_target(programs)
 
 # The target `sanitized` is what bin/test builds under AddressSanitizer and UBSan: the fuzzers, and the unit tests of the folders
-# that parse foreign bytes (CTest label "sanitized").
+# that parse foreign bytes or start processes (CTest label "sanitized").
 add_custom_target(sanitized)
-set(CLARY_SANITIZED_TESTS aws base contract formats http hyper objects s3 serving store)
+set(CLARY_SANITIZED_TESTS agent artifact aws base blazingtext catalog contract executors formats http hyper knn knn_core
+                          linear_learner logs ntm objects resources s3 sandbox serving shell store telemetry training xgboost)
 
 add_library(clary_test_support STATIC EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/support/paths.cpp)
 target_link_libraries(clary_test_support PUBLIC clary_flags)
