@@ -7,11 +7,17 @@
 # The target `programs` is what people run: the server and every algorithm. (`all` builds the tests too.)
 add_custom_target(programs)
 
-# The target `sanitized` is what bin/test builds under AddressSanitizer and UBSan: the fuzzers, and the unit tests of the folders
-# that parse foreign bytes or start processes (CTest label "sanitized").
+# The target `sanitized` is what bin/test builds under a sanitizer, and the CTest label of the unit tests in it. With
+# AddressSanitizer and UBSan: the fuzzers, and the folders that parse foreign bytes or start processes. With ThreadSanitizer:
+# the server, and the folders whose code its threads and those of an algorithm's server run.
 add_custom_target(sanitized)
 set(CLARY_SANITIZED_TESTS agent artifact aws base blazingtext catalog contract executors formats http hyper knn knn_core
                           linear_learner logs ntm objects resources s3 sandbox serving shell store telemetry training xgboost)
+set(CLARY_THREAD_TESTS agent aws base catalog executors http logs objects resources runtime s3 sandbox serving
+                       shell store telemetry training)
+if(CLARY_SANITIZE MATCHES thread)
+  set(CLARY_SANITIZED_TESTS ${CLARY_THREAD_TESTS})
+endif()
 
 add_library(clary_test_support STATIC EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/support/paths.cpp)
 target_link_libraries(clary_test_support PUBLIC clary_flags)

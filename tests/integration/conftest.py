@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real server, started on a free port with its own data folder, and boto3 clients that speak to it."""
+"""The real server, started on a free port with its own data folder, and boto3 clients that speak to it.
+
+CLARY_BUILD names the build folder. CLARY_SERVER_BUILD may name another one, built with a sanitizer, whose server then runs the
+algorithms of CLARY_BUILD; a test fails when that server or one of its agents reported anything by the time it stopped.
+"""
 import json
 import os
 import pathlib
@@ -14,7 +18,9 @@ import pytest
 from botocore.config import Config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = pathlib.Path(os.environ.get("CLARY_BUILD", ROOT / "build/release")) / "bin/clary"
+BUILD = pathlib.Path(os.environ.get("CLARY_BUILD", ROOT / "build/release"))
+SANITIZED = "CLARY_SERVER_BUILD" in os.environ
+BINARY = pathlib.Path(os.environ.get("CLARY_SERVER_BUILD", BUILD)) / "bin/clary"
 REGION = "us-west-2"
 
 sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "tests/support")]
@@ -39,8 +45,12 @@ class Server:
         state = self.folder / "server.json"
         state.unlink(missing_ok=True)
         self.log = open(self.folder / "server.log", "ab")
+        environment = dict(os.environ)
+        if SANITIZED:
+            environment.update(CLARY_ALGORITHMS=str(BUILD / "libexec/clary/algorithms"),
+                               TSAN_OPTIONS=f"log_path={self.folder}/sanitizer")
         self.process = subprocess.Popen([str(BINARY), "serve", "--port", "0", "--data", str(self.folder), *self.options],
-                                        stdout=self.log, stderr=subprocess.STDOUT)
+                                        stdout=self.log, stderr=subprocess.STDOUT, env=environment)
         deadline = time.monotonic() + 20
         while not state.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -71,6 +81,8 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise AssertionError("clary serve did not stop within 20 s of SIGTERM")
+        for report in self.folder.glob("sanitizer.*"):
+            raise AssertionError(report.read_text())
 
 
 def make_server(*options, config=None):
