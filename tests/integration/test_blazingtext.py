@@ -448,7 +448,7 @@ def test_augmented_manifests_that_cannot_be_used_are_refused(platform, texts):
     (dict(mode="skipgram"), "x" * 200_000, {}, "words are separated by blanks"),
     (dict(mode="skipgram", vector_dim=2049), "a b c", {}, "vector_dim: '2049'"),
     (dict(mode="skipgram"), "just a few words", {}, "min_count"),
-    (dict(mode="skipgram", learning_rate=1e30, min_count=1), "a b c d " * 500, {}, "learning_rate: with 1e+30 the weights grew beyond all numbers"),
+    (dict(mode="skipgram", learning_rate=1e30, min_count=1), "a b c d " * 500, {}, "blazingtext: output[0] of the trained model is"),
     (dict(mode="supervised", min_count=1), "no label here\nnone here", {}, "label"),
     (dict(mode="supervised", min_count=1), "__label__only\n__label__labels\n", {}, "word"),
     (dict(mode="skipgram"), "a b c", {"count": 2}, "Only batch_skipgram is available when training on multiple CPU instances"),

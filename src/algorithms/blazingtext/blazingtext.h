@@ -15,6 +15,7 @@ const shell::Descriptor& descriptor();
 
 struct BlazingText {
   static constexpr std::string_view kName = "blazingtext";
+  static constexpr std::string_view kWhenNotFinite = "lower learning_rate";
   using Hyperparameters = blazingtext::Hyperparameters;
   using Model = blazingtext::Model;
   static const Schema<Hyperparameters>& schema() { return blazingtext::schema(); }

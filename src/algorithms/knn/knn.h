@@ -13,6 +13,8 @@ namespace clary::knn {
 
 struct Knn {
   static constexpr std::string_view kName = "knn";
+  static constexpr std::string_view kWhenNotFinite =
+      "scale the features down: rows, their projections and centroids are float32, up to 3.4e38";
   using Hyperparameters = knn::Hyperparameters;
   using Model = knn::Model;
   static const Schema<Hyperparameters>& schema() { return knn::schema(); }

@@ -15,6 +15,8 @@ const shell::Descriptor& descriptor();
 
 struct LinearLearner {
   static constexpr std::string_view kName = "linear-learner";
+  static constexpr std::string_view kWhenNotFinite =
+      "lower learning_rate, raise wd, or scale features and labels: weights are float32, up to 3.4e38";
   using Hyperparameters = linear_learner::Hyperparameters;
   using Model = linear_learner::Model;
   static const Schema<Hyperparameters>& schema() { return linear_learner::schema(); }

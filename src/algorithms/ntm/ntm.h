@@ -13,6 +13,10 @@ namespace clary::ntm {
 
 struct Ntm {
   static constexpr std::string_view kName = "ntm";
+  static constexpr std::string_view kWhenNotFinite =
+      "lower learning_rate, scale the word counts down, or use encoder_layers_activation sigmoid or tanh, whose "
+      "outputs "
+      "are bounded";
   using Hyperparameters = ntm::Hyperparameters;
   using Model = ntm::Model;
   static const Schema<Hyperparameters>& schema() { return ntm::schema(); }

@@ -13,6 +13,8 @@ namespace clary::xgboost {
 
 struct Xgboost {
   static constexpr std::string_view kName = "xgboost";
+  static constexpr std::string_view kWhenNotFinite =
+      "lower eta, raise lambda (booster gblinear), or scale the labels down (objectives with an exponential)";
   using Hyperparameters = xgboost::Hyperparameters;
   using Model = xgboost::Model;
   static const Schema<Hyperparameters>& schema() { return xgboost::schema(); }

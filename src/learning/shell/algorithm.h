@@ -15,6 +15,7 @@
 #include "formats/batch.h"
 #include "learning/hyper/schema.h"
 #include "learning/shell/descriptor.h"
+#include "learning/shell/finite_check.h"
 #include "learning/shell/predictions.h"
 #include "learning/shell/serve_request.h"
 #include "learning/shell/train_context.h"
@@ -27,24 +28,28 @@ namespace clary::shell {
 ///   using Model = ntm::Model;
 ///   static const Schema<Hyperparameters>& schema();
 ///   static const Descriptor& descriptor();
-///   static Model train(const Hyperparameters&, TrainContext&);
+///   static constexpr std::string_view kWhenNotFinite = "lower learning_rate";  // the user's remedy, see
+///   finite_check.h static Model train(const Hyperparameters&, TrainContext&);
 /// };
+/// Model: check_finite(check) passes every array of its learned numbers to check.array(); the shell calls it on every
+/// host before save(). A host without a model passes none.
 /// Model, besides: save(dir) on host 1 only, or save(dir, context) on every host; predict() is const and thread-safe.
 /// Instead of predict(), Answer answer(const Invocation&) const: the model reads request bodies and writes answers
 /// itself (requests that are not rows of numbers). What it throws becomes 400, 413 or 500, as for predict().
-/// Optional: static Hyperparameters parse(const hyper::TextMap&), for one whose checks and messages are not the schema's.
-/// Optional in Model: std::int64_t feature_dim() const (width of request rows; wrong ones get 400);
-/// bool accepts_tokens() const (raw words instead of features);
-/// std::optional<Document> document(std::string_view path) const (answers GET /<path>, and POST /invocations with
-/// Accept "application/json; document=<path>").
+/// Optional: static Hyperparameters parse(const hyper::TextMap&), for one whose checks and messages are not the
+/// schema's. Optional in Model: std::int64_t feature_dim() const (width of request rows; wrong ones get 400); bool
+/// accepts_tokens() const (raw words instead of features); std::optional<Document> document(std::string_view path)
+/// const (answers GET /<path>, and POST /invocations with Accept "application/json; document=<path>").
 template <class A>
 concept Algorithm = requires(const typename A::Hyperparameters& hyperparameters, const typename A::Model& model,
                              TrainContext& context, const std::filesystem::path& dir, const formats::Batch& rows,
-                             const ServeRequest& request) {
+                             const ServeRequest& request, const FiniteCheck& check) {
   { A::kName } -> std::convertible_to<std::string_view>;
   { A::schema() } -> std::same_as<const Schema<typename A::Hyperparameters>&>;
   { A::descriptor() } -> std::convertible_to<const Descriptor&>;
   { A::train(hyperparameters, context) } -> std::same_as<typename A::Model>;
+  { A::kWhenNotFinite } -> std::convertible_to<std::string_view>;
+  { model.check_finite(check) } -> std::same_as<void>;
   { A::Model::load(dir) } -> std::same_as<typename A::Model>;
   requires requires {
     { model.predict(rows, request) } -> std::same_as<Predictions>;
@@ -97,6 +102,7 @@ ServedModel load_model(const std::filesystem::path& dir) {
 template <Algorithm A>
 void train_and_save(const typename A::Hyperparameters& hyperparameters, TrainContext& context) {
   const typename A::Model model = A::train(hyperparameters, context);
+  model.check_finite(FiniteCheck(A::kName, A::kWhenNotFinite));
   if constexpr (requires { model.save(context.model_dir(), context); })
     model.save(context.model_dir(), context);
   else if (context.hosts().is_first())

@@ -42,6 +42,7 @@ class Model {
   void save(const std::filesystem::path& dir) const {
     write_file_atomically(dir / "mean.json", dump_json({{"mean", mean_}, {"feature_dim", feature_dim_}}));
   }
+  void check_finite(const shell::FiniteCheck& check) const { check.number("mean", mean_); }
   static Model load(const std::filesystem::path& dir) {
     const Json json = parse_json(read_file(dir / "mean.json"));
     return {json.at("feature_dim").get<std::int64_t>(), json.at("mean").get<double>()};
@@ -91,6 +92,7 @@ inline Model train(const Hyperparameters& hp, shell::TrainContext& ctx) {
 
 struct Toy {
   static constexpr std::string_view kName = "toy";
+  static constexpr std::string_view kWhenNotFinite = "give at least one row";
   using Hyperparameters = toy::Hyperparameters;
   using Model = toy::Model;
   static const Schema<Hyperparameters>& schema() { return toy::schema(); }

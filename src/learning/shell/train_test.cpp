@@ -183,6 +183,18 @@ TEST(Train, RaggedFileIsNamedWithLine) {
   EXPECT_NE(job.failure().find("2"), std::string::npos) << job.failure();
 }
 
+TEST(Train, ModelThatIsNotFiniteFailsTheJobAndIsNotSaved) {
+  JobFolder job;
+  job.hyperparameters({{"feature_dim", "2"}});
+  job.channel("train", kCsv);
+  job.data("train", "a.csv", "\n");  // no row: the mean is 0 / 0
+  Child child(job, {"train"});
+  EXPECT_EQ(child.wait(), contract::kExitClientError) << child.output();
+  EXPECT_TRUE(job.failure().starts_with("ClientError: toy: mean[0] of the trained model is ")) << job.failure();
+  EXPECT_TRUE(job.failure().ends_with("the model is not saved: give at least one row")) << job.failure();
+  EXPECT_FALSE(std::filesystem::exists(job.layout.model_dir() / "mean.json"));
+}
+
 TEST(Train, InternalProblemIsAlgorithmError) {
   JobFolder job;
   fill(job);

@@ -21,6 +21,7 @@
 #include "algorithms/blazingtext/model/neighbours.h"
 #include "algorithms/blazingtext/model/quantized_matrix.h"
 #include "algorithms/blazingtext/model/settings.h"
+#include "learning/shell/finite_check.h"
 #include "learning/shell/serve_request.h"
 #include "learning/shell/train_context.h"
 
@@ -53,6 +54,7 @@ struct Model {
   /// vectors.word2vec.bin with `write_word2vec_binary`, and eval.json when the job asks for `evaluation` and the word
   /// pairs are at hand. tokenizer.json when there is one. Host 1 writes; the others only say so.
   void save(const std::filesystem::path& dir, shell::TrainContext& context) const;
+  void check_finite(const shell::FiniteCheck& check) const;
   /// A folder that save() wrote, or any folder with one fastText file (*.bin, *.ftz) or one vectors.txt (*.vec).
   /// @throws Error{kMalformed}, Error{kInvalid}
   static Model load(const std::filesystem::path& dir);

@@ -87,6 +87,11 @@ void Model::save(const fs::path& dir, shell::TrainContext& context) const {
   write_tokenizer(tokenizer, dir);
 }
 
+void Model::check_finite(const shell::FiniteCheck& check) const {
+  check.array("output", output.values);
+  check.array("input", input.values);
+}
+
 Model Model::load(const fs::path& dir) {
   const fs::path file = model_file(dir);
   Model out = is_binary(file) ? read_fasttext_file(file)

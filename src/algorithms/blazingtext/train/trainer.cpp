@@ -1,25 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms/blazingtext/train/trainer.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <cmath>
-
 #include "algorithms/blazingtext/data/simple_text.h"
 #include "algorithms/blazingtext/train/autotune.h"
 #include "base/error.h"
 
 namespace clary::blazingtext {
 namespace {
-
-/// The output rows take part in every step: what overflowed anywhere is soon in them.
-void check_finite(const Hyperparameters& hp, const Model& model) {
-  const auto& values = model.output.values;
-  if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
-    throw Error(Kind::kInvalid,
-                fmt::format("learning_rate: with {} the weights grew beyond all numbers; give less", hp.learning_rate));
-}
 
 /// The channel's text by the tokenizer that the job asks for.
 Corpus text_of(shell::Channel& channel, TextRules rules) {
@@ -72,7 +59,6 @@ Model train(const Hyperparameters& hp, shell::TrainContext& context) {
   if (context.has_channel(kPretrainedChannel)) job.pretrained.emplace(context.channel(kPretrainedChannel));
   if (hp.autotunes()) taken = autotuned(job, context.log());
   Model model = hp.is_supervised() ? train_classifier(job) : train_word_vectors(job);
-  check_finite(taken, model);
   model.tokenizer = hp.tokenizer;
   if (!context.hosts().is_first())
     context.log().info("Training is finished on this host; the model is written by {}.", context.hosts().names.front());

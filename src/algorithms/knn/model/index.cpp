@@ -156,6 +156,23 @@ const FlatSearch& Index::flat_search() const {
   return *faiss_->flat;
 }
 
+void Index::check_finite(const shell::FiniteCheck& check) const {
+  const auto rows_of = [](const faiss::Index& flat) {
+    const auto count = static_cast<std::size_t>(flat.ntotal) * static_cast<std::size_t>(flat.d);
+    return std::span(dynamic_cast<const faiss::IndexFlat&>(flat).get_xb(), count);
+  };
+  if (options_.type == IndexType::kFlat) return check.array("rows", rows_of(*faiss_->index));
+  const auto& ivf = dynamic_cast<const faiss::IndexIVF&>(*faiss_->index);
+  check.array("cell centroids", rows_of(*ivf.quantizer));
+  if (const auto* pq = dynamic_cast<const faiss::IndexIVFPQ*>(&ivf))
+    return check.array("codebook", pq->pq.centroids);  // rows are codes into it
+  for (std::size_t cell = 0; cell < ivf.nlist; ++cell) {
+    faiss::InvertedLists::ScopedCodes codes(ivf.invlists, cell);
+    const std::size_t bytes = ivf.invlists->list_size(cell) * ivf.code_size;
+    check.array("rows of a cell", {reinterpret_cast<const float*>(codes.get()), bytes / sizeof(float)});
+  }
+}
+
 void Index::save(const std::filesystem::path& path) const {
   guarded(path.string(), [&] { faiss::write_index(faiss_->index.get(), path.c_str()); });
 }

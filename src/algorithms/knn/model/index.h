@@ -12,6 +12,7 @@
 #include "algorithms/knn/data/vectors.h"
 #include "algorithms/knn/hyperparameters.h"
 #include "algorithms/knn/kernels/worker_pool.h"
+#include "learning/shell/finite_check.h"
 
 namespace clary::knn {
 
@@ -39,6 +40,7 @@ class Index {
   /// Once, after train(). Flat takes the memory over and leaves `rows` empty; the IVF kinds copy.
   void add(Vectors& rows);
 
+  void check_finite(const shell::FiniteCheck& check) const;
   /// faiss's own file format. @throws Error
   void save(const std::filesystem::path& path) const;
   /// @throws Error{kMalformed} naming the file and what is wrong in it; safe for any bytes

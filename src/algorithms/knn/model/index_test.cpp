@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 #include <random>
 
@@ -126,6 +127,30 @@ TEST(Index, NamesTooFewRows) {
   EXPECT_THAT(problem({IndexType::kIvfFlat, true, kWidth, 101, 1, 5}),
               ::testing::HasSubstr("101 cells need at least as many rows, but 100"));
   EXPECT_THAT(problem({IndexType::kIvfPq, true, kWidth, 5, 4, 5}), ::testing::HasSubstr("at least 256 rows, but 100"));
+}
+
+TEST(Index, ANumberThatIsNotFiniteIsFoundInEveryKind) {
+  WorkerPool pool(1);
+  const shell::FiniteCheck check("knn", "scale");
+  for (const auto& [options, name] :
+       {std::pair{IndexOptions{IndexType::kFlat, true, kWidth}, "knn: rows[17]"},
+        {IndexOptions{IndexType::kIvfFlat, true, kWidth, 1, 1, 1}, "knn: rows of a cell[17]"},
+        {IndexOptions{IndexType::kIvfPq, true, kWidth, 10, 4, 5}, ""}}) {
+    Vectors rows = integers(kRows, 3, 50);
+    Index index(options, pool);
+    index.train(rows);
+    if (options.type != IndexType::kIvfPq)
+      rows.data()[17] = INFINITY;  // IVFPQ: rows are codes, the codebook is learned
+    index.add(rows);
+    std::string problem;
+    try {
+      index.check_finite(check);
+    } catch (const Error& error) {
+      problem = error.what();
+    }
+    EXPECT_THAT(problem, ::testing::StartsWith(name));
+    EXPECT_EQ(problem.empty(), options.type == IndexType::kIvfPq);
+  }
 }
 
 TEST(Index, FilesAreFaissFiles) {

@@ -134,6 +134,12 @@ void Model::save(const std::filesystem::path& dir) const {
   write_all(fd.get(), to_json(metadata_), kMetadataFile);
 }
 
+void Model::check_finite(const shell::FiniteCheck& check) const {
+  if (parts_ == nullptr) return;  // a host that does not build the index
+  parts_->index.check_finite(check);
+  check.array("labels", labels_);
+}
+
 Model Model::load(const std::filesystem::path& dir) {
   Metadata metadata = parse_metadata(read_file(required(dir, kMetadataFile), kMaxMetadataBytes), kMetadataFile);
   const auto index_path = required(dir, kIndexFile), labels_path = required(dir, kLabelsFile);

@@ -14,6 +14,7 @@
 #include "algorithms/knn/model/metadata.h"
 #include "algorithms/knn/model/preparation.h"
 #include "formats/batch.h"
+#include "learning/shell/finite_check.h"
 #include "learning/shell/predictions.h"
 #include "learning/shell/serve_request.h"
 
@@ -34,6 +35,7 @@ class Model {
         std::vector<float> labels, std::vector<std::int64_t> positions, std::vector<std::string> uids);
 
   void save(const std::filesystem::path& dir) const;
+  void check_finite(const shell::FiniteCheck& check) const;
   /// Also archives that another program wrote in the published layout. @throws Error{kMalformed} naming file and fault
   static Model load(const std::filesystem::path& dir);
 

@@ -62,6 +62,12 @@ void Model::save(const std::filesystem::path& dir) const {
   formats::write_npy(dir / "intercept.npy", w.bias, vector);
 }
 
+void Model::check_finite(const shell::FiniteCheck& check) const {
+  check.array("fc0_weight", stored_.weights.weight);
+  check.array("fc0_bias", stored_.weights.bias);
+  check.number("threshold", stored_.threshold);
+}
+
 Model Model::load(const std::filesystem::path& dir) {
   return Model(from_archive(read_file(artifact::find_model_file(dir, "a Linear Learner model"), kMaxModelBytes)));
 }

@@ -15,6 +15,7 @@
 #include "algorithms/linear_learner/model/scorer.h"
 #include "algorithms/linear_learner/model/weights.h"
 #include "formats/batch.h"
+#include "learning/shell/finite_check.h"
 #include "learning/shell/predictions.h"
 #include "learning/shell/serve_request.h"
 
@@ -78,6 +79,8 @@ class Model {
   /// model_algo-1 in MXNet's layout, and beside it linear-learner-coefficients.json, candidates.json,
   /// coefficients.npy, intercept.npy (README.md, "Artifact").
   void save(const std::filesystem::path& dir) const;
+
+  void check_finite(const shell::FiniteCheck& check) const;
 
   /// Reads model_algo-1, or the first model_algo-* there is; also artifacts of the real service.
   /// @throws Error{kNotFound} without one, Error{kMalformed} naming the member and the rule, Error{kLimit}

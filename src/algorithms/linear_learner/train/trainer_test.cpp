@@ -202,6 +202,21 @@ TEST(LinearLearnerTrain, HingeAndOptimizersAndOneModelWork) {
   }
 }
 
+TEST(LinearLearnerTrain, WeightsBeyondFloat32DoNotPassTheCheckBeforeSaving) {
+  std::string rows;  // y = 1e50 x
+  for (int r = 0; r < 300; ++r) rows += fmt::format("{0}e30,{0}e-20\n", r % 17 - 8);
+  Job job;
+  job.file("train", rows).set("num_models", "1");
+  const Model model = job.run();
+  try {
+    model.check_finite(shell::FiniteCheck(LinearLearner::kName, LinearLearner::kWhenNotFinite));
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::StartsWith("linear-learner: fc0_weight[0] of the trained model is inf"));
+    EXPECT_THAT(error.what(), HasSubstr("lower learning_rate, raise wd, or scale features and labels"));
+  }
+}
+
 TEST(LinearLearnerTrain, SameSeedAndThreadsSameModel) {
   const auto once = [](int threads, const char* seed) {
     Job job("binary_classifier");

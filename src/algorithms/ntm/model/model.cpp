@@ -111,6 +111,10 @@ void Model::save_plain(const std::filesystem::path& dir) const {
   if (!vocabulary_.empty()) write_file_atomically(dir / "vocab.txt", joined_lines(vocabulary_));
 }
 
+void Model::check_finite(const shell::FiniteCheck& check) const {
+  Parameters::each_named(parameters_, [&](const std::string& name, const Matrix& m) { check.array(name, m.values); });
+}
+
 Model Model::load(const std::filesystem::path& dir) {
   const auto zip = artifact::read_zip(read_file(artifact::find_model_file(dir, "an NTM model"), 32ULL << 30));
   Model m;

@@ -13,6 +13,7 @@
 #include "algorithms/ntm/model/topics.h"
 #include "base/json.h"
 #include "formats/batch.h"
+#include "learning/shell/finite_check.h"
 #include "learning/shell/predictions.h"
 #include "learning/shell/serve_request.h"
 #include "learning/shell/train_context.h"
@@ -33,6 +34,8 @@ class Model {
   void save(const std::filesystem::path& dir, shell::TrainContext& context) const;
   void save_host(const std::filesystem::path& dir, const std::string& host) const;
   void save_plain(const std::filesystem::path& dir) const;
+
+  void check_finite(const shell::FiniteCheck& check) const;
 
   /// Reads model_algo-1, or the first model_algo-* there is.
   /// @throws Error{kNotFound} without one, Error{kMalformed}

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "algorithms/ntm/kernels/kernels.h"
@@ -50,6 +51,21 @@ struct Parameters {
     f(self.head);
     f(self.decoder);
     for (auto& m : self.shift) f(m);
+  }
+  /// f(name, matrix) over all matrices. A matrix that the artifact cuts into several arrays has the name of the first.
+  template <class Self, class F>
+  static void each_named(Self& self, F&& f) {
+    const auto layer = [](std::size_t l, const char* part) { return "enc_" + std::to_string(l) + part; };
+    f(layer(0, "_weight"), self.embedding);
+    f(layer(0, "_bias"), self.embedding_bias);
+    for (std::size_t l = 0; l < self.hidden.size(); ++l) f(layer(l + 1, "_weight"), self.hidden[l]);
+    f(std::string("mean_weight"), self.head);
+    f(std::string("projection_weight"), self.decoder);
+    for (std::size_t l = 0; l < self.shift.size(); ++l) {
+      f(layer(l, "_bn_beta"), self.shift[l]);
+      f(layer(l, "_bn_moving_mean"), self.running_mean[l]);
+      f(layer(l, "_bn_moving_var"), self.running_variance[l]);
+    }
   }
 };
 

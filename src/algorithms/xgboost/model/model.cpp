@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "algorithms/xgboost/model/learned_numbers.h"
 #include "algorithms/xgboost/model/model_file.h"
 #include "algorithms/xgboost/serve/responder.h"
 #include "base/error.h"
@@ -30,6 +31,11 @@ void Model::save(const std::filesystem::path& dir) const {
     const std::string name = boosters_.size() == 1 ? kModelFileName : fmt::format("{}-{}", kModelFileName, i);
     write_file_atomically(dir / name, write_model(boosters_[i], form));
   }
+}
+
+void Model::check_finite(const shell::FiniteCheck& check) const {
+  for (std::size_t i = 0; i < boosters_.size(); ++i)
+    xgboost::check_finite(boosters_[i], boosters_.size() == 1 ? "" : fmt::format("fold {} ", i), check);
 }
 
 Model Model::load(const std::filesystem::path& dir) {

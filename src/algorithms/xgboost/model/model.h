@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "algorithms/xgboost/library/library.h"
+#include "learning/shell/finite_check.h"
 #include "learning/shell/serve_request.h"
 #include "learning/shell/train_context.h"
 
@@ -36,6 +37,7 @@ class Model {
   void save(const std::filesystem::path& dir, const shell::TrainContext&) const {
     if (!boosters_.empty()) save(dir);
   }
+  void check_finite(const shell::FiniteCheck& check) const;
   /// Every file of the folder that is not hidden. @throws Error{kInvalid} "Unable to load model: ..."
   static Model load(const std::filesystem::path& dir);
 
