@@ -10,9 +10,9 @@
 #include <string>
 
 #include "algorithms/blazingtext/data/corpus.h"
-#include "algorithms/blazingtext/data/random.h"
 #include "algorithms/blazingtext/data/vocabulary.h"
 #include "algorithms/blazingtext/train/weights.h"
+#include "base/split_mix.h"
 #include "learning/numeric/gemm.h"
 
 namespace clary::blazingtext {
@@ -74,7 +74,7 @@ struct Plan {
 
 /// Windows that move on by one word over a vocabulary of which `words` are used, all equally often.
 Plan plan_over(std::int64_t words, int count) {
-  Random random(1);
+  SplitMix64 random(1);
   Plan out;
   std::vector<std::int32_t> text;
   for (int i = 0; i < count + kInputs; ++i)

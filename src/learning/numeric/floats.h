@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A vector of floats that starts on a cache line, as the kernels like it.
+// Vectors of floats that start on a cache line, as the kernels like it.
 #pragma once
 
 #include <cstddef>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace clary::numeric {
@@ -19,5 +20,26 @@ struct CacheLineAllocator {
   bool operator==(const CacheLineAllocator&) const = default;
 };
 using Floats = std::vector<float, CacheLineAllocator<float>>;
+
+/// resize() does not write new elements: memory that nobody has written to is none that the system has to give.
+template <class T>
+struct UntouchedAllocator : CacheLineAllocator<T> {
+  template <class U>
+  struct rebind {
+    using other = UntouchedAllocator<U>;
+  };
+  UntouchedAllocator() = default;
+  template <class U>
+  UntouchedAllocator(const UntouchedAllocator<U>&) noexcept {}
+  template <class U>
+  void construct(U* at) noexcept {
+    ::new (static_cast<void*>(at)) U;
+  }
+  template <class U, class... Given>
+  void construct(U* at, Given&&... given) {
+    ::new (static_cast<void*>(at)) U(std::forward<Given>(given)...);
+  }
+};
+using UntouchedFloats = std::vector<float, UntouchedAllocator<float>>;
 
 }  // namespace clary::numeric

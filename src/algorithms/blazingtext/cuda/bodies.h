@@ -127,7 +127,7 @@ struct Window {
 
 /// Up to 1 .. work.window words on either side, all reaches alike likely, within the sentence.
 CLARY_DEVICE inline Window window_of(const PairWork& work, const PairChunk& chunk, std::int32_t position) {
-  Random random(work.seed, chunk.first + static_cast<std::uint64_t>(position));
+  SplitMix64 random(work.seed, chunk.first + static_cast<std::uint64_t>(position));
   const std::int64_t reach = 1 + static_cast<std::int64_t>(random.below(static_cast<std::uint32_t>(work.window)));
   Window out{position, position + 1, random.next()};
   while (out.begin > 0 && position - out.begin < reach && chunk.ids[out.begin - 1] >= 0) --out.begin;
@@ -139,8 +139,8 @@ CLARY_DEVICE inline Window window_of(const PairWork& work, const PairChunk& chun
 CLARY_DEVICE inline std::int32_t target_of(const PairWork& work, const Window& window, std::int32_t p, std::int32_t t,
                                            std::int32_t word) {
   if (t == 0) return word;
-  Random random(window.draws, static_cast<std::uint64_t>(p) * static_cast<std::uint64_t>(work.negatives) +
-                                  static_cast<std::uint64_t>(t));
+  SplitMix64 random(window.draws, static_cast<std::uint64_t>(p) * static_cast<std::uint64_t>(work.negatives) +
+                                      static_cast<std::uint64_t>(t));
   return work.negative_words.draw_other(word, random);
 }
 

@@ -53,7 +53,7 @@ struct Text {
   WordRows rows;
 
   explicit Text(bool subwords) : negatives(std::vector<std::int64_t>(kWords, 7)) {
-    Random random(3);
+    SplitMix64 random(3);
     while (ids.size() < 150) {
       for (std::uint32_t n = 1 + random.below(9); n > 0; --n)
         ids.push_back(static_cast<std::int32_t>(random.below(kWords)));
@@ -221,7 +221,7 @@ struct Lines {
   bool one_vs_all;
 
   Lines(int count, std::int32_t k, std::uint32_t rows, bool ova) : labels(k), one_vs_all(ova) {
-    Random random(9);
+    SplitMix64 random(9);
     for (int i = 0; i < count; ++i) {
       Line line{static_cast<std::int32_t>(features.size()), 1 + static_cast<std::int32_t>(random.below(20)),
                 static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(k))),

@@ -20,7 +20,7 @@ class PairTraining::Learner : public SentenceLearner {
  public:
   explicit Learner(PairTraining& training) : training_(training) { ids_.reserve(size()); }
 
-  void learn(std::span<const std::int32_t> sentence, float rate, Random&) override {
+  void learn(std::span<const std::int32_t> sentence, float rate, SplitMix64&) override {
     if (sentence.size() < 2) return;
     if (ids_.size() + sentence.size() + 1 > size()) finish();
     if (ids_.empty()) first_rate_ = rate;

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "algorithms/blazingtext/data/random.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext {
 
@@ -18,16 +18,16 @@ struct AliasTable {
   const Cell* cells = nullptr;
   std::uint32_t size = 0;
 
-  constexpr std::int32_t draw(Random& random) const noexcept {
+  constexpr std::int32_t draw(SplitMix64& random) const noexcept {
     const std::uint64_t bits = random.next();
-    const std::uint32_t at = Random::below(static_cast<std::uint32_t>(bits >> 32), size);
+    const std::uint32_t at = SplitMix64::below(static_cast<std::uint32_t>(bits >> 32), size);
     const Cell& cell = cells[at];
     // No branch: it would be taken at random.
     const std::uint32_t own = 0U - static_cast<std::uint32_t>(static_cast<std::uint32_t>(bits) < cell.limit);
     return static_cast<std::int32_t>((at & own) | (static_cast<std::uint32_t>(cell.other) & ~own));
   }
   /// Any word but `not_this` (which may come when there is no other).
-  constexpr std::int32_t draw_other(std::int32_t not_this, Random& random) const noexcept {
+  constexpr std::int32_t draw_other(std::int32_t not_this, SplitMix64& random) const noexcept {
     std::int32_t word = draw(random);
     for (int tries = 0; word == not_this && tries < 100; ++tries) word = draw(random);
     return word;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "algorithms/blazingtext/data/alias_table.h"
-#include "algorithms/blazingtext/data/random.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext {
 
@@ -16,7 +16,7 @@ namespace clary::blazingtext {
 class SubSampler {
  public:
   SubSampler(std::span<const std::int64_t> counts, std::int64_t tokens, double threshold);
-  bool keeps(std::int32_t word, Random& random) const noexcept {
+  bool keeps(std::int32_t word, SplitMix64& random) const noexcept {
     const std::uint32_t limit = limits_[static_cast<std::size_t>(word)];
     return limit == kAlways || static_cast<std::uint32_t>(random.next() >> 32) < limit;
   }
@@ -35,8 +35,8 @@ class NegativeSampler {
   static constexpr double kPower = 0.75;
 
   explicit NegativeSampler(std::span<const std::int64_t> counts, double power = kPower);
-  std::int32_t draw(Random& random) const noexcept { return table().draw(random); }
-  std::int32_t draw_other(std::int32_t not_this, Random& random) const noexcept {
+  std::int32_t draw(SplitMix64& random) const noexcept { return table().draw(random); }
+  std::int32_t draw_other(std::int32_t not_this, SplitMix64& random) const noexcept {
     return table().draw_other(not_this, random);
   }
   AliasTable table() const noexcept { return {cells_.data(), static_cast<std::uint32_t>(cells_.size())}; }

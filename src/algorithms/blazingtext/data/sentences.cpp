@@ -15,7 +15,7 @@ bool SentenceReader::next_batch() {
   return true;
 }
 
-bool SentenceReader::next(std::vector<std::int32_t>& sentence, std::int64_t& tokens, Random& random) {
+bool SentenceReader::next(std::vector<std::int32_t>& sentence, std::int64_t& tokens, SplitMix64& random) {
   sentence.clear();
   tokens = 0;
   for (;;) {

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "algorithms/blazingtext/data/corpus.h"
-#include "algorithms/blazingtext/data/random.h"
 #include "algorithms/blazingtext/data/sampling.h"
 #include "algorithms/blazingtext/data/tokenizer.h"
 #include "algorithms/blazingtext/data/vocabulary.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext {
 
@@ -27,7 +27,7 @@ class SentenceReader {
 
   /// Replaces `sentence` by the next one, maybe empty; false at the end of the last pass.
   /// @param tokens  known words that went into it, before thinning
-  bool next(std::vector<std::int32_t>& sentence, std::int64_t& tokens, Random& random);
+  bool next(std::vector<std::int32_t>& sentence, std::int64_t& tokens, SplitMix64& random);
 
  private:
   bool next_batch();

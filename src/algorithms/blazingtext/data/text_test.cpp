@@ -17,7 +17,7 @@ namespace {
 
 /// Words of one to thirty letters, some frequent, lines of random length; every separator occurs.
 std::string random_text(int words, std::uint64_t seed, std::uint32_t line_words = 20) {
-  Random random(seed);
+  SplitMix64 random(seed);
   std::string out;
   for (int i = 0; i < words; ++i) {
     const std::uint32_t word = random.below(random.below(2) == 0 ? 10 : 3000);
@@ -185,7 +185,7 @@ TEST(Sentences, AreLinesOfKnownWordsCutAtTheLimit) {
   const auto read = [&](SentenceOptions options) {
     Passes passes(corpus, {}, 2);
     SentenceReader reader(passes, v, all, options);
-    Random random(1);
+    SplitMix64 random(1);
     std::vector<std::int32_t> sentence;
     std::int64_t tokens = 0, sum = 0;
     std::string out;
@@ -204,7 +204,7 @@ TEST(Sentences, AreLinesOfKnownWordsCutAtTheLimit) {
 
 TEST(Sampling, KeepsAndDrawsByTheFormulas) {
   const std::vector<std::int64_t> counts{600, 300, 99, 1};
-  Random random(11);
+  SplitMix64 random(11);
   const SubSampler sampler(counts, 1000, 0.01);
   const NegativeSampler negatives(counts);
   std::vector<double> kept(4), drawn(4);

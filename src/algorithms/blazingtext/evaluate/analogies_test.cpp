@@ -6,14 +6,14 @@
 
 #include <cmath>
 
-#include "algorithms/blazingtext/data/random.h"
 #include "algorithms/blazingtext/model/test_model.h"
 #include "base/error.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext {
 namespace {
 
-/// Random vectors for `words` words w0, w1, ...
+/// SplitMix64 vectors for `words` words w0, w1, ...
 Model random_vectors(std::int64_t words, std::int64_t dim) {
   Model out = small_vectors();
   std::vector<std::string> names;
@@ -21,7 +21,7 @@ Model random_vectors(std::int64_t words, std::int64_t dim) {
   out.settings.dim = static_cast<std::int32_t>(dim);
   out.dictionary = dictionary_of(names, 0);
   out.input = Matrix(words, dim);
-  Random random(3);
+  SplitMix64 random(3);
   for (float& value : out.input.values) value = static_cast<float>(random.below(2001)) / 1000 - 1;
   return out;
 }
@@ -51,7 +51,7 @@ std::int64_t answer_of(const Model& model, const std::array<std::int64_t, 3>& gi
 TEST(Analogies, AgreeWithPlainLoops) {
   const Model model = random_vectors(1300, 20);
   std::vector<Analogy> questions;
-  Random random(5);
+  SplitMix64 random(5);
   std::int64_t right = 0;
   for (int i = 0; i < 200; ++i) {
     std::array<std::int64_t, 3> given{};

@@ -9,9 +9,9 @@
 #include <string>
 
 #include "algorithms/blazingtext/data/ngrams.h"
-#include "algorithms/blazingtext/data/random.h"
 #include "algorithms/blazingtext/kernels/testing_reference.h"
 #include "algorithms/blazingtext/train/weights.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext {
 namespace {
@@ -26,7 +26,7 @@ struct RandomPlan {
 
   RandomPlan(int count, int features_each, bool one_pair, std::int32_t negatives, std::uint32_t rows)
       : targets_per_pair(1 + negatives) {
-    Random random(7);
+    SplitMix64 random(7);
     for (int s = 0; s < count; ++s) {
       kernels::Step step{static_cast<std::int32_t>(features.size()), features_each,
                          static_cast<std::int32_t>(targets.size()),
@@ -120,7 +120,7 @@ struct RandomBlocks {
 
   RandomBlocks(int count, std::int32_t inputs_each, std::int32_t samples_each, std::uint32_t rows, bool twice)
       : max_inputs(inputs_each), max_samples(samples_each) {
-    Random random(3);
+    SplitMix64 random(3);
     std::vector<std::int32_t> deck(rows);
     std::iota(deck.begin(), deck.end(), 0);
     const auto shuffle = [&] {
@@ -174,7 +174,7 @@ struct RandomExamples {
   std::int32_t labels;
 
   RandomExamples(int count, std::int32_t k, std::uint32_t rows) : labels(k) {
-    Random random(9);
+    SplitMix64 random(9);
     for (int i = 0; i < count; ++i) {
       kernels::Example example{static_cast<std::int32_t>(features.size()),
                                1 + static_cast<std::int32_t>(random.below(20)),
@@ -266,7 +266,7 @@ TEST(ExampleKernel, OneVsAllUpdateIsTheNegativeGradientByCentralDifferences) {
 }
 
 TEST(RowProducts, AreTheDotProductsOfEveryRow) {
-  Random random(11);
+  SplitMix64 random(11);
   for (const std::int64_t columns : {1, 3, 4, 10, 16, 31, 100, 300}) {
     for (const std::int64_t rows : {0, 1, 2, 3, 4, 5, 14, 257}) {
       // Off by one float: nothing is aligned.
@@ -289,7 +289,7 @@ TEST(RowProducts, AreTheDotProductsOfEveryRow) {
 
 TEST(TokenBorders, AgreeWithAByteLoopAtEveryOffset) {
   std::string text;
-  Random random(5);
+  SplitMix64 random(5);
   for (int i = 0; i < 4000; ++i) {
     static constexpr std::string_view kSigns = " \n\t\r\v\f\0ab\xc3\xa4z\x08\x0e!";
     text.push_back(random.below(3) == 0 ? kSigns[random.below(static_cast<std::uint32_t>(kSigns.size()))] : 'x');

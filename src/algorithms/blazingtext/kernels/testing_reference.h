@@ -9,9 +9,9 @@
 #include <span>
 #include <vector>
 
-#include "algorithms/blazingtext/data/random.h"
 #include "algorithms/blazingtext/kernels/kernels.h"
 #include "algorithms/blazingtext/train/weights.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext::reference {
 
@@ -31,7 +31,7 @@ struct Twin {
 
   Twin(std::int64_t rows, std::int64_t columns, double bound, std::uint64_t seed)
       : fast(rows, columns), plain(rows, columns) {
-    Random random(seed);
+    SplitMix64 random(seed);
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t n = 0; n < columns; ++n)
         plain.row(r)[n] = fast.row(r)[n] =

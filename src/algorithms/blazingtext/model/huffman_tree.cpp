@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "learning/numeric/index.h"
+
 namespace clary::blazingtext {
 namespace {
 
@@ -19,7 +21,7 @@ HuffmanTree build_huffman_tree(std::span<const std::int64_t> counts) {
   for (std::size_t i = 0; i < counts.size(); ++i) weight[i] = counts[i];
   // Two queues: leaves from the rarest upwards, inner nodes in the order they were made.
   std::int32_t leaf = k - 1, inner = k;
-  const auto at = [](std::int32_t i) { return static_cast<std::size_t>(i); };
+  using numeric::at;
   const auto take = [&](std::int32_t made) {
     // Inner nodes not made yet weigh more than any leaf but a sum of huge counts may too: never take one of those.
     const bool has_inner = inner < made;

@@ -5,39 +5,15 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <new>
 #include <span>
-#include <utility>
-#include <vector>
 
 #include "learning/numeric/floats.h"
 
 namespace clary::blazingtext {
 
-/// resize() does not write new elements: memory that nobody has written to is none that the system has to give.
-template <class T>
-struct UntouchedAllocator : numeric::CacheLineAllocator<T> {
-  template <class U>
-  struct rebind {
-    using other = UntouchedAllocator<U>;
-  };
-  UntouchedAllocator() = default;
-  template <class U>
-  UntouchedAllocator(const UntouchedAllocator<U>&) noexcept {}
-  template <class U>
-  void construct(U* at) noexcept {
-    ::new (static_cast<void*>(at)) U;
-  }
-  template <class U, class... Given>
-  void construct(U* at, Given&&... given) {
-    ::new (static_cast<void*>(at)) U(std::forward<Given>(given)...);
-  }
-};
-using Values = std::vector<float, UntouchedAllocator<float>>;
-
 struct Matrix {
   std::int64_t rows = 0, columns = 0;
-  Values values;  // [rows, columns]
+  numeric::UntouchedFloats values;  // [rows, columns]
 
   Matrix() = default;
   /// All zero.

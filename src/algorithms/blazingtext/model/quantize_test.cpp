@@ -6,13 +6,13 @@
 #include <cmath>
 #include <numeric>
 
-#include "algorithms/blazingtext/data/random.h"
 #include "algorithms/blazingtext/kernels/kernels.h"
 #include "algorithms/blazingtext/model/fasttext_file.h"
 #include "algorithms/blazingtext/model/quantizer_training.h"
 #include "algorithms/blazingtext/model/test_model.h"
 #include "algorithms/blazingtext/serve/classify.h"
 #include "base/files.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext {
 namespace {
@@ -20,7 +20,7 @@ namespace {
 /// Normal numbers by the sum of twelve.
 Matrix random_matrix(std::int64_t rows, std::int64_t columns) {
   Matrix out(rows, columns);
-  Random random(1);
+  SplitMix64 random(1);
   for (float& value : out.values) {
     value = -6;
     for (int i = 0; i < 12; ++i) value += static_cast<float>(random.next() >> 40) * 0x1p-24f;

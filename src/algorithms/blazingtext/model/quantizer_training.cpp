@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "algorithms/blazingtext/data/random.h"
 #include "algorithms/blazingtext/kernels/kernels.h"
 #include "base/error.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext {
 namespace {
@@ -27,7 +27,7 @@ constexpr std::int64_t kBlock = 1024;                   // rows coded at a time
 /// k-means of one part; centroids stand column by column, as the kernel wants them.
 class Clusters {
  public:
-  Clusters(const PointSet& points, Random random)
+  Clusters(const PointSet& points, SplitMix64 random)
       : points_(points),
         random_(random),
         centroids_(static_cast<std::size_t>(points.width * kCentroids)),
@@ -97,7 +97,7 @@ class Clusters {
   }
 
   PointSet points_;
-  Random random_;
+  SplitMix64 random_;
   numeric::Floats centroids_;  // [width, kCentroids]
   std::vector<std::uint8_t> nearest_;
 };
@@ -159,7 +159,7 @@ Parts train(ProductQuantizer& q, std::span<const float> points, std::uint64_t se
     for (std::int64_t part = thread; part < q.parts; part += team.size())
       out[static_cast<std::size_t>(part)] =
           Clusters({points.data() + part * q.part_dim, count, width_of(q, part), q.dim},
-                   Random(seed, static_cast<std::uint64_t>(part)))
+                   SplitMix64(seed, static_cast<std::uint64_t>(part)))
               .columns();
   });
   for (std::int64_t part = 0; part < q.parts; ++part)

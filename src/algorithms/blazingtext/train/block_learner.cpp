@@ -26,7 +26,7 @@ BlockLearner::BlockLearner(const Hyperparameters& hp, std::int32_t end_of_line, 
       weights_(weights),
       scratch_(kernels::block_scratch(weights.stride, static_cast<std::int32_t>(hp.batch_size), draws_ + 1)) {}
 
-void BlockLearner::learn(std::span<const std::int32_t> sentence, float rate, Random& random) {
+void BlockLearner::learn(std::span<const std::int32_t> sentence, float rate, SplitMix64& random) {
   for (std::size_t i = 0; i < sentence.size(); ++i) {
     const std::size_t reach = window_ - random.below(window_);
     const std::size_t begin = i - std::min(i, reach), end = std::min(i + reach + 1, sentence.size());
@@ -45,7 +45,7 @@ void BlockLearner::learn(std::span<const std::int32_t> sentence, float rate, Ran
   flush(rate);
 }
 
-void BlockLearner::add_samples(std::int32_t target, Random& random) {
+void BlockLearner::add_samples(std::int32_t target, SplitMix64& random) {
   const auto first = static_cast<std::ptrdiff_t>(samples_.size());
   samples_.push_back({target, 1});
   for (std::int32_t n = 0; n < draws_; ++n) {
@@ -60,7 +60,7 @@ void BlockLearner::add_samples(std::int32_t target, Random& random) {
   }
 }
 
-std::int32_t BlockLearner::draw(Random& random) const {
+std::int32_t BlockLearner::draw(SplitMix64& random) const {
   std::int32_t word = negatives_.draw(random);
   if (word == end_of_line_) word = static_cast<std::int32_t>(random.below(words_));
   return word;

@@ -22,11 +22,11 @@ class BlockLearner : public SentenceLearner {
   BlockLearner(const Hyperparameters& hp, std::int32_t end_of_line, std::int32_t words,
                const NegativeSampler& negatives, const kernels::Weights& weights);
 
-  void learn(std::span<const std::int32_t> sentence, float rate, Random& random) override;
+  void learn(std::span<const std::int32_t> sentence, float rate, SplitMix64& random) override;
 
  private:
-  void add_samples(std::int32_t target, Random& random);
-  std::int32_t draw(Random& random) const;
+  void add_samples(std::int32_t target, SplitMix64& random);
+  std::int32_t draw(SplitMix64& random) const;
   void flush(float rate);
 
   std::uint32_t window_;

@@ -7,15 +7,15 @@
 #include <map>
 #include <set>
 
-#include "algorithms/blazingtext/data/random.h"
 #include "base/error.h"
+#include "base/split_mix.h"
 #include "learning/numeric/team.h"
 
 namespace clary::blazingtext {
 namespace {
 
 TEST(BucketTable, FindsWhatAMapFinds) {
-  Random random(3);
+  SplitMix64 random(3);
   for (const std::uint32_t range : {1U, 7U, 1000U, 2'000'000U, 0xffff'ffffU})
     for (const int count : {0, 1, 2, 300}) {
       std::vector<BucketTable::Entry> entries;
@@ -66,7 +66,7 @@ TEST(BucketRows, GiveOneFilledRowToABucketThatManyThreadsMeet) {
   std::vector<std::vector<std::int32_t>> seen(kThreads, std::vector<std::int32_t>(kBuckets));
   std::atomic<int> wrong{0};
   team.run([&](int thread) {
-    Random random(static_cast<std::uint64_t>(thread));
+    SplitMix64 random(static_cast<std::uint64_t>(thread));
     for (int i = 0; i < 5 * kBuckets; ++i) {
       // All threads are near the same place; the last round misses no bucket.
       const auto bucket = static_cast<std::int32_t>((static_cast<std::uint32_t>(i) + random.below(i < 4 * kBuckets ? 3 : 1)) % kBuckets);

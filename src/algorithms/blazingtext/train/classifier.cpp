@@ -9,7 +9,6 @@
 
 #include "algorithms/blazingtext/cuda/line_training.h"
 #include "algorithms/blazingtext/data/lines.h"
-#include "algorithms/blazingtext/data/random.h"
 #include "algorithms/blazingtext/train/bucket_rows.h"
 #include "algorithms/blazingtext/train/early_stopping.h"
 #include "algorithms/blazingtext/train/labelled_text.h"
@@ -19,6 +18,7 @@
 #include "algorithms/blazingtext/train/trainer.h"
 #include "algorithms/blazingtext/train/weights.h"
 #include "base/error.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext {
 namespace {
@@ -210,7 +210,7 @@ class Classifier {
   std::int64_t tokens_;  // of the text
   Schedule schedule_;
   std::optional<cuda::LineTraining> gpu_;  // else on the CPUs
-  std::vector<Random> randoms_;
+  std::vector<SplitMix64> randoms_;
   std::vector<LineBatch> kept_;           // all lines, when they are few enough
   std::atomic<std::int64_t> learned_{0};  // examples, all epochs
 };

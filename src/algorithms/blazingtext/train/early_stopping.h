@@ -48,7 +48,7 @@ class BestWeights {
 
   std::vector<TrainingMatrix*> matrices_;
   numeric::Team& team_;
-  std::vector<Values> kept_;
+  std::vector<numeric::UntouchedFloats> kept_;
 };
 
 }  // namespace clary::blazingtext

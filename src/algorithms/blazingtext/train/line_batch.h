@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "algorithms/blazingtext/data/lines.h"
-#include "algorithms/blazingtext/data/random.h"
 #include "algorithms/blazingtext/kernels/kernels.h"
 #include "algorithms/blazingtext/train/bucket_rows.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext {
 
@@ -44,7 +44,7 @@ struct LineBatch {
   }
 
   /// Of several labels each is as likely to be learned (fastText's softmax).
-  void draw_labels(Random& random) {
+  void draw_labels(SplitMix64& random) {
     for (kernels::Example& example : examples) {
       const auto count = static_cast<std::uint32_t>(example.truths);
       const auto one = static_cast<std::size_t>(example.first_truth) + (count == 1 ? 0 : random.below(count));

@@ -41,7 +41,7 @@ PairLearner::PairLearner(const Hyperparameters& hp, const WordRows& rows, const 
       weights_(weights),
       scratch_(kernels::pair_scratch(weights.stride, targets_per_pair_)) {}
 
-void PairLearner::learn(std::span<const std::int32_t> sentence, float rate, Random& random) {
+void PairLearner::learn(std::span<const std::int32_t> sentence, float rate, SplitMix64& random) {
   for (std::size_t i = 0; i < sentence.size(); ++i) {
     const std::size_t reach = 1 + random.below(window_);
     const std::size_t begin = i - std::min(i, reach), end = std::min(i + reach + 1, sentence.size());
@@ -56,7 +56,7 @@ void PairLearner::learn(std::span<const std::int32_t> sentence, float rate, Rand
 }
 
 void PairLearner::add_skipgram(std::span<const std::int32_t> sentence, std::size_t i, std::size_t begin,
-                               std::size_t end, Random& random) {
+                               std::size_t end, SplitMix64& random) {
   kernels::Step step;
   step.first_feature = count(features_);
   step.first_pair = count(targets_);
@@ -70,7 +70,7 @@ void PairLearner::add_skipgram(std::span<const std::int32_t> sentence, std::size
 }
 
 void PairLearner::add_cbow(std::span<const std::int32_t> sentence, std::size_t i, std::size_t begin, std::size_t end,
-                           Random& random) {
+                           SplitMix64& random) {
   kernels::Step step;
   step.first_feature = count(features_);
   step.first_pair = count(targets_);
@@ -88,7 +88,7 @@ void PairLearner::add_features(std::int32_t word) {
   features_.insert(features_.end(), rows.begin(), rows.end());
 }
 
-void PairLearner::add_pair(std::int32_t target, Random& random) {
+void PairLearner::add_pair(std::int32_t target, SplitMix64& random) {
   targets_.push_back(target);
   for (std::int32_t n = 1; n < targets_per_pair_; ++n) targets_.push_back(negatives_.draw_other(target, random));
 }

@@ -50,13 +50,14 @@ class PairLearner : public SentenceLearner {
   PairLearner(const Hyperparameters& hp, const WordRows& rows, const NegativeSampler& negatives,
               const kernels::Weights& weights);
 
-  void learn(std::span<const std::int32_t> sentence, float rate, Random& random) override;
+  void learn(std::span<const std::int32_t> sentence, float rate, SplitMix64& random) override;
 
  private:
-  void add_skipgram(std::span<const std::int32_t> sentence, std::size_t i, std::size_t begin, std::size_t end, Random&);
-  void add_cbow(std::span<const std::int32_t> sentence, std::size_t i, std::size_t begin, std::size_t end, Random&);
+  void add_skipgram(std::span<const std::int32_t> sentence, std::size_t i, std::size_t begin, std::size_t end,
+                    SplitMix64&);
+  void add_cbow(std::span<const std::int32_t> sentence, std::size_t i, std::size_t begin, std::size_t end, SplitMix64&);
   void add_features(std::int32_t word);
-  void add_pair(std::int32_t target, Random& random);
+  void add_pair(std::int32_t target, SplitMix64& random);
   void flush(float rate);
 
   bool cbow_;

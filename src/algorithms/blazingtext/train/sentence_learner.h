@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "algorithms/blazingtext/data/random.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext {
 
@@ -13,7 +13,7 @@ class SentenceLearner {
  public:
   virtual ~SentenceLearner() = default;
   /// @param sentence  numbers of words; @param rate  the learning rate
-  virtual void learn(std::span<const std::int32_t> sentence, float rate, Random& random) = 0;
+  virtual void learn(std::span<const std::int32_t> sentence, float rate, SplitMix64& random) = 0;
   /// Learns what was put off; no sentence follows.
   virtual void finish() {}
 };

@@ -44,7 +44,7 @@ class Synchronisation {
  private:
   struct Shared {
     TrainingMatrix& mine;
-    Values last;  // every row as it was last combined
+    numeric::UntouchedFloats last;  // every row as it was last combined
   };
   void combine(Shared& matrix, std::int64_t rows);
 

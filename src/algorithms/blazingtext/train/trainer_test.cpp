@@ -13,13 +13,13 @@
 #include <thread>
 
 #include "algorithms/blazingtext/cuda/emulation.h"
-#include "algorithms/blazingtext/data/random.h"
 #include "algorithms/blazingtext/serve/classify.h"
 #include "algorithms/blazingtext/train/autotune.h"
 #include "algorithms/blazingtext/train/early_stopping.h"
 #include "algorithms/blazingtext/train/synchronisation.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/split_mix.h"
 #include "support/paths.h"
 
 namespace clary::blazingtext {
@@ -85,7 +85,7 @@ class Training {
 std::string two_topics(int sentences, bool labelled, std::uint64_t seed = 1) {
   static constexpr const char* kWords[2][6] = {{"cat", "dog", "horse", "cow", "sheep", "goat"},
                                                {"car", "bus", "train", "ship", "plane", "truck"}};
-  Random random(seed);
+  SplitMix64 random(seed);
   std::string out;
   for (int i = 0; i < sentences; ++i) {
     const std::uint32_t topic = random.below(2);

@@ -7,8 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "algorithms/blazingtext/data/random.h"
-#include "learning/numeric/gemm.h"
+#include "base/split_mix.h"
 
 namespace clary::blazingtext {
 
@@ -37,13 +36,9 @@ TrainingMatrix::TrainingMatrix(std::int64_t r, std::int64_t c, numeric::Team& te
   });
 }
 
-TrainingMatrix::TrainingMatrix(std::int64_t r, std::int64_t c)
-    : rows(r), columns(c), stride(numeric::padded(c)), values(static_cast<std::size_t>(r * stride), 0.0F) {}
-
 TrainingMatrix TrainingMatrix::untouched(std::int64_t r, std::int64_t c) {
   TrainingMatrix out;
-  out.rows = r, out.columns = c, out.stride = numeric::padded(c);
-  out.values.resize(static_cast<std::size_t>(r * out.stride));
+  static_cast<PaddedMatrix&>(out) = PaddedMatrix::untouched(r, c);
   ask_for_large_pages(out.values.data(), out.values.size() * sizeof(float));
   return out;
 }
@@ -57,7 +52,7 @@ void TrainingMatrix::fill_uniform(float bound, std::uint64_t seed, numeric::Team
 
 void TrainingMatrix::fill_row_uniform(std::int64_t r, float bound, std::uint64_t seed, std::uint64_t stream) {
   const float scale = bound * 0x1p-31f;
-  Random random(seed, stream);
+  SplitMix64 random(seed, stream);
   float* const to = row(r);
   for (std::int64_t n = 0; n < columns; n += 2) {
     const std::uint64_t bits = random.next();

@@ -7,24 +7,18 @@
 
 #include "algorithms/blazingtext/kernels/kernels.h"
 #include "algorithms/blazingtext/model/matrix.h"
+#include "learning/numeric/matrix.h"
 #include "learning/numeric/team.h"
 
 namespace clary::blazingtext {
 
-struct TrainingMatrix {
-  std::int64_t rows = 0, columns = 0, stride = 0;
-  Values values;  // [rows, stride], zeros behind each row's columns
-
-  TrainingMatrix() = default;
+struct TrainingMatrix : numeric::PaddedMatrix {
+  using PaddedMatrix::PaddedMatrix;
   /// All zero. The team's threads share the work of getting the memory from the system.
   TrainingMatrix(std::int64_t rows, std::int64_t columns, numeric::Team& team);
-  TrainingMatrix(std::int64_t rows, std::int64_t columns);
   /// Memory for so many rows that is not touched: whoever first uses a row fills it. `rows` is to be set to those in
   /// use.
   static TrainingMatrix untouched(std::int64_t rows, std::int64_t columns);
-
-  float* row(std::int64_t r) { return values.data() + r * stride; }
-  const float* row(std::int64_t r) const { return values.data() + r * stride; }
 
   /// Every row uniform in (-bound, bound): row r from stream r of the seed, whatever the team.
   void fill_uniform(float bound, std::uint64_t seed, numeric::Team& team);

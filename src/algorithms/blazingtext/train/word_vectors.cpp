@@ -49,7 +49,7 @@ SentenceOptions sentence_options(const Hyperparameters& hp) {
 /// One thread's reader, learner and random numbers.
 class Worker {
  public:
-  Worker(const Shared& shared, Random random)
+  Worker(const Shared& shared, SplitMix64 random)
       : shared_(shared),
         reader_(shared.passes, shared.vocabulary, shared.sampler, sentence_options(shared.hp)),
         learner_(make_learner(shared)),
@@ -73,7 +73,7 @@ class Worker {
   const Shared& shared_;
   SentenceReader reader_;
   std::unique_ptr<SentenceLearner> learner_;
-  Random random_;
+  SplitMix64 random_;
   std::vector<std::int32_t> sentence_;
   bool finished_ = false;
 };
@@ -123,7 +123,7 @@ void check_rows(const Hyperparameters& hp, std::int64_t words) {
 std::uint64_t fingerprint(const Dictionary& dictionary) {
   std::uint64_t out = 0;
   for (std::size_t w = 0; w < dictionary.words.size(); ++w)
-    out = Random(out ^ hash_of(dictionary.words[w]), static_cast<std::uint64_t>(dictionary.counts[w])).next();
+    out = SplitMix64(out ^ hash_of(dictionary.words[w]), static_cast<std::uint64_t>(dictionary.counts[w])).next();
   return out;
 }
 
@@ -229,7 +229,7 @@ Model train_word_vectors(const TrainingJob& job) {
                       passes,    schedule,   gpu ? &*gpu : nullptr};
   std::vector<Worker> workers;
   for (int t = 0; t < job.threads; ++t)
-    workers.emplace_back(shared, Random(job.seed, static_cast<std::uint64_t>(1 + rank_of(job) * job.threads + t)));
+    workers.emplace_back(shared, SplitMix64(job.seed, static_cast<std::uint64_t>(1 + rank_of(job) * job.threads + t)));
 
   Progress progress(job.report, schedule, rank_of(job) > 0);
   if (job.hosts == nullptr) {

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "algorithms/knn/data/philox.h"
 #include "algorithms/knn/data/vectors.h"
 #include "formats/batch.h"
+#include "learning/numeric/philox.h"
 
 namespace clary::knn {
 
@@ -47,7 +47,7 @@ class Reservoir {
   void put(std::int64_t slot, const formats::Batch& rows, std::int64_t row);
 
   std::int64_t capacity_, expected_;
-  PhiloxStream random_;
+  numeric::PhiloxStream random_;
   Sample sample_;
 };
 

@@ -10,8 +10,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "algorithms/knn/data/philox.h"
 #include "base/error.h"
+#include "learning/numeric/philox.h"
 
 namespace clary::knn {
 namespace {
@@ -22,9 +22,9 @@ constexpr std::int64_t kRowsPerUnit = 64;
 /// `count` values of +-scale by the bits of a stream.
 std::vector<float> random_signs(std::uint64_t seed, Stream stream, std::int64_t count, float scale) {
   std::vector<float> out(static_cast<std::size_t>(count));
-  std::array<std::uint32_t, 4> words{};
+  numeric::PhiloxWords words{};
   for (std::size_t i = 0; i < out.size(); ++i) {
-    if (i % 128 == 0) words = philox(seed, stream, i / 128);
+    if (i % 128 == 0) words = numeric::philox(seed, stream, i / 128);
     out[i] = (words[i % 128 / 32] >> (i % 32) & 1U) != 0 ? scale : -scale;
   }
   return out;
@@ -83,7 +83,7 @@ Projection::Projection(Reduction type, std::uint64_t seed, std::int64_t input, s
   signs_ = random_signs(seed, kFjltSigns, input, scale);
   std::vector<std::int64_t> all(static_cast<std::size_t>(padded_));
   std::iota(all.begin(), all.end(), 0);
-  PhiloxStream random(seed, kFjltSample);
+  numeric::PhiloxStream random(seed, kFjltSample);
   for (std::size_t i = 0; i < static_cast<std::size_t>(target); ++i) {
     std::swap(all[i], all[i + random.below(all.size() - i)]);
   }

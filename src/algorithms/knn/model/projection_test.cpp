@@ -10,9 +10,9 @@
 #include <random>
 #include <vector>
 
-#include "algorithms/knn/data/philox.h"
 #include "algorithms/knn/model/preparation.h"
 #include "base/error.h"
+#include "learning/numeric/philox.h"
 
 namespace clary::knn {
 namespace {
@@ -39,7 +39,7 @@ TEST(Projection, IsTheDocumentedMatrix) {
     double expected = 0;
     for (std::int64_t j = 0; j < kIn; ++j) {
       const auto i = static_cast<std::uint64_t>(j * kOut + c);
-      const bool plus = philox(3, 1, i / 128)[i % 128 / 32] >> (i % 32) & 1;
+      const bool plus = numeric::philox(3, 1, i / 128)[i % 128 / 32] >> (i % 32) & 1;
       expected += (plus ? 1 : -1) * static_cast<double>(x[static_cast<std::size_t>(j)]);
     }
     EXPECT_NEAR(y[static_cast<std::size_t>(c)], expected / std::sqrt(kOut), 1e-5);
@@ -56,12 +56,12 @@ TEST(Projection, FjltIsTheDocumentedProduct) {
   fjlt.apply(x.data(), 1, y.data(), pool);
   std::vector<std::uint64_t> rows(kPadded);
   std::iota(rows.begin(), rows.end(), 0);
-  PhiloxStream random(9, 3);
+  numeric::PhiloxStream random(9, 3);
   for (std::uint64_t c = 0; c < kOut; ++c) {
     std::swap(rows[c], rows[c + random.below(kPadded - c)]);
     double expected = 0;
     for (std::uint64_t j = 0; j < kIn; ++j) {
-      const double sign = philox(9, 2, 0)[j / 32] >> (j % 32) & 1 ? 1 : -1;
+      const double sign = numeric::philox(9, 2, 0)[j / 32] >> (j % 32) & 1 ? 1 : -1;
       expected += (std::popcount(rows[c] & j) % 2 == 0 ? 1 : -1) * sign * static_cast<double>(x[j]);
     }
     EXPECT_NEAR(y[c], expected / std::sqrt(kOut), 1e-5);

@@ -11,11 +11,12 @@
 
 #include "base/error.h"
 #include "learning/numeric/gemm.h"
+#include "learning/numeric/index.h"
 
 namespace clary::linear_learner {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 formats::LabelRule label_rule(const Hyperparameters& hp) {
   formats::LabelRule rule;

@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <utility>
 
+#include "learning/numeric/index.h"
+
 namespace clary::linear_learner {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 /// The columns of entries [first, last) and of `always`, ascending.
 std::vector<std::int32_t> columns_of(const Rows& rows, std::size_t first, std::size_t last,

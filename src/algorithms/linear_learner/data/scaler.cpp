@@ -5,8 +5,12 @@
 #include <cmath>
 #include <cstddef>
 
+#include "learning/numeric/index.h"
+
 namespace clary::linear_learner {
 namespace {
+
+using numeric::at;
 
 double deviation_of(double sum, double square, std::int64_t rows) {
   if (rows == 0) return 0;

@@ -10,6 +10,7 @@
 #include "algorithms/linear_learner/hyperparameters.h"
 #include "formats/batch.h"
 #include "learning/collective/collective.h"
+#include "learning/numeric/index.h"
 
 namespace clary::linear_learner {
 
@@ -19,10 +20,10 @@ class ScalerSums {
  public:
   ScalerSums(std::int64_t features, bool with_label)
       : with_label_(with_label),
-        pivot_(at(features)),
-        sums_(at(features)),
-        squares_(at(features)),
-        stored_(at(features)) {}
+        pivot_(numeric::at(features)),
+        sums_(numeric::at(features)),
+        squares_(numeric::at(features)),
+        stored_(numeric::at(features)) {}
 
   /// Rows [0, count) of the batch.
   void add(const formats::Batch& batch, std::int64_t count);
@@ -41,8 +42,6 @@ class ScalerSums {
   double label_deviation() const;
 
  private:
-  static std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
   bool with_label_, has_pivot_ = false;
   std::int64_t rows_ = 0, numbers_ = 0;
   std::vector<double> pivot_, sums_, squares_;

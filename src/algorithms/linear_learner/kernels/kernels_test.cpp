@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "algorithms/linear_learner/train/loss.h"
+#include "learning/numeric/index.h"
 
 namespace clary::linear_learner {
 namespace {
@@ -26,7 +27,7 @@ std::vector<float> numbers(std::size_t n, unsigned seed, float low = -3, float h
   return out;
 }
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 /// Within a few float32 roundings of numbers of this size.
 void expect_near(double got, double expected, double size, const std::string& what) {

@@ -7,10 +7,12 @@
 #include <random>
 #include <utility>
 
+#include "learning/numeric/index.h"
+
 namespace clary::linear_learner {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 /// A number of (0, 1) from 64 random bits; the same on every machine, unlike the standard's distributions.
 double uniform(std::mt19937_64& random) { return (static_cast<double>(random() >> 11) + 0.5) * 0x1.0p-53; }

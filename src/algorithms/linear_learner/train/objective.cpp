@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "learning/numeric/index.h"
+
 namespace clary::linear_learner {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 }  // namespace
 

@@ -6,11 +6,12 @@
 #include <span>
 
 #include "algorithms/linear_learner/train/lbfgs.h"
+#include "learning/numeric/index.h"
 
 namespace clary::linear_learner {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 /// Multiply-adds that any polish may take (some tenths of a second), and what a sparse one or one of the solver's own
 /// costs more.

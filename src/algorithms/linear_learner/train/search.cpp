@@ -12,6 +12,7 @@
 
 #include "algorithms/linear_learner/train/checkpoint.h"
 #include "base/files.h"
+#include "learning/numeric/index.h"
 #include "learning/numeric/memory.h"
 
 namespace clary::linear_learner {
@@ -19,7 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 /// Part of the free memory that weights, moments, averages and gradients may take.
 constexpr std::int64_t kWeightsPart = 3;

@@ -8,10 +8,12 @@
 #include <span>
 #include <string_view>
 
+#include "learning/numeric/index.h"
+
 namespace clary::linear_learner {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 bool decided_by_loss(const Hyperparameters& hp) {
   return !hp.is_binary() || hp.binary_classifier_model_selection_criteria == Criterion::kLossFunction ||

@@ -7,6 +7,7 @@
 
 #include "algorithms/linear_learner/evaluate/link.h"
 #include "learning/numeric/gemm.h"
+#include "learning/numeric/index.h"
 
 namespace clary::linear_learner {
 namespace {
@@ -16,7 +17,7 @@ constexpr double kMostWork = 2e10;        // N D^2 multiply-adds of all hosts: a
 constexpr std::int64_t kBlockRows = 256;  // added up in float32, then in double
 constexpr double kAliased = 1e-6;         // a pivot that lost all but this part is rounding: float32 sums
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 /// Symmetric [n, n], lower triangle used.
 struct Square {

@@ -8,12 +8,13 @@
 #include <span>
 
 #include "base/error.h"
+#include "learning/numeric/index.h"
 #include "learning/numeric/memory.h"
 
 namespace clary::linear_learner {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 /// Shares of the memory that is free at the start. Training rows are held twice while they are scaled.
 constexpr std::int64_t kTrainPart = 4, kOtherPart = 16;

@@ -12,11 +12,12 @@
 #include "algorithms/linear_learner/train/learner.h"
 #include "algorithms/linear_learner/train/objective.h"
 #include "algorithms/linear_learner/train/search.h"
+#include "learning/numeric/index.h"
 
 namespace clary::linear_learner {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 formats::Batch dense(std::vector<float> values, std::int64_t width, std::vector<float> labels = {}) {
   formats::Batch b;

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "learning/numeric/philox.h"
 
 namespace clary::ntm {
 namespace {
@@ -34,11 +35,10 @@ formats::ReadOptions read_options(std::int64_t vocabulary, int threads) {
 
 /// 64 random bits for (number, pass).
 std::uint64_t draw(std::uint64_t seed, std::uint64_t number, std::int64_t pass, std::uint32_t stream) {
-  const std::uint32_t counter[4] = {static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number >> 32),
-                                    static_cast<std::uint32_t>(pass), stream};
-  std::uint32_t out[4];
-  kernels::philox(counter, seed, out);
-  return (static_cast<std::uint64_t>(out[0]) << 32) | out[1];
+  const auto words = numeric::philox({static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number >> 32),
+                                      static_cast<std::uint32_t>(pass), stream},
+                                     seed);
+  return (static_cast<std::uint64_t>(words[0]) << 32) | words[1];
 }
 
 class InMemory final : public TrainingRows {

@@ -35,8 +35,6 @@ void activate_backward(Activation kind, const float* output, float* delta, std::
 /// @param count  number of counters; out holds 4 * count floats
 void fill_normal(std::int64_t count, const std::uint32_t* first, const std::uint32_t* second, std::uint32_t third,
                  std::uint32_t fourth, std::uint64_t key, float* out);
-/// The generator's raw words for tests and for scalar draws: out[4].
-void philox(const std::uint32_t counter[4], std::uint64_t key, std::uint32_t out[4]);
 
 enum class Rule { kSgd, kAdam, kAdagrad, kRmsprop, kAdadelta };
 /// One optimizer step's scalars. Update order is MXNet 1.3.1's, README.md section "Optimizers".

@@ -10,6 +10,7 @@
 #include <hwy/contrib/math/math-inl.h>
 
 #include "learning/numeric/exp-inl.h"
+#include "learning/numeric/philox-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace clary::ntm::kernels::HWY_NAMESPACE {
@@ -81,32 +82,6 @@ void ActivateBackward(Activation kind, const float* output, float* delta, I widt
 using DU = hn::ScalableTag<std::uint32_t>;
 using VU = hn::Vec<DU>;
 
-/// High and low halves of a * multiplier for every 32-bit lane.
-HWY_INLINE void multiply_wide(DU d, VU a, VU multiplier, VU& high, VU& low) {
-  const hn::Repartition<std::uint64_t, DU> d64;
-  const auto even = hn::MulEven(a, multiplier);
-  const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(d64, a))), multiplier);
-  high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
-  low = hn::Mul(a, multiplier);
-}
-
-/// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), one counter a lane.
-HWY_INLINE void philox_rounds(DU d, VU& c0, VU& c1, VU& c2, VU& c3, std::uint64_t key) {
-  std::uint32_t k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
-  const VU m0 = hn::Set(d, 0xD2511F53u), m1 = hn::Set(d, 0xCD9E8D57u);
-  for (int round = 0; round < 10; ++round) {
-    VU high0, low0, high1, low1;
-    multiply_wide(d, c0, m0, high0, low0);
-    multiply_wide(d, c2, m1, high1, low1);
-    c0 = hn::Xor(hn::Xor(high1, c1), hn::Set(d, k0));
-    c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(d, k1));
-    c1 = low1;
-    c3 = low0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-}
-
 /// Uniform in (0, 1): the top 23 bits plus a half.
 HWY_INLINE V open_uniform(D d, VU bits) {
   const hn::RebindToSigned<D> di;
@@ -137,7 +112,7 @@ void FillNormal(I count, const std::uint32_t* first, const std::uint32_t* second
     }
     VU c0 = hn::LoadU(du, tail ? tail_first : first + i), c1 = hn::LoadU(du, tail ? tail_second : second + i);
     VU c2 = hn::Set(du, third), c3 = hn::Set(du, fourth);
-    philox_rounds(du, c0, c1, c2, c3, key);
+    numeric::HWY_NAMESPACE::philox(du, c0, c1, c2, c3, key);
     V x0, x1, x2, x3;
     box_muller(d, c0, c1, x0, x1);
     box_muller(d, c2, c3, x2, x3);
@@ -146,13 +121,6 @@ void FillNormal(I count, const std::uint32_t* first, const std::uint32_t* second
       for (I j = 0; j < 4 * (count - i); ++j) out[4 * i + j] = tail_out[j];
     }
   }
-}
-
-void PhiloxOne(const std::uint32_t* counter, std::uint64_t key, std::uint32_t* out) {
-  const DU d;
-  VU c0 = hn::Set(d, counter[0]), c1 = hn::Set(d, counter[1]), c2 = hn::Set(d, counter[2]), c3 = hn::Set(d, counter[3]);
-  philox_rounds(d, c0, c1, c2, c3, key);
-  out[0] = hn::GetLane(c0), out[1] = hn::GetLane(c1), out[2] = hn::GetLane(c2), out[3] = hn::GetLane(c3);
 }
 
 }  // namespace clary::ntm::kernels::HWY_NAMESPACE
@@ -166,7 +134,6 @@ HWY_EXPORT(Scale);
 HWY_EXPORT(Activate);
 HWY_EXPORT(ActivateBackward);
 HWY_EXPORT(FillNormal);
-HWY_EXPORT(PhiloxOne);
 
 float maximum(const float* x, std::int64_t width) { return HWY_DYNAMIC_DISPATCH(Maximum)(x, width); }
 float exp_sum(float* x, std::int64_t width, float shift) { return HWY_DYNAMIC_DISPATCH(ExpSum)(x, width, shift); }
@@ -178,9 +145,6 @@ void activate_backward(Activation kind, const float* output, float* delta, std::
 void fill_normal(std::int64_t count, const std::uint32_t* first, const std::uint32_t* second, std::uint32_t third,
                  std::uint32_t fourth, std::uint64_t key, float* out) {
   HWY_DYNAMIC_DISPATCH(FillNormal)(count, first, second, third, fourth, key, out);
-}
-void philox(const std::uint32_t counter[4], std::uint64_t key, std::uint32_t out[4]) {
-  HWY_DYNAMIC_DISPATCH(PhiloxOne)(counter, key, out);
 }
 }  // namespace clary::ntm::kernels
 #endif

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
+#include "learning/numeric/index.h"
 #include "learning/numeric/team.h"
 
 namespace clary::ntm {
@@ -17,7 +19,7 @@ constexpr float kSlack = 20;
 /// Below this, dividing by a document's factor would lose the counts' precision; such rows are scaled instead.
 constexpr float kSmallestFactor = 1e-12f;
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 template <class Vector>
 void need(Vector& v, std::int64_t n) {

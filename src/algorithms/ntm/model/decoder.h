@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "algorithms/ntm/data/documents.h"
-#include "algorithms/ntm/kernels/matrix.h"
+#include "algorithms/ntm/model/parameters.h"
 
 namespace clary::ntm {
 

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "learning/numeric/index.h"
+
 namespace clary::ntm {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 /// [C, R] of the first `rows` rows of w.
 void transpose(const Matrix& w, std::int64_t rows, Matrix& out, std::int64_t from, std::int64_t to) {

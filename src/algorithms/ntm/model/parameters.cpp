@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms/ntm/model/parameters.h"
 
+#include "learning/numeric/index.h"
+#include "learning/numeric/philox.h"
+
 namespace clary::ntm {
 namespace {
 
@@ -12,12 +15,10 @@ void fill_uniform(Matrix& m, std::int64_t rows, std::int64_t from, std::int64_t 
                   std::uint64_t seed) {
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < count; c += 4) {
-      const std::uint32_t counter[4] = {static_cast<std::uint32_t>(c), static_cast<std::uint32_t>(r), which,
-                                        kInitialStream};
-      std::uint32_t words[4];
-      kernels::philox(counter, seed, words);
+      const auto words =
+          numeric::philox({static_cast<std::uint32_t>(c), static_cast<std::uint32_t>(r), which, kInitialStream}, seed);
       for (std::int64_t j = 0; j < 4 && c + j < count; ++j) {
-        const float unit = static_cast<float>(words[j] >> 8) * (1.0f / 16777216);
+        const float unit = static_cast<float>(words[numeric::at(j)] >> 8) * (1.0f / 16777216);
         m.at(r, from + c + j) = kInitialRange * (2 * unit - 1);
       }
     }

@@ -11,9 +11,12 @@
 #include <vector>
 
 #include "algorithms/ntm/kernels/kernels.h"
-#include "algorithms/ntm/kernels/matrix.h"
+#include "learning/numeric/matrix.h"
 
 namespace clary::ntm {
+
+using Matrix = numeric::PaddedMatrix;
+using numeric::Floats;
 
 struct Shape {
   std::int64_t vocabulary = 0;       // V

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "learning/numeric/index.h"
+
 namespace clary::ntm {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using numeric::at;
 
 /// Scoring keeps this many documents' logits tiles in flight at once.
 constexpr std::int64_t kScoreRows = 256;

@@ -177,22 +177,7 @@ TEST(NtmLossWarmUp, WeighsOnlyTheDivergencesGradient) {
   }
 }
 
-TEST(NtmNoise, MatchesPhiloxTestVectorsAndIsStandardNormal) {
-  // Known answers published with Random123 (kat_vectors, philox4x32 10).
-  const std::uint32_t zeros[4] = {};
-  std::uint32_t out[4];
-  kernels::philox(zeros, 0, out);
-  EXPECT_EQ(out[0], 0x6627e8d5u);
-  EXPECT_EQ(out[1], 0xe169c58du);
-  EXPECT_EQ(out[2], 0xbc57ac4cu);
-  EXPECT_EQ(out[3], 0x9b00dbd8u);
-  const std::uint32_t ones[4] = {~0u, ~0u, ~0u, ~0u};
-  kernels::philox(ones, ~0ull, out);
-  EXPECT_EQ(out[0], 0x408f276du);
-  EXPECT_EQ(out[1], 0x41c83b0eu);
-  EXPECT_EQ(out[2], 0xa20bc7c6u);
-  EXPECT_EQ(out[3], 0x6d5451fdu);
-
+TEST(NtmNoise, IsStandardNormal) {
   double sum = 0, squares = 0, cubes = 0, fourth = 0;
   constexpr int kRows = 2000, kTopics = 101;
   float row[kTopics + 3];

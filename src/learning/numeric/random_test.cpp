@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/knn/data/philox.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <vector>
 
-namespace clary::knn {
+#include "base/split_mix.h"
+#include "learning/numeric/philox.h"
+
+namespace clary::numeric {
 namespace {
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 TEST(Philox, GivesThePublishedKnownAnswers) {
   // Random123's kat_vectors, philox4x32 with 10 rounds.
@@ -26,5 +27,20 @@ TEST(Philox, DrawsUniformlyBelowABound) {
   for (const int count : counts) EXPECT_NEAR(count, 10'000, 400);
 }
 
+TEST(SplitMix64, GivesTheNumbersOfThePublishedGenerator) {
+  SplitMix64 random(1234567);  // Vigna's splitmix64.c
+  EXPECT_EQ(random.next(), 6457827717110365317U);
+  EXPECT_EQ(random.next(), 3203168211198807973U);
+  EXPECT_EQ(random.next(), 9817491932198370423U);
+}
+
+TEST(SplitMix64, StreamsDifferAndDrawsAreUniform) {
+  SplitMix64 first(1, 0), second(1, 1);
+  EXPECT_NE(first.next(), second.next());
+  std::vector<int> counts(10);
+  for (int i = 0; i < 100'000; ++i) ++counts[first.below(10)];
+  for (const int count : counts) EXPECT_NEAR(count, 10'000, 400);
+}
+
 }  // namespace
-}  // namespace clary::knn
+}  // namespace clary::numeric

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random numbers of one thread: SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
 // OOPSLA 2014). Eight bytes of state, any seed is good, and streams of different seeds are independent enough for
-// sampling. C++17, and constexpr so that device code may call it (cuda/bodies.h).
+// sampling and shuffling. C++17 and constexpr, so that device code may call it.
 #pragma once
 
 #include <cstdint>
 
-namespace clary::blazingtext {
+namespace clary {
 
-class Random {
+class SplitMix64 {
  public:
-  explicit constexpr Random(std::uint64_t seed) noexcept : state_(seed) {}
+  explicit constexpr SplitMix64(std::uint64_t seed) noexcept : state_(seed) {}
   /// Stream number `stream` of `seed`.
-  constexpr Random(std::uint64_t seed, std::uint64_t stream) noexcept : state_(mixed(seed) + mixed(~stream)) {}
+  constexpr SplitMix64(std::uint64_t seed, std::uint64_t stream) noexcept : state_(mixed(seed) + mixed(~stream)) {}
 
   constexpr std::uint64_t next() noexcept { return mixed(state_ += kGolden); }
 
@@ -33,4 +33,4 @@ class Random {
   std::uint64_t state_;
 };
 
-}  // namespace clary::blazingtext
+}  // namespace clary
