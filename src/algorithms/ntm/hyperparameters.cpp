@@ -21,7 +21,7 @@ OptimizerOptions Hyperparameters::optimizer_options() const {
 const Schema<Hyperparameters>& schema() {
   using H = Hyperparameters;
   using kernels::Activation;
-  using kernels::Rule;
+  using optim::Rule;
   using namespace hyper;  // NOLINT: the table below is made of its words
   static const Schema<H> s{
       "ntm",

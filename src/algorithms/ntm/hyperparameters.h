@@ -11,6 +11,7 @@
 #include "algorithms/ntm/model/parameters.h"
 #include "algorithms/ntm/train/optimizer.h"
 #include "learning/hyper/schema.h"
+#include "learning/optim/update.h"
 
 namespace clary::ntm {
 
@@ -21,7 +22,7 @@ struct Hyperparameters {
   kernels::Activation encoder_layers_activation = kernels::Activation::kSigmoid;
   std::int64_t epochs = 50;
   std::int64_t mini_batch_size = 256;
-  kernels::Rule optimizer = kernels::Rule::kAdadelta;
+  optim::Rule optimizer = optim::Rule::kAdadelta;
   double learning_rate = 0.01;  // what AWS's container logs; its manual says 0.001
   std::int64_t num_patience_epochs = 3;
   double tolerance = 0.001;

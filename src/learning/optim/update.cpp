@@ -131,27 +131,29 @@ HWY_INLINE void update_column(const LaneStep& step, I rows, I width, float* HWY_
       x = hn::Add(x, hn::LoadU(d, gradients[t] + i));
       hn::StoreU(zero, d, gradients[t] + i);
     }
-    V weight = hn::LoadU(d, w + i), s1 = hn::LoadU(d, first + i);
+    V weight = hn::LoadU(d, w + i);
     x = hn::MulAdd(decay, weight, hn::Mul(scale, x));
     V threshold = hn::Mul(rate, shrink);
     if constexpr (kRule == Rule::kAdam) {
-      s1 = average(beta_1, rest_1, s1, x);
+      const V s1 = average(beta_1, rest_1, hn::LoadU(d, first + i), x);
       const V s2 = average_of_square(beta_2, rest_2, hn::LoadU(d, second + i), x);
+      hn::StoreU(s1, d, first + i);
       hn::StoreU(s2, d, second + i);
       const V s = hn::Div(rate, hn::Add(hn::Sqrt(hn::Mul(s2, correct_2)), tiny));
       weight = hn::NegMulAdd(s, hn::Mul(s1, correct_1), weight);
       threshold = hn::Mul(s, shrink);
     } else if constexpr (kRule == Rule::kRmsprop) {
-      s1 = average_of_square(hn::Set(d, 0.9f), hn::Set(d, 0.1f), s1, x);
+      const V s1 = average_of_square(hn::Set(d, 0.9f), hn::Set(d, 0.1f), hn::LoadU(d, first + i), x);
+      hn::StoreU(s1, d, first + i);
       const V s = hn::Div(rate, hn::Add(hn::Sqrt(s1), tiny));
       weight = hn::NegMulAdd(s, x, weight);
       threshold = hn::Mul(s, shrink);
     } else {
       static_assert(kRule == Rule::kMomentum);
-      s1 = hn::NegMulAdd(rate, x, hn::Mul(momentum, s1));
+      const V s1 = hn::NegMulAdd(rate, x, hn::Mul(momentum, hn::LoadU(d, first + i)));
+      hn::StoreU(s1, d, first + i);
       weight = hn::Add(weight, s1);
     }
-    hn::StoreU(s1, d, first + i);
     weight = soft_threshold(d, weight, threshold);
     hn::StoreU(weight, d, w + i);
     if constexpr (kAverage) hn::StoreU(hn::Add(weight, hn::LoadU(d, sum + i)), d, sum + i);

@@ -9,8 +9,8 @@
 
 #include "algorithms/blazingtext/cuda/line_training.h"
 #include "algorithms/blazingtext/data/lines.h"
+#include "algorithms/blazingtext/train/best_weights.h"
 #include "algorithms/blazingtext/train/bucket_rows.h"
-#include "algorithms/blazingtext/train/early_stopping.h"
 #include "algorithms/blazingtext/train/labelled_text.h"
 #include "algorithms/blazingtext/train/line_batch.h"
 #include "algorithms/blazingtext/train/progress.h"
@@ -19,6 +19,7 @@
 #include "algorithms/blazingtext/train/weights.h"
 #include "base/error.h"
 #include "base/split_mix.h"
+#include "learning/optim/early_stopping.h"
 
 namespace clary::blazingtext {
 namespace {
@@ -217,19 +218,19 @@ class Classifier {
 
 void train_epochs(const TrainingJob& job, Classifier& classifier, numeric::Team& team, Progress& progress) {
   const Hyperparameters& hp = job.hp;
-  EarlyStopping stopping(hp.min_epochs, hp.patience);
+  optim::EarlyStopping stopping(hp.patience);
   BestWeights best(classifier.matrices(), team);
   for (std::int64_t epoch = 1; epoch <= hp.epochs && !job.stopped(); ++epoch) {
     classifier.train_epoch(progress);
-    if (!hp.stops_early() || job.stopped() || !stopping.looks_at(epoch)) continue;
+    if (!hp.stops_early() || job.stopped() || epoch < hp.min_epochs) continue;
     job.report.epoch_ended(epoch);
     const double accuracy = classifier.accuracy(*job.validation).value();
-    if (stopping.improves(accuracy)) best.keep();
-    job.report.validation_accuracy(accuracy, stopping.bad_epochs(), job.threads);
-    if (stopping.is_over()) break;
+    if (stopping.add(accuracy)) best.keep();
+    job.report.validation_accuracy(accuracy, stopping.idle(), job.threads);
+    if (stopping.stops()) break;
   }
   classifier.fetch();
-  progress.finish(!job.stopped() && !stopping.is_over());
+  progress.finish(!job.stopped() && !stopping.stops());
   best.restore();
 }
 

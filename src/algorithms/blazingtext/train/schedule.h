@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "learning/optim/schedule.h"
+
 namespace clary::blazingtext {
 
 class Schedule {
@@ -21,7 +23,7 @@ class Schedule {
   /// Tokens of all hosts; the others are taken to be as far as this one.
   double done_everywhere() const { return static_cast<double>(done()) * hosts_; }
   double progress() const { return std::min(1.0, done_everywhere() / tokens_); }  // 0 .. 1
-  double rate() const { return rate_ * std::max(1 - progress(), floor_); }
+  double rate() const { return optim::linear_rate(rate_, floor_, progress()); }
   double last_rate() const { return rate_ * floor_; }
 
  private:

@@ -58,27 +58,6 @@ void add_rows(std::int64_t n, const float* x, std::int64_t stride, const float* 
 /// One sparse row or column times a vector.
 float sparse_dot(std::int64_t n, const std::int32_t* index, const float* values, const float* vector);
 
-/// What one update does to every lane; arrays of one entry a lane of a row of the block.
-struct StepRule {
-  Optimizer optimizer = Optimizer::kAdam;
-  float momentum = 0, beta_1 = 0.9f, beta_2 = 0.999f;
-  float first_correction = 1, second_correction = 1;  // Adam: 1 / (1 - beta^t)
-  float gradient_scale = 1;                           // 1 / rows of the batch
-  const float* rate = nullptr;                        // [width]
-  const float* decay = nullptr;                       // [width], L2
-  const float* shrink = nullptr;                      // [width], L1
-};
-
-/// g = gradient_scale * sum_i gradients[i] + decay * w; one optimizer step; soft-threshold by rate * shrink. Clears the
-/// gradients. All blocks are [rows, width], width a multiple of kPad.
-/// @param average  the new weights are added to it, or null
-void update(const StepRule& rule, std::int64_t rows, std::int64_t width, float* w, float* first, float* second,
-            float* const* gradients, int gradient_count, float* average);
-
-/// The same for single weights scattered over a vector: w[index[i]] with gradient[i]. Constants are those of lane 0.
-void update_scattered(const StepRule& rule, std::int64_t n, const std::int32_t* index, const float* gradient, float* w,
-                      float* first, float* second);
-
 /// Scores [n, width] with their biases added, turned around: to[m * stride + i] is row i of lane m, m < models.
 /// @param as_probability  1 / (1 + e^-f) instead of f
 void score_columns(std::int64_t n, std::int64_t width, const float* f, const float* bias, std::int64_t models,

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "learning/numeric/index.h"
+#include "learning/optim/schedule.h"
 
 namespace clary::linear_learner {
 namespace {
@@ -21,6 +22,18 @@ double initial_weight(const Hyperparameters& hp, std::mt19937_64& random) {
   const double u = uniform(random);
   if (hp.init_method == InitMethod::kUniform) return hp.init_scale * (2 * u - 1);
   return hp.init_sigma * std::sqrt(-2 * std::log(u)) * std::cos(6.283185307179586 * uniform(random));
+}
+
+optim::Rule rule_of(Optimizer optimizer) {
+  switch (optimizer) {
+    case Optimizer::kSgd:
+      return optim::Rule::kMomentum;
+    case Optimizer::kAdam:
+      return optim::Rule::kAdam;
+    case Optimizer::kRmsprop:
+      break;
+  }
+  return optim::Rule::kRmsprop;
 }
 
 }  // namespace
@@ -55,7 +68,7 @@ Learner::Learner(Objective& objective, Parameters start, std::vector<CandidateSe
   const std::size_t width = at(lanes_.block_width());
   for (Floats* f : {&rate_, &decay_, &shrink_, &bias_rate_, &bias_decay_, &zeros_}) f->assign(width, 0.0f);
   const CandidateSettings& any = candidates_.front();
-  rule_.optimizer = any.optimizer;
+  rule_.rule = rule_of(any.optimizer);
   rule_.momentum = static_cast<float>(any.momentum);
   rule_.beta_1 = static_cast<float>(any.beta_1), rule_.beta_2 = static_cast<float>(any.beta_2);
   state_.first = state_.second = Parameters(lanes_, objective.features());
@@ -95,9 +108,8 @@ void Learner::prepare_rule(std::int64_t rows) {
   for (std::int64_t m = 0; m < lanes_.models; ++m) {
     const CandidateSettings& c = candidates_[at(m)];
     double& rate = state_.rate[at(m)];
-    if (c.use_lr_scheduler && t > 1 && (t - 1) % c.lr_scheduler_step == 0) {
-      rate = std::max(rate * c.lr_scheduler_factor, std::min(rate, c.lr_scheduler_minimum_lr));
-    }
+    const optim::StepSchedule schedule{c.lr_scheduler_step, c.lr_scheduler_factor, c.lr_scheduler_minimum_lr};
+    if (c.use_lr_scheduler) rate = schedule.next(rate, t);
     const auto set = [&](std::int64_t lane) {
       rate_[at(lane)] = static_cast<float>(rate);
       decay_[at(lane)] = static_cast<float>(c.wd);
@@ -175,9 +187,9 @@ void Learner::update_weights() {
     std::vector<float*> parts = gradients;
     for (float*& part : parts) part += place;
     const int count = hosts_.size() == 1 ? team_.size() : 1;  // several hosts: exchange() put all into the first
-    kernels::update(rule_, to - from, width, parameters_.weight.data() + place, state_.first.weight.data() + place,
-                    state_.second.weight.data() + place, parts.data(), count,
-                    averaged_ >= 0 ? average_.weight.data() + place : nullptr);
+    optim::update_lanes(rule_, to - from, width, parameters_.weight.data() + place, state_.first.weight.data() + place,
+                        state_.second.weight.data() + place, parts.data(), count,
+                        averaged_ >= 0 ? average_.weight.data() + place : nullptr);
   });
 }
 
@@ -195,8 +207,8 @@ void Learner::update_columns(const ColumnIndex& index) {
       const std::int64_t place = index.columns[at(c)] * width;
       numeric::gather_sum(n, index.rows.data() + first, index.values.data() + first, slopes, width, width, nullptr,
                           gradient);
-      kernels::update(rule_, 1, width, parameters_.weight.data() + place, state_.first.weight.data() + place,
-                      state_.second.weight.data() + place, &gradient, 1, nullptr);
+      optim::update_lanes(rule_, 1, width, parameters_.weight.data() + place, state_.first.weight.data() + place,
+                          state_.second.weight.data() + place, &gradient, 1, nullptr);
     }
   });
 }
@@ -215,8 +227,8 @@ void Learner::update_weights_of(const std::vector<std::int32_t>& columns) {
       for (float* part : parts) sum += std::exchange(part[columns[at(c)]], 0.0f);
       sums[at(c - from)] = sum;
     }
-    kernels::update_scattered(rule_, to - from, columns.data() + from, sums.data(), parameters_.weight.data(),
-                              state_.first.weight.data(), state_.second.weight.data());
+    optim::update_scattered(rule_, to - from, columns.data() + from, sums.data(), parameters_.weight.data(),
+                            state_.first.weight.data(), state_.second.weight.data());
   });
 }
 
@@ -226,8 +238,8 @@ void Learner::update_bias(const std::vector<double>& slope) {
   Floats gradient(slope.size());
   for (std::size_t i = 0; i < slope.size(); ++i) gradient[i] = static_cast<float>(slope[i]);
   float* part = gradient.data();
-  kernels::update(rule_, 1, lanes_.bias_size(), parameters_.bias.data(), state_.first.bias.data(),
-                  state_.second.bias.data(), &part, 1, averaged_ >= 0 ? average_.bias.data() : nullptr);
+  optim::update_lanes(rule_, 1, lanes_.bias_size(), parameters_.bias.data(), state_.first.bias.data(),
+                      state_.second.bias.data(), &part, 1, averaged_ >= 0 ? average_.bias.data() : nullptr);
 }
 
 }  // namespace clary::linear_learner

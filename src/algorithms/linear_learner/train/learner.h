@@ -10,6 +10,7 @@
 #include "algorithms/linear_learner/model/weights.h"
 #include "algorithms/linear_learner/train/objective.h"
 #include "learning/collective/collective.h"
+#include "learning/optim/update.h"
 
 namespace clary::linear_learner {
 
@@ -67,7 +68,7 @@ class Learner {
   Team& team_;
   collective::Collective& hosts_;
   State state_;
-  kernels::StepRule rule_;
+  optim::LaneStep rule_;
   Floats rate_, decay_, shrink_, bias_rate_, bias_decay_, zeros_;  // [block width]
   std::vector<double> loss_sums_;
   std::int64_t rows_seen_ = 0;

@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "learning/numeric/index.h"
 #include "learning/numeric/memory.h"
+#include "learning/optim/early_stopping.h"
 
 namespace clary::linear_learner {
 namespace {
@@ -27,23 +28,13 @@ constexpr std::int64_t kWeightsPart = 3;
 
 }  // namespace
 
-bool EarlyStopping::add(double value) {
-  const bool improves = !best || std::isnan(*best) || (value - *best) >= tolerance_ * std::abs(*best);
-  if (improves && !std::isnan(value)) {
-    best = value, idle_ = 0;
-    return true;
-  }
-  ++idle_;
-  return false;
-}
-
 /// Candidates that train together, and how far they are.
 struct Search::Slice {
   std::size_t first;
   Lanes lanes;
   Objective objective;
   Learner learner;
-  EarlyStopping stopping;
+  optim::EarlyStopping stopping;
   std::int64_t epoch = 0;  // the next one
   double train_seconds = 0;
   std::int64_t batches = 0;
@@ -56,7 +47,7 @@ struct Search::Slice {
                 {s.candidates_.begin() + static_cast<std::ptrdiff_t>(first),
                  s.candidates_.begin() + static_cast<std::ptrdiff_t>(first + count)},
                 s.hp_, s.team_, s.context_.collective()),
-        stopping(s.hp_.early_stopping_tolerance, s.hp_.early_stopping_patience) {
+        stopping(s.hp_.early_stopping_patience, optim::EarlyStopping::Better::kHigher, s.hp_.early_stopping_tolerance) {
     if (s.data_.sparse) objective.set_shift(s.data_.scaler);
   }
 };
@@ -253,7 +244,7 @@ void Search::save_checkpoint(const Slice& slice, std::int64_t epoch) {
   Checkpoint c;
   c.slice = static_cast<std::int64_t>(slice.first), c.epoch = epoch + 1;
   c.parameters = slice.learner.parameters(), c.state = slice.learner.state();
-  c.stopping_best = slice.stopping.best, c.stopping_idle = slice.stopping.idle();
+  c.stopping_best = slice.stopping.best(), c.stopping_idle = slice.stopping.idle();
   c.outcomes = outcomes_, c.best = *best_;
   std::filesystem::create_directories(dir);
   const auto file = checkpoint_file(dir, context_.hosts().current);

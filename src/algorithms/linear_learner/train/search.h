@@ -26,24 +26,6 @@ struct Best {
   double threshold = kDefaultThreshold;
 };
 
-/// An epoch improves when its value is better than the best before by `tolerance`, relative to it.
-class EarlyStopping {
- public:
-  EarlyStopping(double tolerance, std::int64_t patience) : tolerance_(tolerance), patience_(patience) {}
-  /// @param value  higher is better. @return whether it improved
-  bool add(double value);
-  bool stops() const { return idle_ >= patience_; }
-  std::int64_t idle() const { return idle_; }
-
-  std::optional<double> best;
-
-  void restore(std::optional<double> value, std::int64_t idle) { best = value, idle_ = idle; }
-
- private:
-  double tolerance_;
-  std::int64_t patience_, idle_ = 0;
-};
-
 class Search {
  public:
   Search(const Hyperparameters& hp, shell::TrainContext& context, const TrainingData& data,

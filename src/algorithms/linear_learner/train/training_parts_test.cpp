@@ -326,21 +326,6 @@ TEST(LinearLearnerLearner, WithoutBiasTheBiasStaysZero) {
   for (const float b : run.parameters.bias) EXPECT_EQ(b, 0);
 }
 
-TEST(LinearLearnerEarlyStopping, CountsEpochsWithoutRelativeImprovement) {
-  EarlyStopping stopping(0.01, 2);
-  EXPECT_TRUE(stopping.add(0.5));
-  EXPECT_FALSE(stopping.add(0.504)) << "less than 1 % of 0.5";
-  EXPECT_TRUE(stopping.add(0.52));
-  EXPECT_FALSE(stopping.add(std::nan("")));
-  EXPECT_FALSE(stopping.stops());
-  EXPECT_FALSE(stopping.add(0.4));
-  EXPECT_TRUE(stopping.stops());
-  EarlyStopping losses(0.01, 1);
-  EXPECT_TRUE(losses.add(-2));  // losses come negated
-  EXPECT_TRUE(losses.add(-1.9));
-  EXPECT_FALSE(losses.add(-1.895));
-}
-
 // ---- solver
 
 TEST(LinearLearnerLbfgs, FindsTheMinimumOfAnIllConditionedQuadratic) {

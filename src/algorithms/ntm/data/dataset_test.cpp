@@ -111,7 +111,7 @@ TEST(NtmHyperparameters, DefaultsAreTheContainers) {
   EXPECT_EQ(hp.learning_rate, 0.01);
   EXPECT_EQ(hp.mini_batch_size, 256);
   EXPECT_EQ(hp.num_patience_epochs, 3);
-  EXPECT_EQ(hp.optimizer, kernels::Rule::kAdadelta);
+  EXPECT_EQ(hp.optimizer, optim::Rule::kAdadelta);
   EXPECT_EQ(hp.optimizer_options().clip_gradient, 0);
 }
 

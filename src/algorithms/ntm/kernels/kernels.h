@@ -36,18 +36,4 @@ void activate_backward(Activation kind, const float* output, float* delta, std::
 void fill_normal(std::int64_t count, const std::uint32_t* first, const std::uint32_t* second, std::uint32_t third,
                  std::uint32_t fourth, std::uint64_t key, float* out);
 
-enum class Rule { kSgd, kAdam, kAdagrad, kRmsprop, kAdadelta };
-/// One optimizer step's scalars. Update order is MXNet 1.3.1's, README.md section "Optimizers".
-struct StepScalars {
-  float rescale = 1;        // multiplies the gradient
-  float clip = 0;           // element-wise bound; <= 0: none
-  float learning_rate = 0;  // already bias corrected for Adam
-  float weight_decay = 0;
-  float state_decay = 1;  // what `skipped` steps without gradient left of the (last) running average, see Optimizer
-};
-/// w, s1, s2 <- one step with gradient g. Unused states may be null.
-void update(Rule rule, const StepScalars& step, std::int64_t width, float* w, float* s1, float* s2, const float* g);
-/// The same with g = 0 throughout (g is never read).
-void update_without_gradient(Rule rule, const StepScalars& step, std::int64_t width, float* w, float* s1, float* s2);
-
 }  // namespace clary::ntm::kernels

@@ -7,7 +7,7 @@
 namespace clary::ntm {
 namespace {
 
-using kernels::Rule;
+using optim::Rule;
 
 /// f(weights, first state, second state, gradient) over the dense matrices.
 template <class F>
@@ -37,17 +37,12 @@ void Optimizer::restore(State state) {
 
 bool Optimizer::moves_idle_rows() const { return options_.weight_decay > 0 || options_.rule == Rule::kAdam; }
 
-kernels::StepScalars Optimizer::scalars(std::int64_t step) const {
-  kernels::StepScalars s{.rescale = options_.rescale_gradient,
-                         .clip = options_.clip_gradient,
-                         .learning_rate = options_.learning_rate,
-                         .weight_decay = options_.weight_decay};
-  if (options_.rule == Rule::kAdam) {
-    const auto t = static_cast<double>(step);
-    const double correction = std::sqrt(1 - std::pow(0.999, t)) / (1 - std::pow(0.9, t));
-    s.learning_rate = static_cast<float>(options_.learning_rate * correction);
-  }
-  return s;
+optim::Step Optimizer::step_at(std::int64_t step) const {
+  return {.rescale = options_.rescale_gradient,
+          .clip = options_.clip_gradient,
+          .learning_rate = options_.rule == Rule::kAdam ? optim::corrected_rate(options_.learning_rate, step)
+                                                        : options_.learning_rate,
+          .weight_decay = options_.weight_decay};
 }
 
 /// Makes up the steps (row_steps, target] in which this row had no gradient.
@@ -75,15 +70,17 @@ void Optimizer::catch_up_row(Parameters& p, std::int64_t row, std::int64_t targe
     case Rule::kRmsprop:
       if (decay > 0) {
         for (std::int64_t i = done + 1; i <= target; ++i) {
-          kernels::update_without_gradient(options_.rule, scalars(i), width, w, s1, s2);
+          optim::update_without_gradient(options_.rule, step_at(i), width, w, s1, s2);
         }
       } else {
         kernels::scale(s1, width, power(0.9));
       }
       break;
+    case Rule::kMomentum:
+      break;  // not one of NTM's
     case Rule::kAdam:
       for (std::int64_t i = done + 1; i <= target; ++i) {
-        kernels::update_without_gradient(options_.rule, scalars(i), width, w, s1, s2);
+        optim::update_without_gradient(options_.rule, step_at(i), width, w, s1, s2);
       }
       break;
   }
@@ -104,7 +101,7 @@ void Optimizer::flush(Parameters& p, Team& team) {
 
 void Optimizer::step_rows(int thread, Parameters& p, const WordIndex& index) {
   const WordIndex::Share& words = index.share(thread);
-  kernels::StepScalars now = scalars(steps_);
+  optim::Step now = step_at(steps_);
   for (std::size_t i = 0; i < words.words.size(); ++i) {
     const std::int64_t row = words.words[i];
     std::int64_t& done = state_.row_steps[static_cast<std::size_t>(row)];
@@ -112,21 +109,21 @@ void Optimizer::step_rows(int thread, Parameters& p, const WordIndex& index) {
     // Idle rows whose weights stood still only owe the decay of their running averages: folded into this step.
     now.state_decay = missed > 0 ? static_cast<float>(std::pow(0.9, static_cast<double>(missed))) : 1.0f;
     done = steps_;
-    kernels::update(options_.rule, now, p.embedding.stride, p.embedding.row(row), state_.first.embedding.row(row),
-                    state_.second.embedding.row(row), words.gradient.row(static_cast<std::int64_t>(i)));
+    optim::update(options_.rule, now, p.embedding.stride, p.embedding.row(row), state_.first.embedding.row(row),
+                  state_.second.embedding.row(row), words.gradient.row(static_cast<std::int64_t>(i)));
   }
 }
 
 void Optimizer::step(Parameters& p, const Parameters& gradient, const WordIndex& index, Team& team) {
   state_.steps = ++steps_;
-  const kernels::StepScalars now = scalars(steps_);
+  const optim::Step now = step_at(steps_);
   team.run([&](int t) {
     step_rows(t, p, index);
     each_with_state(p, state_.first, state_.second, gradient,
                     [&](Matrix& w, Matrix& s1, Matrix& s2, const Matrix& g) {
                       const auto [from, to] = share(w.rows * w.stride, t, team.size(), kernels::kPad);
-                      kernels::update(options_.rule, now, to - from, w.values.data() + from, s1.values.data() + from,
-                                      s2.values.data() + from, g.values.data() + from);
+                      optim::update(options_.rule, now, to - from, w.values.data() + from, s1.values.data() + from,
+                                    s2.values.data() + from, g.values.data() + from);
                     });
   });
 }

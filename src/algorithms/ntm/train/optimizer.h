@@ -12,11 +12,12 @@
 #include "algorithms/ntm/model/encoder.h"
 #include "algorithms/ntm/model/parameters.h"
 #include "learning/numeric/team.h"
+#include "learning/optim/update.h"
 
 namespace clary::ntm {
 
 struct OptimizerOptions {
-  kernels::Rule rule = kernels::Rule::kAdadelta;
+  optim::Rule rule = optim::Rule::kAdadelta;
   float learning_rate = 0.01f;
   float rescale_gradient = 1;
   float clip_gradient = 0;  // <= 0: none
@@ -51,9 +52,8 @@ class Optimizer {
   void restore(State state);
 
  private:
-  kernels::StepScalars scalars(std::int64_t step) const;
+  optim::Step step_at(std::int64_t step) const;
   void catch_up_row(Parameters& p, std::int64_t row, std::int64_t target);
-  void step_dense(Parameters& p, const Parameters& gradient, Team& team);
   void step_rows(int thread, Parameters& p, const WordIndex& index);
 
   OptimizerOptions options_;

@@ -11,7 +11,7 @@
 namespace clary::ntm {
 namespace {
 
-using kernels::Rule;
+using optim::Rule;
 
 struct Plain {
   OptimizerOptions o;

@@ -8,9 +8,9 @@
 
 #include "algorithms/xgboost/model/model_file.h"
 #include "algorithms/xgboost/train/checkpoint.h"
-#include "algorithms/xgboost/train/early_stopping.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "learning/optim/early_stopping.h"
 
 namespace clary::xgboost {
 namespace {
@@ -132,21 +132,23 @@ class Run {
     const Entry* entry = job_.hp.early_stopping_rounds ? watched() : nullptr;
     if (entry == nullptr) return true;
     if (!stopping_) start_watching(entry->metric);
-    const auto verdict = stopping_->add(round_, entry->value);
-    if (verdict.better) {
+    // The first score is the best whatever it is, a NaN included, as in the library's Python callback.
+    const bool better = stopping_->best() ? stopping_->add(entry->value) : (stopping_->restore(entry->value, 0), true);
+    if (better) {
       // For the checkpoint; and the linear booster has no rounds to cut off later.
       booster_.set_attribute("best_score", fmt::format("{}", entry->value));
       booster_.set_attribute("best_iteration", std::to_string(round_));
       if (is_linear()) best_linear_ = booster_.save_to_buffer(ModelFormat::kUbj);
     }
-    return !verdict.stop;
+    return !stopping_->stops();
   }
 
   void start_watching(const std::string& metric) {
-    stopping_.emplace(*job_.hp.early_stopping_rounds, is_maximised(metric));
+    using Better = optim::EarlyStopping::Better;
+    stopping_.emplace(*job_.hp.early_stopping_rounds, is_maximised(metric) ? Better::kHigher : Better::kLower);
     const auto round = number_attribute<int>(booster_, "best_iteration");
     const auto score = number_attribute<double>(booster_, "best_score");
-    if (round_ > 0 && round && score && *round < round_) stopping_->restore(*round, *score);
+    if (round_ > 0 && round && score && *round < round_) stopping_->restore(*score, round_ - 1 - *round);
   }
 
   bool is_linear() const {
@@ -176,7 +178,7 @@ class Run {
   Booster booster_;
   Evaluator evaluator_;
   Checkpoints checkpoints_;
-  std::optional<EarlyStopping> stopping_;
+  std::optional<optim::EarlyStopping> stopping_;
   std::string best_linear_;
   std::vector<Entry> entries_;
   int round_ = 0;

@@ -3,9 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-
-#include "algorithms/xgboost/train/early_stopping.h"
 #include "base/files.h"
 
 namespace clary::xgboost {
@@ -50,28 +47,6 @@ TEST(Checkpoints, OtherFilesAreNotTaken) {
   fs::create_directory(folder.path() / "xgboost-checkpoint.5");
   EXPECT_TRUE(Checkpoints(folder.path()).found().empty());
   EXPECT_TRUE(Checkpoints("").found().empty());
-}
-
-TEST(XgboostEarlyStopping, StopsAfterPatienceRoundsWithoutABetterScore) {
-  EarlyStopping lower(2, false);
-  EXPECT_TRUE(lower.add(0, 1.0).better);
-  EXPECT_FALSE(lower.add(1, 1.0).better);  // equal is not better
-  EXPECT_TRUE(lower.add(2, 1.5).stop);
-  EXPECT_EQ(lower.best_round(), 0);
-  EarlyStopping higher(2, true);
-  EXPECT_FALSE(higher.add(0, .5).stop);
-  EXPECT_FALSE(higher.add(1, .4).stop);
-  EXPECT_TRUE(higher.add(2, .6).better);
-  EXPECT_FALSE(higher.add(3, std::nan("")).stop);
-  EXPECT_TRUE(higher.add(4, .1).stop);
-  EXPECT_EQ(higher.best_round(), 2);
-}
-
-TEST(XgboostEarlyStopping, GoesOnAfterACheckpoint) {
-  EarlyStopping stopping(3, false);
-  stopping.restore(4, .5);
-  EXPECT_FALSE(stopping.add(6, .6).stop);
-  EXPECT_TRUE(stopping.add(7, .6).stop);
 }
 
 }  // namespace

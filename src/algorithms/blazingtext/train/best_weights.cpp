@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/blazingtext/train/early_stopping.h"
+#include "algorithms/blazingtext/train/best_weights.h"
 
 #include <cstring>
 
