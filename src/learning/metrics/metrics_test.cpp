@@ -63,6 +63,8 @@ TEST(RegressionSums, GiveErrorsAndR2) {
 TEST(RocAuc, CountsPairsAndHalfOfTies) {
   EXPECT_DOUBLE_EQ(roc_auc(std::vector<float>{0.1F, 0.4F, 0.35F, 0.8F}, std::vector<float>{0, 0, 1, 1}), 0.75);
   EXPECT_DOUBLE_EQ(roc_auc(std::vector<float>{1, 1, 1}, std::vector<float>{0, 1, 1}), 0.5);
+  EXPECT_EQ(roc_auc(std::vector<float>{-3, -2, -1, -0.0F, 0, 1}, std::vector<float>{0, 0, 0, 1, 1, 1}), 1);
+  EXPECT_EQ(roc_auc(std::vector<float>{-0.0F, 0}, std::vector<float>{0, 1}), 0.5) << "both zeros are the same score";
   EXPECT_DOUBLE_EQ(roc_auc(std::vector<float>{-3, 2}, std::vector<float>{1, 1}), 0.5) << "one class is absent";
   EXPECT_DOUBLE_EQ(roc_auc(std::vector<float>{NAN, 2}, std::vector<float>{0, 1}), 0.5) << "a model that diverged";
 }

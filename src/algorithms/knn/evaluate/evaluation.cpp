@@ -97,7 +97,7 @@ class Scorer {
     for (const auto& [label, one] : score_.classes()) {
       if (score_.classes().size() > kMostLoggedClasses) break;  // test_scores.json has them all
       log_.info("#test_class ({}) : class={}, precision={:.6f}, recall={:.6f}, f1={:.6f}, support={}", host, label,
-                one.precision(), one.recall(), one.f1(), one.support);
+                one.precision(), one.recall(), one.f(), one.labelled);
     }
     report_by_k("accuracy");
     log_.quality_metric("test", "accuracy", "score", score_.accuracy());
@@ -125,8 +125,8 @@ class Scorer {
         out["classes"].push_back({{"class", label},
                                   {"precision", one.precision()},
                                   {"recall", one.recall()},
-                                  {"f1", one.f1()},
-                                  {"support", one.support}});
+                                  {"f1", one.f()},
+                                  {"support", static_cast<std::int64_t>(one.labelled)}});
       }
     } else {
       out["mse"] = score_.mean_squared_error();

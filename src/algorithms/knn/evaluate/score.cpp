@@ -3,6 +3,7 @@
 #include "algorithms/knn/evaluate/score.h"
 
 #include <limits>
+#include <vector>
 
 namespace clary::knn {
 namespace {
@@ -23,23 +24,21 @@ void Score::add(float label, std::span<const float> prefix_answers) {
   }
   if (task_ == Task::kRegressor) {
     if (prefix_answers.empty()) return;
-    const double miss = static_cast<double>(prefix_answers.back()) - label;
-    squared_error_ += miss * miss;
-    ++measured_;
+    sums_.add(label, prefix_answers.back());
     return;
   }
-  ++classes_[label].support;
+  ++classes_[label].labelled;
   if (prefix_answers.empty()) return;
   ++classes_[prefix_answers.back()].predicted;
   if (prefix_answers.back() == label) {
-    ++classes_[label].correct;
+    ++classes_[label].right;
     ++correct_;
   }
 }
 
 double Score::accuracy() const { return ratio(static_cast<double>(correct_), rows_); }
 
-double Score::mean_squared_error() const { return ratio(squared_error_, measured_); }
+double Score::mean_squared_error() const { return ratio(sums_.squared_errors, static_cast<std::int64_t>(sums_.rows)); }
 
 std::vector<double> Score::by_k() const {
   std::vector<double> out;
@@ -48,14 +47,9 @@ std::vector<double> Score::by_k() const {
 }
 
 double Score::macro_f1() const {
-  double sum = 0;
-  std::int64_t occurring = 0;
-  for (const auto& [label, one] : classes_) {
-    if (one.support == 0) continue;
-    sum += one.f1();
-    ++occurring;
-  }
-  return ratio(sum, occurring);
+  std::vector<metrics::ClassCounts> counts;
+  for (const auto& [label, one] : classes_) counts.push_back(one);
+  return metrics::mean(counts, metrics::Over::kLabelled, [](const metrics::ClassCounts& c) { return c.f(); });
 }
 
 }  // namespace clary::knn

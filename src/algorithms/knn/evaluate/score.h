@@ -9,21 +9,10 @@
 #include <vector>
 
 #include "algorithms/knn/hyperparameters.h"
+#include "learning/metrics/class_counts.h"
+#include "learning/metrics/regression_sums.h"
 
 namespace clary::knn {
-
-struct ClassScore {
-  std::int64_t support = 0;    // rows of this class
-  std::int64_t predicted = 0;  // rows given this class
-  std::int64_t correct = 0;
-  double precision() const {
-    return predicted == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(predicted);
-  }
-  double recall() const { return support == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(support); }
-  double f1() const {
-    return support + predicted == 0 ? 0 : 2 * static_cast<double>(correct) / static_cast<double>(support + predicted);
-  }
-};
 
 class Score {
  public:
@@ -40,20 +29,19 @@ class Score {
   std::vector<double> by_k() const;  // accuracy or mse
   /// Mean F1 of the classes that occur among the labels.
   double macro_f1() const;
-  const std::map<float, ClassScore>& classes() const noexcept { return classes_; }
+  const std::map<float, metrics::ClassCounts>& classes() const noexcept { return classes_; }
 
  private:
   Task task_;
   std::int64_t rows_ = 0;
   std::int64_t correct_ = 0;
-  std::int64_t measured_ = 0;  // regressor: rows with an answer
-  double squared_error_ = 0;
+  metrics::RegressionSums sums_;  // regressor: of the rows with an answer
   struct AtK {
     double sum = 0;  // right answers, or squared errors
     std::int64_t rows = 0;
   };
   std::vector<AtK> at_k_;
-  std::map<float, ClassScore> classes_;
+  std::map<float, metrics::ClassCounts> classes_;
 };
 
 }  // namespace clary::knn

@@ -41,7 +41,4 @@ std::string objective_name(Loss loss);
 double mean_loss(const Hyperparameters& hp, const std::vector<float>& class_weights, const Scores& scores,
                  double positive_weight = 1);
 
-/// Area under the ROC curve; ties count half. 0.5 when one class is absent. Scores need be in rank order only.
-double roc_auc(std::span<const float> scores, std::span<const float> labels);
-
 }  // namespace clary::linear_learner

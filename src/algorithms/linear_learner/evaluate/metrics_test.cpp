@@ -106,16 +106,5 @@ TEST(LinearLearnerMetrics, LossesFollowTheirFormulas) {
   EXPECT_EQ(final_metrics(hp, 0.5, {}, {2, 1, {1, 0}, {1, 0}})[0].name, "hinge_loss_objective");
 }
 
-TEST(LinearLearnerMetrics, RocAucOfOneClassOrOfNonsenseIsAHalf) {
-  const std::vector<float> ones{1, 1, 1}, s{0.1f, 0.2f, 0.3f}, same{2, 2, 2};
-  EXPECT_EQ(roc_auc(s, ones), 0.5);
-  EXPECT_EQ(roc_auc(same, std::vector<float>{0, 1, 1}), 0.5);
-  EXPECT_EQ(roc_auc(s, std::vector<float>{0, 1, 1}), 1);
-  EXPECT_EQ(roc_auc(std::vector<float>{-1, std::numeric_limits<float>::quiet_NaN(), 1}, std::vector<float>{0, 1, 1}),
-            0.5);
-  EXPECT_EQ(roc_auc(std::vector<float>{-3, -2, -1, -0.0f, 0, 1}, std::vector<float>{0, 0, 0, 1, 1, 1}), 1);
-  EXPECT_EQ(roc_auc(std::vector<float>{-0.0f, 0}, std::vector<float>{0, 1}), 0.5) << "both zeros are the same score";
-}
-
 }  // namespace
 }  // namespace clary::linear_learner

@@ -8,31 +8,20 @@
 #include <limits>
 #include <vector>
 
-#include "algorithms/linear_learner/evaluate/ranking.h"
+#include "learning/metrics/class_counts.h"
+#include "learning/metrics/ranking.h"
 
 namespace clary::linear_learner {
 namespace {
 
-/// Counts of one cut: rows at or above it are called positive.
-struct Confusion {
-  double true_positive = 0, false_positive = 0, false_negative = 0, true_negative = 0;
-
-  double accuracy() const { return (true_positive + true_negative) / rows(); }
-  double precision() const { return ratio(true_positive, true_positive + false_positive); }
-  double recall() const { return ratio(true_positive, true_positive + false_negative); }
-  double f(double beta) const {
-    const double b2 = beta * beta;
-    return ratio((1 + b2) * true_positive, (1 + b2) * true_positive + b2 * false_negative + false_positive);
-  }
-
- private:
-  double rows() const { return true_positive + false_positive + false_negative + true_negative; }
-  static double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
-};
+using metrics::ClassCounts;
+using metrics::ranked;
+using metrics::RankedScore;
 
 /// The criterion; where it has a target that the cut misses, what is reached minus 1, which ranks below every cut that
 /// meets it.
-double value_of(const Hyperparameters& hp, const Confusion& c) {
+/// @param c  of the positive class: rows at or above the cut are predicted to be of it
+double value_of(const Hyperparameters& hp, const ClassCounts& c, std::size_t rows) {
   switch (hp.binary_classifier_model_selection_criteria) {
     case Criterion::kFBeta:
       return c.f(hp.f_beta);
@@ -47,7 +36,8 @@ double value_of(const Hyperparameters& hp, const Confusion& c) {
     case Criterion::kCrossEntropyLoss:
       break;
   }
-  return c.accuracy();
+  const double missed = c.labelled - c.right, false_alarms = c.predicted - c.right;
+  return (static_cast<double>(rows) - missed - false_alarms) / static_cast<double>(rows);
 }
 
 bool is_tuned(Criterion criterion) {
@@ -69,12 +59,10 @@ double cut_before(const std::vector<RankedScore>& rows, std::size_t first) {
 }
 
 ThresholdChoice at_default(const Hyperparameters& hp, std::span<const float> scores, std::span<const float> labels) {
-  Confusion c;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    const bool called = scores[i] >= kDefaultThreshold, positive = labels[i] > 0.5f;
-    ++(called ? (positive ? c.true_positive : c.false_positive) : (positive ? c.false_negative : c.true_negative));
-  }
-  return {kDefaultThreshold, value_of(hp, c), true};
+  ClassCounts classes[2];
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    metrics::add_row(classes, labels[i] > 0.5f, scores[i] >= kDefaultThreshold);
+  return {kDefaultThreshold, value_of(hp, classes[1], scores.size()), true};
 }
 
 /// Over the bits, which is a vector operation: all of the exponent set means infinite or NaN.
@@ -98,9 +86,8 @@ ThresholdChoice best_cut(const Hyperparameters& hp, const std::vector<RankedScor
     if (accuracy && right < most_right) continue;
     if (!is_cut(rows, static_cast<std::size_t>(i))) continue;
     most_right = right;
-    const Confusion c{static_cast<double>(above), static_cast<double>(n - i - above), static_cast<double>(below),
-                      static_cast<double>(i - below)};
-    const double value = value_of(hp, c);
+    const ClassCounts c{static_cast<double>(positives), static_cast<double>(n - i), static_cast<double>(above)};
+    const double value = value_of(hp, c, rows.size());
     if (value < best.value) continue;
     const double threshold = cut_before(rows, static_cast<std::size_t>(i));
     const bool nearer = std::abs(threshold - kDefaultThreshold) < std::abs(best.threshold - kDefaultThreshold);

@@ -111,7 +111,8 @@ std::vector<double> Evaluator::own_values(const Booster& booster, const Matrix& 
   if (std::any_of(own_.begin(), own_.end(), counts_classes)) classes = static_cast<double>(class_count(scored));
   if (communicator_ != nullptr) communicator_->all_reduce_max(std::span(&classes, 1));
   Statistics statistics = statistics_of(scored, static_cast<std::size_t>(classes));
-  if (communicator_ != nullptr) communicator_->all_reduce_sum(statistics.sums);
+  if (communicator_ != nullptr)
+    statistics.add_up([this](std::span<double> numbers) { communicator_->all_reduce_sum(numbers); });
   std::vector<double> out;
   for (const std::string& metric : own_) out.push_back(metric_value(metric, statistics));
   return out;

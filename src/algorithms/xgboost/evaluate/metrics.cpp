@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "base/error.h"
 
@@ -49,8 +48,7 @@ constexpr auto kMetrics = std::to_array<Metric>({
     {.name = "tweedie-nloglik", .maximise = false},
 });
 
-constexpr std::size_t kMaxClasses = 4096;  // the counts are a square of it
-enum Sum : std::size_t { kRows, kLabels, kSquares, kResiduals, kCounts };
+constexpr std::size_t kMaxClasses = 4096;
 
 double prediction(float margin, Link link) {
   switch (link) {
@@ -69,74 +67,24 @@ std::size_t predicted_class(std::span<const float> margins) {
   return static_cast<std::size_t>(std::max_element(margins.begin(), margins.end()) - margins.begin());
 }
 
-/// Rows by [label, predicted class], and their margins.
-class Counts {
- public:
-  explicit Counts(const Statistics& s) : counts_(s.sums.data() + kCounts), classes_(s.classes) {}
+using metrics::ClassCounts;
+using Classes = std::span<const ClassCounts>;
 
-  std::size_t classes() const { return classes_; }
-  double right(std::size_t c) const { return counts_[c * classes_ + c]; }
-  double labelled(std::size_t c) const {
-    double out = 0;
-    for (std::size_t p = 0; p < classes_; ++p) out += counts_[c * classes_ + p];
-    return out;
-  }
-  double predicted(std::size_t c) const {
-    double out = 0;
-    for (std::size_t l = 0; l < classes_; ++l) out += counts_[l * classes_ + c];
-    return out;
-  }
-  bool present(std::size_t c) const { return labelled(c) > 0 || predicted(c) > 0; }
+double precision(const ClassCounts& c) { return c.precision(); }
+double recall(const ClassCounts& c) { return c.recall(); }
+double f1(const ClassCounts& c) { return c.f(); }
 
- private:
-  const double* counts_;
-  std::size_t classes_;
-};
-
-double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
-
-double precision(const Counts& n, std::size_t c) { return ratio(n.right(c), n.predicted(c)); }
-double recall(const Counts& n, std::size_t c) { return ratio(n.right(c), n.labelled(c)); }
-/// 2 right / (labelled + predicted): the harmonic mean of the two.
-double f1(const Counts& n, std::size_t c) { return ratio(2 * n.right(c), n.labelled(c) + n.predicted(c)); }
-
-using OfClass = double (*)(const Counts&, std::size_t);
-
-double macro(const Counts& n, OfClass value) {
-  double sum = 0, present = 0;
-  for (std::size_t c = 0; c < n.classes(); ++c)
-    if (n.present(c)) sum += value(n, c), present += 1;
-  return ratio(sum, present);
+double macro(Classes classes, double (*value)(const ClassCounts&)) {
+  return metrics::mean(classes, metrics::Over::kOccurring, value);
 }
 
-double binary(const Counts& n, OfClass value) {
-  for (std::size_t c = 2; c < n.classes(); ++c)
-    if (n.present(c))
+double binary(Classes classes, double (*value)(const ClassCounts&)) {
+  for (std::size_t c = 2; c < classes.size(); ++c)
+    if (classes[c].labelled > 0 || classes[c].predicted > 0)
       throw Error(Kind::kInvalid,
                   "Target is multiclass but average='binary'. Please choose another average setting, one of [None, "
                   "'micro', 'macro', 'weighted'].");
-  return n.classes() > 1 ? value(n, 1) : 0;
-}
-
-double accuracy(const Counts& n) {
-  double right = 0, all = 0;
-  for (std::size_t c = 0; c < n.classes(); ++c) right += n.right(c), all += n.labelled(c);
-  return ratio(right, all);
-}
-
-/// Mean recall of the classes that have rows.
-double balanced_accuracy(const Counts& n) {
-  double sum = 0, present = 0;
-  for (std::size_t c = 0; c < n.classes(); ++c)
-    if (n.labelled(c) > 0) sum += recall(n, c), present += 1;
-  return ratio(sum, present);
-}
-
-double r2(const std::vector<double>& sums) {
-  if (sums[kRows] < 2) return std::numeric_limits<double>::quiet_NaN();
-  const double variation = sums[kSquares] - sums[kLabels] * sums[kLabels] / sums[kRows];
-  if (variation > 0) return 1 - sums[kResiduals] / variation;
-  return sums[kResiduals] > 0 ? 0 : 1;
+  return classes.size() > 1 ? value(classes[1]) : 0;
 }
 
 }  // namespace
@@ -171,31 +119,42 @@ std::size_t class_count(const Scored& scored) {
 }
 
 Statistics statistics_of(const Scored& scored, std::size_t classes) {
-  Statistics out{classes, std::vector<double>(kCounts + classes * classes)};
+  Statistics out;
+  out.classes.resize(classes);
   for (std::size_t i = 0; i < scored.labels.size(); ++i) {
     const auto margins = scored.margins.subspan(i * scored.width, scored.width);
-    const double label = scored.labels[i], residual = label - prediction(margins[0], scored.link);
-    out.sums[kRows] += 1;
-    out.sums[kLabels] += label;
-    out.sums[kSquares] += label * label;
-    out.sums[kResiduals] += residual * residual;
-    if (classes > 0) out.sums[kCounts + static_cast<std::size_t>(label) * classes + predicted_class(margins)] += 1;
+    out.regression.add(scored.labels[i], prediction(margins[0], scored.link));
+    if (classes > 0)
+      metrics::add_row(out.classes, static_cast<std::size_t>(scored.labels[i]), predicted_class(margins));
   }
   return out;
 }
 
+void Statistics::add_up(const std::function<void(std::span<double>)>& sum) {
+  std::vector<double> numbers;
+  const auto each = [&](auto&& f) {
+    for (double* number : {&regression.rows, &regression.labels, &regression.label_squares, &regression.squared_errors,
+                           &regression.absolute_errors})
+      f(*number);
+    for (ClassCounts& c : classes) f(c.labelled), f(c.predicted), f(c.right);
+  };
+  each([&](double number) { numbers.push_back(number); });
+  sum(numbers);
+  each([&, next = numbers.begin()](double& number) mutable { number = *next++; });
+}
+
 double metric_value(std::string_view name, const Statistics& statistics) {
-  const Counts counts(statistics);
-  if (name == "mse") return ratio(statistics.sums[kResiduals], statistics.sums[kRows]);
-  if (name == "r2") return r2(statistics.sums);
-  if (name == "accuracy" || name == "precision_micro" || name == "recall_micro") return accuracy(counts);
-  if (name == "balanced_accuracy") return balanced_accuracy(counts);
-  if (name == "f1" || name == "f1_macro") return macro(counts, f1);
-  if (name == "f1_binary") return binary(counts, f1);
-  if (name == "precision") return binary(counts, precision);
-  if (name == "precision_macro") return macro(counts, precision);
-  if (name == "recall") return binary(counts, recall);
-  if (name == "recall_macro") return macro(counts, recall);
+  const Classes classes = statistics.classes;
+  if (name == "mse") return statistics.regression.mean_squared_error();
+  if (name == "r2") return statistics.regression.r2();
+  if (name == "accuracy" || name == "precision_micro" || name == "recall_micro") return metrics::accuracy(classes);
+  if (name == "balanced_accuracy") return metrics::balanced_accuracy(classes);
+  if (name == "f1" || name == "f1_macro") return macro(classes, f1);
+  if (name == "f1_binary") return binary(classes, f1);
+  if (name == "precision") return binary(classes, precision);
+  if (name == "precision_macro") return macro(classes, precision);
+  if (name == "recall") return binary(classes, recall);
+  if (name == "recall_macro") return macro(classes, recall);
   throw Error(Kind::kInternal, fmt::format("metric_value: no metric is called {}", name));
 }
 

@@ -3,12 +3,15 @@
 // the container's are computed here, from margins, with scikit-learn's definitions.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "algorithms/xgboost/model/objectives.h"
+#include "learning/metrics/class_counts.h"
+#include "learning/metrics/regression_sums.h"
 
 namespace clary::xgboost {
 
@@ -32,10 +35,13 @@ struct Scored {
   Link link = Link::kIdentity;
 };
 
-/// All that our metrics need of some rows; adds up over hosts.
+/// All that our metrics need of some rows.
 struct Statistics {
-  std::size_t classes = 0;   // 0: counts were not asked for
-  std::vector<double> sums;  // rows, y, y^2, (y - prediction)^2; then rows by [label, predicted class]
+  metrics::RegressionSums regression;
+  std::vector<metrics::ClassCounts> classes;  // empty: counts were not asked for
+
+  /// Adds up over hosts. @param sum  replaces numbers by their sums over the hosts
+  void add_up(const std::function<void(std::span<double>)>& sum);
 };
 
 /// True for metrics that count classes, which need labels 0, 1, 2, ...

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/linear_learner/evaluate/ranking.h"
+#include "learning/metrics/ranking.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
-namespace clary::linear_learner {
+namespace clary::metrics {
 
 std::vector<RankedScore> ranked(std::span<const float> scores, std::span<const float> labels) {
   constexpr int kBits = 11, kDigits = 3;  // 33 >= 32 bits
@@ -27,4 +29,18 @@ std::vector<RankedScore> ranked(std::span<const float> scores, std::span<const f
   return rows;
 }
 
-}  // namespace clary::linear_learner
+double roc_auc(std::span<const float> scores, std::span<const float> labels) {
+  if (!std::all_of(scores.begin(), scores.end(), [](float s) { return std::isfinite(s); })) return 0.5;
+  const auto rows = ranked(scores, labels);
+  double positives = 0, negatives = 0, pairs = 0;  // pairs: a positive above a negative; ties count half
+  for (std::size_t i = 0; i < rows.size();) {
+    double tied_positives = 0, tied_negatives = 0;
+    for (const auto key = rows[i].key(); i < rows.size() && rows[i].key() == key; ++i)
+      ++(rows[i].positive() ? tied_positives : tied_negatives);
+    pairs += tied_positives * (negatives + tied_negatives / 2);
+    positives += tied_positives, negatives += tied_negatives;
+  }
+  return positives > 0 && negatives > 0 ? pairs / (positives * negatives) : 0.5;
+}
+
+}  // namespace clary::metrics

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace clary::linear_learner {
+namespace clary::metrics {
 
 /// One row: the score's bits in an order that integers keep, and the label in the lowest bit.
 class RankedScore {
@@ -38,4 +38,8 @@ class RankedScore {
 /// Ascending by score. @param scores  finite; @param labels  0 or 1, as many as scores
 std::vector<RankedScore> ranked(std::span<const float> scores, std::span<const float> labels);
 
-}  // namespace clary::linear_learner
+/// Area under the ROC curve; ties count half. 0.5 when one class is absent or a score is not finite. Scores need be in
+/// rank order only.
+double roc_auc(std::span<const float> scores, std::span<const float> labels);
+
+}  // namespace clary::metrics
