@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A job's state at the end of an epoch, so that a job that was killed goes on where it was and ends with the model it
-// would have ended with: one zip file per host, replaced atomically, in the job's checkpoint folder. Layout: README.md,
-// "Checkpoint". Bytes that are read may come from strangers.
+// A job's state at the end of an epoch in the shell's form (learning/shell/checkpoint.h): a job that was killed ends
+// with the model it would have ended with. Members: README.md, "Checkpoint".
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "algorithms/linear_learner/train/search.h"
 #include "base/json.h"
+#include "learning/shell/checkpoint.h"
 
 namespace clary::linear_learner {
 
@@ -26,16 +24,16 @@ struct Checkpoint {
   Best best;
 };
 
-std::filesystem::path checkpoint_file(const std::filesystem::path& dir, const std::string& host);
-
 /// What a job must share with a checkpoint to go on from it.
-Json checkpoint_identity(const Hyperparameters& hp, const TrainingData& data, std::size_t candidates);
+/// @param together  candidates of a slice
+Json checkpoint_identity(const Hyperparameters& hp, const TrainingData& data, std::size_t candidates,
+                         std::size_t together);
 
-std::string to_bytes(const Checkpoint& checkpoint, const Json& identity);
-
-/// Nothing when it is of another job, or of another slice's size (then the caller starts that slice anew).
+shell::Checkpoint to_shell(const Checkpoint& c);
+/// All but `parameters` and `state`, which belong to one slice: take_slice() reads them.
 /// @throws Error{kMalformed} naming the member and the rule
-std::optional<Checkpoint> from_bytes(std::string_view bytes, const Json& identity, const Lanes& lanes,
-                                     std::int64_t features, std::int64_t outputs);
+Checkpoint from_shell(const shell::Checkpoint& c, std::size_t candidates, std::int64_t features, std::int64_t outputs);
+/// @param lanes  of the slice that begins at to.slice
+void take_slice(const shell::Checkpoint& c, const Lanes& lanes, std::int64_t features, Checkpoint& to);
 
 }  // namespace clary::linear_learner

@@ -6,12 +6,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <numeric>
 #include <random>
 
 #include "algorithms/linear_learner/train/checkpoint.h"
-#include "base/files.h"
 #include "learning/numeric/index.h"
 #include "learning/numeric/memory.h"
 #include "learning/optim/early_stopping.h"
@@ -62,7 +60,9 @@ Search::Search(const Hyperparameters& hp, shell::TrainContext& context, const Tr
       class_weights_(std::move(class_weights)),
       team_(team),
       judge_(judge),
-      report_(report) {
+      report_(report),
+      together_(at(slice_models())),
+      checkpoints_(context, "linear_learner", checkpoint_identity(hp, data, candidates_.size(), together_)) {
   for (const CandidateSettings& c : candidates_) outcomes_.push_back({.settings = c});
 }
 
@@ -83,10 +83,9 @@ std::int64_t Search::slice_models() const {
 }
 
 void Search::run() {
-  const auto together = static_cast<std::size_t>(slice_models());
-  if (together < candidates_.size()) {
+  if (together_ < candidates_.size()) {
     context_.log().info("{} candidates train in slices of {}: together their weights would not fit into memory.",
-                        candidates_.size(), together);
+                        candidates_.size(), together_);
   }
   if (data_.sparse && !data_.streamed && context_.hosts().size() == 1) {
     const std::int64_t batches = data_.batches();
@@ -105,8 +104,9 @@ void Search::run() {
       }
     });
   }
-  for (std::size_t first = 0; first < candidates_.size() && !stopped_; first += together) {
-    run_slice(first, std::min(together, candidates_.size() - first));
+  checkpoint_ = checkpoints_.load();
+  for (std::size_t first = 0; first < candidates_.size() && !stopped_; first += together_) {
+    run_slice(first, std::min(together_, candidates_.size() - first));
   }
 }
 
@@ -239,45 +239,34 @@ void Search::keep_best(const Slice& slice, const Parameters& p, const Judgement&
 }
 
 void Search::save_checkpoint(const Slice& slice, std::int64_t epoch) {
-  const std::filesystem::path dir = context_.checkpoint_dir();
-  if (dir.empty()) return;
+  if (!checkpoints_.enabled()) return;
   Checkpoint c;
   c.slice = static_cast<std::int64_t>(slice.first), c.epoch = epoch + 1;
   c.parameters = slice.learner.parameters(), c.state = slice.learner.state();
   c.stopping_best = slice.stopping.best(), c.stopping_idle = slice.stopping.idle();
   c.outcomes = outcomes_, c.best = *best_;
-  std::filesystem::create_directories(dir);
-  const auto file = checkpoint_file(dir, context_.hosts().current);
-  write_file_durably(file, to_bytes(c, checkpoint_identity(hp_, data_, candidates_.size())));
-  if (slice.first == 0) report_.checkpoint(file);
+  checkpoints_.save(to_shell(c));
+  if (slice.first == 0) report_.checkpoint(checkpoints_.file());
 }
 
 /// Goes on where a checkpoint left. @return false when this slice was finished then
 bool Search::resume(Slice& slice) {
-  const std::filesystem::path dir = context_.checkpoint_dir();
-  if (dir.empty()) return true;
-  if (!checkpoint_) {
-    const auto file = checkpoint_file(dir, context_.hosts().current);
-    std::string bytes = std::filesystem::exists(file) ? read_file(file, 64ULL << 30) : std::string();
-    // Hosts that were killed between their writes differ: all take the first host's.
-    checkpoint_ = context_.hosts().size() > 1 ? context_.collective().broadcast_text(bytes, 0) : std::move(bytes);
+  if (!checkpoint_) return true;
+  Checkpoint c = from_shell(*checkpoint_, candidates_.size(), data_.features, hp_.outputs());
+  const auto first = static_cast<std::int64_t>(slice.first);
+  if (c.slice >= first) {
+    outcomes_ = std::move(c.outcomes), best_ = std::move(c.best);
+    for (std::size_t i = 0; i < outcomes_.size(); ++i) outcomes_[i].settings = candidates_[i];
   }
-  if (checkpoint_->empty()) return true;
-  auto c = from_bytes(*checkpoint_, checkpoint_identity(hp_, data_, candidates_.size()), slice.lanes, data_.features,
-                      hp_.outputs());
-  if (!c) {
-    context_.log().warn("The checkpoint is of a job with other data or hyperparameters: training starts anew.");
-    checkpoint_ = "";
-    return true;
+  if (c.slice > first) return false;
+  if (c.slice == first) {
+    context_.log().info("Resuming after epoch {} from the checkpoint", c.epoch);
+    take_slice(*checkpoint_, slice.lanes, data_.features, c);
+    slice.learner.restore(std::move(c.parameters), std::move(c.state));
+    slice.stopping.restore(c.stopping_best, c.stopping_idle);
+    slice.epoch = c.epoch;
   }
-  outcomes_ = std::move(c->outcomes), best_ = std::move(c->best);
-  for (std::size_t i = 0; i < outcomes_.size(); ++i) outcomes_[i].settings = candidates_[i];
-  if (c->slice > static_cast<std::int64_t>(slice.first)) return false;
-  context_.log().info("Resuming after epoch {} from the checkpoint", c->epoch);
-  slice.learner.restore(std::move(c->parameters), std::move(c->state));
-  slice.stopping.restore(c->stopping_best, c->stopping_idle);
-  slice.epoch = c->epoch;
-  checkpoint_ = "";
+  checkpoint_.reset();
   return true;
 }
 

@@ -13,6 +13,7 @@
 #include "algorithms/linear_learner/train/polish.h"
 #include "algorithms/linear_learner/train/report.h"
 #include "algorithms/linear_learner/train/training_data.h"
+#include "learning/shell/checkpoint.h"
 
 namespace clary::linear_learner {
 
@@ -65,7 +66,9 @@ class Search {
   std::vector<CandidateOutcome> outcomes_;
   std::optional<Best> best_;
   std::vector<ColumnIndex> indices_;  // by batch
-  std::optional<std::string> checkpoint_;
+  std::size_t together_;              // candidates of a slice
+  shell::Checkpoints checkpoints_;
+  std::optional<shell::Checkpoint> checkpoint_;  // where to go on from; until the slice that it is of has begun
   bool stopped_ = false;
   std::int64_t candidate_passes_ = 0;
 };

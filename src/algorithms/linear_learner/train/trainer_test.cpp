@@ -260,13 +260,19 @@ TEST(LinearLearnerTrain, CutAndChangedCheckpointsAreRefusedOrTaken) {
   Job job;
   job.file("train", csv_rows(300, 1)).set("epochs", "1").set("num_models", "2").checkpoints();
   job.run();
-  const auto file = checkpoint_file(job.path() / "checkpoints", "algo-1");
+  const auto file = job.path() / "checkpoints/linear_learner_algo-1.checkpoint";
   const std::string bytes = read_file(file);
   TrainingData data;
   data.features = 4, data.rows_everywhere = 300, data.batch_rows = 16;
   Hyperparameters hp;
-  const Json identity = checkpoint_identity(hp, data, 2);
-  const auto parse = [&](const std::string& text) { return from_bytes(text, identity, Lanes::of(2, 1), 4, 1); };
+  const Json identity = checkpoint_identity(hp, data, 2, 2);
+  const auto parse = [&](const std::string& text) {
+    const auto found = shell::Checkpoint::from_bytes(text, identity);
+    if (!found) return false;
+    Checkpoint c = from_shell(*found, 2, 4, 1);
+    take_slice(*found, Lanes::of(2, 1), 4, c);
+    return true;
+  };
   ASSERT_TRUE(parse(bytes));
   std::mt19937 random(1);
   int refused = 0;

@@ -1,15 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms/ntm/train/checkpoint.h"
 
+#include <algorithm>
+
 #include "algorithms/ntm/model/mxnet.h"
 #include "base/error.h"
-#include "base/json.h"
-#include "learning/artifact/zip_archive.h"
+#include "learning/numeric/index.h"
 
 namespace clary::ntm {
 namespace {
 
-Json identity(const Hyperparameters& hp) {
+using numeric::at;
+
+/// A matrix without its padding, whose zeros a stranger's file must not replace.
+void put(shell::Checkpoint& to, const std::string& name, const Matrix& m) {
+  std::vector<float> values(at(m.rows * m.columns));
+  for (std::int64_t r = 0; r < m.rows; ++r) std::copy_n(m.row(r), m.columns, values.data() + r * m.columns);
+  to.put(name, values);
+}
+
+void take(const shell::Checkpoint& from, const std::string& name, Matrix& m) {
+  const auto values = from.array(name, at(m.rows * m.columns));
+  for (std::int64_t r = 0; r < m.rows; ++r) std::copy_n(values.data() + r * m.columns, m.columns, m.row(r));
+}
+
+/// f(prefix of the arrays' names, parameters) over the four sets.
+template <class C, class F>
+void each_set(C& c, F&& f) {
+  f("parameters/", c.parameters);
+  f("best/", c.best);
+  f("first/", c.optimizer.first);
+  f("second/", c.optimizer.second);
+}
+
+}  // namespace
+
+Json checkpoint_identity(const Hyperparameters& hp) {
   const Shape s = hp.shape();
   return {{"feature_dim", s.vocabulary},
           {"num_topics", s.topics},
@@ -19,50 +45,33 @@ Json identity(const Hyperparameters& hp) {
           {"optimizer", static_cast<int>(hp.optimizer)}};
 }
 
-}  // namespace
-
-std::filesystem::path checkpoint_file(const std::filesystem::path& dir, const std::string& host) {
-  return dir / ("ntm_" + host + ".checkpoint");
+shell::Checkpoint to_shell(const Checkpoint& c) {
+  shell::Checkpoint out;
+  out.progress = c.epoch;
+  Json history = Json::array();
+  for (const double loss : c.history) history.push_back(shell::json_number(loss));
+  out.state = {{"history", history}, {"steps", c.optimizer.steps}};
+  each_set(c, [&](const std::string& prefix, const Parameters& p) {
+    Parameters::each_named(p, [&](const std::string& name, const Matrix& m) { put(out, prefix + name, m); });
+  });
+  return out;
 }
 
-std::string to_bytes(const Checkpoint& c, const Hyperparameters& hp) {
-  const Json meta{{"format", 1},
-                  {"epoch", c.epoch},
-                  {"history", c.history},
-                  {"steps", c.optimizer.steps},
-                  {"model", identity(hp)}};
-  return artifact::write_zip({{"meta.json", dump_json(meta)},
-                    {"params", write_arrays(to_arrays(c.parameters))},
-                    {"best", write_arrays(to_arrays(c.best))},
-                    {"first", write_arrays(to_arrays(c.optimizer.first))},
-                    {"second", write_arrays(to_arrays(c.optimizer.second))}});
-}
-
-std::optional<Checkpoint> from_bytes(std::string_view bytes, const Hyperparameters& hp) {
-  const auto zip = artifact::read_zip(bytes);
-  const auto fail = [] { throw Error(Kind::kMalformed, "ntm: checkpoint: not one of this program's"); };
-  for (const char* name : {"meta.json", "params", "best", "first", "second"}) {
-    if (!zip.contains(name)) fail();
-  }
-  const Json meta = parse_json(zip.at("meta.json"));
-  if (!meta.is_object() || !meta.contains("model")) fail();
-  if (meta["model"] != identity(hp)) return std::nullopt;
-  Checkpoint c;
-  try {
-    c.epoch = meta.at("epoch").get<std::int64_t>();
-    c.history = meta.at("history").get<std::vector<double>>();
-    c.optimizer.steps = meta.at("steps").get<std::int64_t>();
-  } catch (const Json::exception&) {
-    fail();
-  }
-  if (c.epoch < 0 || c.optimizer.steps < 0 || static_cast<std::int64_t>(c.history.size()) != c.epoch) fail();
-  const auto parameters = [&](const char* name) { return from_arrays(read_arrays(zip.at(name)), hp.shape()); };
-  c.parameters = parameters("params");
-  c.best = parameters("best");
-  c.optimizer.first = parameters("first");
-  c.optimizer.second = parameters("second");
-  c.optimizer.row_steps.assign(static_cast<std::size_t>(hp.feature_dim), c.optimizer.steps);
-  return c;
+Checkpoint from_shell(const shell::Checkpoint& c, const Shape& shape) {
+  Checkpoint out;
+  out.epoch = c.progress;
+  shell::reading_state([&] {
+    for (const Json& loss : c.state.at("history")) out.history.push_back(shell::number_of(loss));
+    out.optimizer.steps = c.state.at("steps").get<std::int64_t>();
+  });
+  if (out.epoch < 0 || out.optimizer.steps < 0 || std::ssize(out.history) != out.epoch)
+    throw Error(Kind::kMalformed, "ntm: checkpoint: meta.json: epochs, losses and steps do not fit together");
+  each_set(out, [&](const std::string& prefix, Parameters& p) {
+    p = Parameters(shape);
+    Parameters::each_named(p, [&](const std::string& name, Matrix& m) { take(c, prefix + name, m); });
+  });
+  out.optimizer.row_steps.assign(at(shape.vocabulary), out.optimizer.steps);
+  return out;
 }
 
 }  // namespace clary::ntm

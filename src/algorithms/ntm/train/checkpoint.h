@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A job's state at the end of an epoch, so that a job that was killed goes on where it was: one zip file per host,
-// replaced atomically, in the job's checkpoint folder.
+// A job's state at the end of an epoch in the shell's form (learning/shell/checkpoint.h).
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "algorithms/ntm/hyperparameters.h"
 #include "algorithms/ntm/model/parameters.h"
 #include "algorithms/ntm/train/optimizer.h"
+#include "learning/shell/checkpoint.h"
 
 namespace clary::ntm {
 
@@ -22,11 +19,11 @@ struct Checkpoint {
   Optimizer::State optimizer;    // rows all up to date (Optimizer::flush)
 };
 
-std::filesystem::path checkpoint_file(const std::filesystem::path& dir, const std::string& host);
+/// What a job must share with a checkpoint to go on from it: the model's shape and the optimizer.
+Json checkpoint_identity(const Hyperparameters& hp);
 
-std::string to_bytes(const Checkpoint& c, const Hyperparameters& hp);
-/// Nothing when the checkpoint belongs to a job with another model shape or optimizer.
+shell::Checkpoint to_shell(const Checkpoint& c);
 /// @throws Error{kMalformed}
-std::optional<Checkpoint> from_bytes(std::string_view bytes, const Hyperparameters& hp);
+Checkpoint from_shell(const shell::Checkpoint& c, const Shape& shape);
 
 }  // namespace clary::ntm

@@ -17,7 +17,6 @@
 #include "algorithms/ntm/train/exchange.h"
 #include "algorithms/ntm/train/loss.h"
 #include "base/error.h"
-#include "base/files.h"
 
 namespace clary::ntm {
 namespace {
@@ -96,6 +95,7 @@ class Job {
   Objective objective_;
   WordIndex index_;
   Exchange exchange_;
+  shell::Checkpoints checkpoints_;
   EarlyStopping stopping_;
   std::int64_t first_epoch_ = 0;
   std::int64_t examples_ = 0, batches_ = 0;  // of the epoch, this host
@@ -123,6 +123,7 @@ Job::Job(const Hyperparameters& hp, shell::TrainContext& context)
       optimizer_(hp.optimizer_options(), parameters_),
       objective_(team_),
       exchange_(context.collective(), parameters_),
+      checkpoints_(context, "ntm", checkpoint_identity(hp)),
       stopping_(hp.num_patience_epochs, hp.tolerance, hp.patience_warmup_epochs) {
   log_.info("nvidia-smi identified 0 GPUs.");
   const std::string checkpoints = context.checkpoint_dir().string();
@@ -189,26 +190,15 @@ Job::Scored Job::load_scored(const std::string& channel) {
 }
 
 void Job::resume() {
-  const std::filesystem::path dir = context_.checkpoint_dir();
-  if (dir.empty()) return;
-  std::optional<Checkpoint> found;
-  const std::filesystem::path file = checkpoint_file(dir, context_.hosts().current);
-  std::string bytes;
-  if (std::filesystem::exists(file)) bytes = read_file(file, 64ULL << 30);
-  if (!bytes.empty()) found = from_bytes(bytes, hp_);
-  // Hosts that were killed between their writes differ: then all take the first host's.
-  const std::uint64_t epoch = found ? static_cast<std::uint64_t>(found->epoch) : 0;
-  if (!exchange_.agree(epoch)) {
-    bytes = context_.collective().broadcast_text(bytes, 0);
-    found = bytes.empty() ? std::nullopt : from_bytes(bytes, hp_);
-  }
-  if (!found) return;
-  log_.info("Resuming after epoch {} from {}", found->epoch, file.string());
-  parameters_ = std::move(found->parameters);
-  best_ = std::move(found->best);
-  optimizer_.restore(std::move(found->optimizer));
-  stopping_.restore(found->history);
-  first_epoch_ = found->epoch;
+  const auto loaded = checkpoints_.load();
+  if (!loaded) return;
+  Checkpoint found = from_shell(*loaded, hp_.shape());
+  log_.info("Resuming after epoch {} from {}", found.epoch, checkpoints_.file().string());
+  parameters_ = std::move(found.parameters);
+  best_ = std::move(found.best);
+  optimizer_.restore(std::move(found.optimizer));
+  stopping_.restore(found.history);
+  first_epoch_ = found.epoch;
   exchange_ = Exchange(context_.collective(), parameters_);
 }
 
@@ -257,7 +247,7 @@ LossSum Job::train_epoch(std::int64_t epoch) {
     stopped_ = stopped_ || all_hosts.stop;
     anyone = all_hosts.has_more && !stopped_;
   }
-  if (optimizer_.moves_idle_rows() || !context_.checkpoint_dir().empty()) optimizer_.flush(parameters_, team_);
+  if (optimizer_.moves_idle_rows() || checkpoints_.enabled()) optimizer_.flush(parameters_, team_);
   total_examples_ += examples_;
   total_batches_ += batches_;
   return exchange_.sum(loss);
@@ -346,11 +336,8 @@ void Job::log_progress(std::int64_t epoch, Clock::time_point start, Clock::time_
 }
 
 void Job::save_checkpoint(std::int64_t epoch) {
-  const std::filesystem::path dir = context_.checkpoint_dir();
-  if (dir.empty()) return;
-  const Checkpoint c{epoch + 1, stopping_.history(), parameters_, best_, optimizer_.state()};
-  std::filesystem::create_directories(dir);
-  write_file_durably(checkpoint_file(dir, context_.hosts().current), to_bytes(c, hp_));
+  if (!checkpoints_.enabled()) return;
+  checkpoints_.save(to_shell({epoch + 1, stopping_.history(), parameters_, best_, optimizer_.state()}));
 }
 
 TopicReport Job::topic_report() {
