@@ -85,7 +85,7 @@ double read_bandwidth(const float* data, std::int64_t count, int threads) {
 struct Setup {
   std::int64_t rows, width;
   int threads;
-  WorkerPool& pool;
+  numeric::Team& pool;
   const Vectors& data;
   const Vectors& queries;
 };
@@ -157,7 +157,7 @@ int main(int argc, char** argv) {
   const std::int64_t rows = argc > 1 ? std::atoll(argv[1]) : 200'000, width = argc > 2 ? std::atoll(argv[2]) : 128;
   const int threads = argc > 3 ? std::atoi(argv[3]) : static_cast<int>(std::thread::hardware_concurrency());
   omp_set_num_threads(threads);
-  WorkerPool pool(threads);
+  numeric::Team pool(threads, numeric::Team::Shared());
   const Vectors data = gaussian(rows, width, 1), queries = gaussian(kBatch, width, 2);
   const Setup setup{rows, width, threads, pool, data, queries};
   const char* core = std::getenv("OPENBLAS_CORETYPE");

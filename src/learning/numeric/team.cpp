@@ -4,14 +4,18 @@
 #include <sched.h>
 
 #include <chrono>
+#include <mutex>
 
 namespace clary::numeric {
 namespace {
 
-/// Phases are tens of microseconds long, so a waiter spins about as long; then it yields to whoever else wants the CPU,
-/// and only after some milliseconds sleeps.
+/// Phases are tens of microseconds long, so a waiter spins about as long (and as a sleeping thread needs to come back);
+/// then it yields to whoever else wants the CPU, and only after a while sleeps.
 constexpr int kSpins = 4000;
-constexpr std::chrono::milliseconds kYielding{5};
+constexpr std::chrono::milliseconds kAwakeInTraining{5};
+
+constexpr std::uint64_t kClosed = std::uint64_t{1} << 31;
+constexpr std::uint64_t kJoined = kClosed - 1;
 
 void relax() {
 #if defined(__x86_64__)
@@ -20,18 +24,27 @@ void relax() {
 }
 
 template <class T>
-void wait_while_equal(const std::atomic<T>& value, T old) {
+void wait_while_equal(const std::atomic<T>& value, T old, std::chrono::milliseconds awake) {
   for (int i = 0; i < kSpins; ++i) {
     if (value.load(std::memory_order_acquire) != old) return;
     relax();
   }
-  const auto end = std::chrono::steady_clock::now() + kYielding;
-  do {
+  const auto end = std::chrono::steady_clock::now() + awake;
+  while (std::chrono::steady_clock::now() < end) {
     if (value.load(std::memory_order_acquire) != old) return;
     std::this_thread::yield();
-  } while (std::chrono::steady_clock::now() < end);
+  }
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
 }
+
+/// A mutex would not do: a unit may call run_units() on the thread that has the team.
+struct GiveBack {
+  std::atomic<bool>& taken;
+  ~GiveBack() {
+    taken.store(false, std::memory_order_release);
+    taken.notify_one();
+  }
+};
 
 /// The CPUs that this thread may use.
 std::vector<int> allowed_cpus() {
@@ -53,8 +66,13 @@ void stay_on(const std::vector<int>& cpus) {
 
 }  // namespace
 
+Team::Team(int threads, Shared)
+    : size_(threads < 1 ? 1 : threads), awake_(0), errors_(static_cast<std::size_t>(size_)) {
+  for (int t = 1; t < size_; ++t) threads_.emplace_back([this, t] { work(t); });
+}
+
 Team::Team(int threads, int rank, int teams)
-    : size_(threads < 1 ? 1 : threads), errors_(static_cast<std::size_t>(size_)) {
+    : size_(threads < 1 ? 1 : threads), awake_(kAwakeInTraining), errors_(static_cast<std::size_t>(size_)) {
   // Teams that together are as large as the machine put one thread on each CPU: left to itself the kernel wakes a
   // waiter on its waker's CPU and often leaves both there, which made an epoch three times as long.
   std::vector<int> cpus = allowed_cpus();
@@ -89,29 +107,54 @@ void Team::call_one(int thread) noexcept {
 }
 
 void Team::work(int thread) {
-  std::uint32_t seen = 0;
-  for (;;) {
-    wait_while_equal(generation_, seen);
-    ++seen;
+  for (std::uint32_t seen = 0;;) {
+    wait_while_equal(generation_, seen, awake_);
+    seen = generation_.load(std::memory_order_acquire);
     if (ends_.load(std::memory_order_relaxed)) return;
+    if (!join(seen)) continue;
     call_one(thread);
-    if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_one();
+    finished_.fetch_add(1, std::memory_order_acq_rel);
+    finished_.notify_one();
   }
 }
 
-void Team::run_erased(Call call, void* argument) {
+/// call_ and argument_ may be read from here until finished_ counts this thread: the caller of that generation waits
+/// for all that joined. A thread that comes after a run_units() is over finds the gate closed, or of a later
+/// generation.
+bool Team::join(std::uint32_t generation) {
+  std::uint64_t gate = gate_.load(std::memory_order_acquire);
+  while (gate >> 32 == generation && (gate & kClosed) == 0)
+    if (gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return true;
+  return false;
+}
+
+/// Opens the gate before it says that there is work. No thread is at work: the call before waited for all that joined.
+void Team::publish(Call<int> call, void* argument) {
   call_ = call;
   argument_ = argument;
+  finished_.store(0, std::memory_order_relaxed);
+  const std::uint32_t next = generation_.load(std::memory_order_relaxed) + 1;
+  gate_.store(std::uint64_t{next} << 32, std::memory_order_release);
+  generation_.store(next, std::memory_order_release);
+  generation_.notify_all();
+}
+
+void Team::wait_for(int threads) {
+  for (int done = finished_.load(std::memory_order_acquire); done != threads;
+       done = finished_.load(std::memory_order_acquire))
+    wait_while_equal(finished_, done, awake_);
+}
+
+void Team::run_erased(Call<int> call, void* argument) {
+  while (taken_.exchange(true, std::memory_order_acquire)) taken_.wait(true, std::memory_order_relaxed);
+  const GiveBack give_back{taken_};
   if (size_ > 1) {
-    running_.store(size_ - 1, std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
+    publish(call, argument);
+  } else {
+    call_ = call, argument_ = argument;
   }
   call_one(0);
-  for (int left = running_.load(std::memory_order_acquire); left != 0;
-       left = running_.load(std::memory_order_acquire)) {
-    wait_while_equal(running_, left);
-  }
+  wait_for(size_ > 1 ? size_ - 1 : 0);
   for (std::exception_ptr& error : errors_) {
     if (error) {
       const std::exception_ptr first = std::exchange(error, nullptr);
@@ -119,6 +162,31 @@ void Team::run_erased(Call call, void* argument) {
       std::rethrow_exception(first);
     }
   }
+}
+
+void Team::run_units_erased(std::int64_t units, Call<std::int64_t> call, void* argument) {
+  std::atomic<std::int64_t> next{0};
+  std::mutex failure_mutex;
+  std::exception_ptr failure;
+  auto some_units = [&](int) {
+    for (std::int64_t i = next++; i < units; i = next++) {
+      try {
+        call(argument, i);
+      } catch (...) {
+        const std::lock_guard lock(failure_mutex);
+        if (!failure) failure = std::current_exception();
+      }
+    }
+  };
+  if (units <= 1 || size_ == 1 || taken_.exchange(true, std::memory_order_acquire)) {
+    some_units(0);
+  } else {
+    const GiveBack give_back{taken_};
+    publish(pointer_to<decltype(some_units)>(), &some_units);
+    some_units(0);
+    wait_for(static_cast<int>(gate_.fetch_or(kClosed, std::memory_order_acq_rel) & kJoined));
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace clary::numeric

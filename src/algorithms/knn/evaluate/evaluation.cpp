@@ -174,7 +174,7 @@ std::optional<double> Recall::measure(const Model& model) {
     }
   }
   const std::int64_t k = std::min(rows - (own ? 1 : 0), kNeighbours), asked = k + (own ? 1 : 0);
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   const FlatSearch exact(stored_.data(), rows, stored_.width(), l2_, pool);
   std::vector<float> distances(static_cast<std::size_t>(queries_.rows() * asked));
   std::vector<std::int64_t> ids(distances.size());

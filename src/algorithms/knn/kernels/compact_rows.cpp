@@ -29,7 +29,7 @@ CompactRows::CompactRows(std::int64_t count, std::int64_t width)
 }
 
 std::optional<CompactRows> CompactRows::make(const float* rows, std::int64_t count, std::int64_t width,
-                                             WorkerPool& pool) {
+                                             numeric::Team& pool) {
   if (kernels().scan == nullptr || width < 1 || width > kMaxWidth || count < 1) return std::nullopt;
   CompactRows copy(count, width);
   const auto columns = static_cast<std::size_t>(width);
@@ -49,7 +49,7 @@ std::optional<CompactRows> CompactRows::make(const float* rows, std::int64_t cou
     copy.origin_[j] = low[j];
     copy.step_[j] = (high[j] - low[j]) / 255.0F;
   }
-  pool.run((copy.blocks_ + kBlocksPerUnit - 1) / kBlocksPerUnit, [&](std::int64_t unit) {
+  pool.run_units((copy.blocks_ + kBlocksPerUnit - 1) / kBlocksPerUnit, [&](std::int64_t unit) {
     const std::int64_t end = std::min(copy.blocks_, (unit + 1) * kBlocksPerUnit);
     for (std::int64_t b = unit * kBlocksPerUnit; b < end; ++b) copy.encode_block(rows, count, b);
   });

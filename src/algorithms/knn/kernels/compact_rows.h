@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "algorithms/knn/kernels/kernels.h"
-#include "algorithms/knn/kernels/worker_pool.h"
+#include "learning/numeric/team.h"
 
 namespace clary::knn {
 
@@ -26,7 +26,8 @@ class CompactRows {
  public:
   /// Nothing when the copy cannot serve: values too large for the error bounds (or not finite), more than kMaxWidth
   /// columns, or a CPU without an 8-bit dot product.
-  static std::optional<CompactRows> make(const float* rows, std::int64_t count, std::int64_t width, WorkerPool& pool);
+  static std::optional<CompactRows> make(const float* rows, std::int64_t count, std::int64_t width,
+                                         numeric::Team& pool);
 
   /// One query made ready.
   class Query {

@@ -63,7 +63,8 @@ void lower(std::atomic<float>& shared, float value) {
 
 }  // namespace
 
-FlatSearch::FlatSearch(const float* rows, std::int64_t count, std::int64_t width, bool l2, WorkerPool& pool, Copy copy)
+FlatSearch::FlatSearch(const float* rows, std::int64_t count, std::int64_t width, bool l2, numeric::Team& pool,
+                       Copy copy)
     : rows_(rows), count_(count), width_(width), l2_(l2), pool_(pool) {
   if (copy == Copy::kAuto) compact_ = CompactRows::make(rows, count, width, pool);
 }
@@ -79,9 +80,9 @@ class FlatSearch::Task {
       }
     }
     const std::int64_t blocks = ceil_div(flat.count_, kBlockRows);
-    const std::int64_t wanted = groups_ >= 2 * flat.pool_.threads() ? 1 : kSlicesPerThread * flat.pool_.threads();
+    const std::int64_t wanted = groups_ >= 2 * flat.pool_.size() ? 1 : kSlicesPerThread * flat.pool_.size();
     const std::int64_t bytes = flat.count_ * flat.width_ * (flat.compact_ ? 1 : 4) * std::min(count, kGroupQueries);
-    slices_ = flat.pool_.threads() == 1 ? 1 : std::clamp<std::int64_t>(bytes / kWorthSharing, 1, wanted);
+    slices_ = flat.pool_.size() == 1 ? 1 : std::clamp<std::int64_t>(bytes / kWorthSharing, 1, wanted);
     slices_ = std::min(slices_, blocks);
     slice_blocks_ = ceil_div(blocks, slices_);
     found_.assign(static_cast<std::size_t>(slices_ * count), Nearest(flat.l2_ ? k : std::min(2 * k, flat.count_)));
@@ -214,7 +215,7 @@ class FlatSearch::Task {
 void FlatSearch::search(const float* queries, std::int64_t count, std::int64_t k, float* distances,
                         std::int64_t* ids) const {
   Task task(*this, queries, count, k);
-  pool_.run(task.units(), [&](std::int64_t unit) { task.run_unit(unit); });
+  pool_.run_units(task.units(), [&](std::int64_t unit) { task.run_unit(unit); });
   task.finish(distances, ids);
 }
 

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "algorithms/knn/kernels/compact_rows.h"
-#include "algorithms/knn/kernels/worker_pool.h"
+#include "learning/numeric/team.h"
 
 namespace clary::knn {
 
@@ -17,7 +17,7 @@ class FlatSearch {
   enum class Copy { kAuto, kNever };
 
   /// `rows` [count, width] stay the caller's and must outlive this; so must the pool.
-  FlatSearch(const float* rows, std::int64_t count, std::int64_t width, bool l2, WorkerPool& pool,
+  FlatSearch(const float* rows, std::int64_t count, std::int64_t width, bool l2, numeric::Team& pool,
              Copy copy = Copy::kAuto);
 
   /// Best first: smallest squared L2, or largest inner product. Thread safe.
@@ -32,7 +32,7 @@ class FlatSearch {
   const float* rows_;
   std::int64_t count_, width_;
   bool l2_;
-  WorkerPool& pool_;
+  numeric::Team& pool_;
   std::optional<CompactRows> compact_;
 };
 

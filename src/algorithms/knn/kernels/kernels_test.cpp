@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernels, the 8-bit copy, exact search and its worker pool, each beside a plain reference loop.
+// Kernels, the 8-bit copy and exact search, each beside a plain reference loop.
 #include "algorithms/knn/kernels/kernels.h"
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 #include <random>
-#include <thread>
 
 #include "algorithms/knn/kernels/compact_rows.h"
 #include "algorithms/knn/kernels/flat_search.h"
 #include "algorithms/knn/kernels/nearest.h"
-#include "algorithms/knn/kernels/worker_pool.h"
+#include "learning/numeric/team.h"
 
 namespace clary::knn {
 namespace {
@@ -41,41 +39,6 @@ TEST(Kernels, EverySetAgreesWithAFloat64Loop) {
       ASSERT_NEAR(set.inner_product(a.data(), b.data(), width), inner, 1e-5 * terms) << set.name << " " << width;
     }
   }
-}
-
-TEST(WorkerPool, RunsEachUnitOnce) {
-  WorkerPool pool(4);
-  for (int round = 0; round < 200; ++round) {
-    std::vector<std::atomic<int>> counts(static_cast<std::size_t>(round));
-    pool.run(round, [&](std::int64_t i) { ++counts[static_cast<std::size_t>(i)]; });
-    for (const auto& count : counts) ASSERT_EQ(count, 1);
-  }
-}
-
-TEST(WorkerPool, ServesManyCallersAtOnce) {
-  WorkerPool pool(3);
-  std::atomic<std::int64_t> sum{0};
-  std::vector<std::thread> callers;
-  for (int c = 0; c < 8; ++c) {
-    callers.emplace_back([&] {
-      for (int round = 0; round < 100; ++round) pool.run(20, [&](std::int64_t i) { sum += i; });
-    });
-  }
-  for (std::thread& caller : callers) caller.join();
-  EXPECT_EQ(sum, 8 * 100 * 190);
-}
-
-TEST(WorkerPool, RethrowsAndGoesOn) {
-  WorkerPool pool(2);
-  std::atomic<int> ran{0};
-  const auto failing = [&](std::int64_t i) {
-    ++ran;
-    if (i == 3) throw std::runtime_error("three");
-  };
-  EXPECT_THROW(pool.run(8, failing), std::runtime_error);
-  EXPECT_EQ(ran, 8);
-  pool.run(5, [&](std::int64_t) { ++ran; });
-  EXPECT_EQ(ran, 13);
 }
 
 /// What FlatSearch must answer: every cost by the same exact kernel, then sorted.
@@ -123,7 +86,7 @@ std::vector<Case> cases() {
 }
 
 TEST(FlatSearch, EqualsBruteForceBitByBitOnEveryPath) {
-  WorkerPool one(1), three(3);
+  numeric::Team one(1, numeric::Team::Shared()), three(3, numeric::Team::Shared());
   for (const Case& c : cases()) {
     std::mt19937 random(7);
     std::vector<float> rows, queries;
@@ -135,7 +98,7 @@ TEST(FlatSearch, EqualsBruteForceBitByBitOnEveryPath) {
       for (std::int64_t j = 0; j < c.width; ++j) queries.push_back(c.value(q, j, random));
     }
     for (const auto copy : {FlatSearch::Copy::kAuto, FlatSearch::Copy::kNever}) {
-      for (WorkerPool* pool : {&one, &three}) {
+      for (numeric::Team* pool : {&one, &three}) {
         const FlatSearch flat(rows.data(), c.rows, c.width, true, *pool, copy);
         std::vector<float> distances(static_cast<std::size_t>(kCount * c.k));
         std::vector<std::int64_t> ids(distances.size());
@@ -160,7 +123,7 @@ TEST(FlatSearch, EqualsBruteForceBitByBitOnEveryPath) {
 }
 
 TEST(FlatSearch, FindsTheLargestInnerProductsOnEveryPath) {
-  WorkerPool pool(2);
+  numeric::Team pool(2, numeric::Team::Shared());
   for (const Case& c : cases()) {
     std::mt19937 random(9);
     std::vector<float> rows, query;
@@ -182,7 +145,7 @@ TEST(FlatSearch, FindsTheLargestInnerProductsOnEveryPath) {
 
 TEST(CompactRows, RulesMostRowsOut) {
   constexpr std::int64_t kRows = 20000, kWidth = 64;
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   const auto rows = gaussian(kRows * kWidth, 3), query = gaussian(kWidth, 4);
   const auto copy = CompactRows::make(rows.data(), kRows, kWidth, pool);
   if (kernels().scan == nullptr) {
@@ -204,7 +167,7 @@ TEST(CompactRows, RulesMostRowsOut) {
 }
 
 TEST(CompactRows, RefusesWhatItsBoundsDoNotCover) {
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   const std::vector<float> huge = {1, 2, 1e20F, 4}, odd = {1, 2, std::nanf(""), 4}, infinite = {1, INFINITY, 3, 4};
   for (const auto& rows : {huge, odd, infinite}) {
     EXPECT_FALSE(CompactRows::make(rows.data(), 2, 2, pool).has_value());
@@ -212,7 +175,7 @@ TEST(CompactRows, RefusesWhatItsBoundsDoNotCover) {
 }
 
 TEST(FlatSearch, SurvivesProductsThatOverflow) {
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   const std::vector<float> rows = {1e30F, -1e30F, 1, 1, 3e38F, 3e38F}, query = {3e38F, 3e38F};
   const FlatSearch flat(rows.data(), 3, 2, false, pool);
   std::vector<float> products(3);

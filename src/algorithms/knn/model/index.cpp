@@ -113,10 +113,10 @@ struct Index::Faiss {
   const faiss::IndexFlat& as_flat() const { return dynamic_cast<const faiss::IndexFlat&>(*index); }
 };
 
-Index::Index(const IndexOptions& options, WorkerPool& pool)
+Index::Index(const IndexOptions& options, numeric::Team& pool)
     : Index(options, pool, std::make_unique<Faiss>(empty_index(options))) {}
 
-Index::Index(const IndexOptions& options, WorkerPool& pool, std::unique_ptr<Faiss> faiss)
+Index::Index(const IndexOptions& options, numeric::Team& pool, std::unique_ptr<Faiss> faiss)
     : options_(options), pool_(&pool), faiss_(std::move(faiss)) {}
 
 Index::Index(Index&&) noexcept = default;
@@ -177,7 +177,7 @@ void Index::save(const std::filesystem::path& path) const {
   guarded(path.string(), [&] { faiss::write_index(faiss_->index.get(), path.c_str()); });
 }
 
-Index Index::load(const std::filesystem::path& path, WorkerPool& pool) {
+Index Index::load(const std::filesystem::path& path, numeric::Team& pool) {
   IndexFileSummary found;
   {
     const MappedFile file(path);
@@ -205,9 +205,9 @@ void Index::search(const float* queries, std::int64_t count, std::int64_t k, std
   }
   faiss::IVFSearchParameters parameters;
   parameters.nprobe = static_cast<std::size_t>(std::min(nprobe, options_.nlist));
-  const std::int64_t slices = std::clamp<std::int64_t>(count / kQueriesPerSlice, 1, pool_->threads());
+  const std::int64_t slices = std::clamp<std::int64_t>(count / kQueriesPerSlice, 1, pool_->size());
   const std::int64_t size = (count + slices - 1) / slices;
-  pool_->run(slices, [&](std::int64_t slice) {
+  pool_->run_units(slices, [&](std::int64_t slice) {
     const std::int64_t first = slice * size, here = std::min(size, count - first);
     if (here <= 0) return;
     const SerialOpenMp serial;

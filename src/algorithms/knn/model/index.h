@@ -11,7 +11,7 @@
 
 #include "algorithms/knn/data/vectors.h"
 #include "algorithms/knn/hyperparameters.h"
-#include "algorithms/knn/kernels/worker_pool.h"
+#include "learning/numeric/team.h"
 #include "learning/shell/finite_check.h"
 
 namespace clary::knn {
@@ -30,7 +30,7 @@ class FlatSearch;
 class Index {
  public:
   /// Untrained and empty. The pool must outlive the index.
-  Index(const IndexOptions& options, WorkerPool& pool);
+  Index(const IndexOptions& options, numeric::Team& pool);
   Index(Index&&) noexcept;
   Index& operator=(Index&&) noexcept;
   ~Index();
@@ -44,7 +44,7 @@ class Index {
   /// faiss's own file format. @throws Error
   void save(const std::filesystem::path& path) const;
   /// @throws Error{kMalformed} naming the file and what is wrong in it; safe for any bytes
-  static Index load(const std::filesystem::path& path, WorkerPool& pool);
+  static Index load(const std::filesystem::path& path, numeric::Team& pool);
 
   const IndexOptions& options() const noexcept { return options_; }
   std::int64_t rows() const noexcept;
@@ -58,12 +58,12 @@ class Index {
 
  private:
   struct Faiss;  // keeps faiss's headers out of this one
-  Index(const IndexOptions& options, WorkerPool& pool, std::unique_ptr<Faiss> faiss);
+  Index(const IndexOptions& options, numeric::Team& pool, std::unique_ptr<Faiss> faiss);
   /// Flat only; made at the first call (training alone needs none).
   const FlatSearch& flat_search() const;
 
   IndexOptions options_;
-  WorkerPool* pool_;
+  numeric::Team* pool_;
   std::unique_ptr<Faiss> faiss_;
 };
 

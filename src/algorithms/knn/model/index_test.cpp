@@ -54,7 +54,7 @@ Found search(const faiss::Index& index, const Vectors& queries, std::int64_t k) 
 }
 
 TEST(Index, FlatEqualsFaissTiesIncluded) {
-  WorkerPool pool(2);
+  numeric::Team pool(2, numeric::Team::Shared());
   for (const bool l2 : {true, false}) {
     for (const int values : {2, 5, 200}) {
       Vectors rows = integers(kRows, 1, values);
@@ -72,7 +72,7 @@ TEST(Index, FlatEqualsFaissTiesIncluded) {
 }
 
 TEST(Index, IvfKindsEqualFaissBuiltTheSameWay) {
-  WorkerPool pool(2);
+  numeric::Team pool(2, numeric::Team::Shared());
   Vectors rows = integers(kRows, 3, 50);
   const Vectors queries = integers(kQueries, 4, 50);
   for (const bool l2 : {true, false}) {
@@ -103,7 +103,7 @@ TEST(Index, IvfKindsEqualFaissBuiltTheSameWay) {
 }
 
 TEST(Index, ProbedCellsMayHoldTooFew) {
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   Vectors rows = integers(60, 3, 50);
   Index index({IndexType::kIvfFlat, true, kWidth, 20, 1, 1}, pool);
   index.train(rows);
@@ -113,7 +113,7 @@ TEST(Index, ProbedCellsMayHoldTooFew) {
 }
 
 TEST(Index, NamesTooFewRows) {
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   Vectors rows = integers(100, 3, 50);
   const auto problem = [&](const IndexOptions& options) -> std::string {
     try {
@@ -130,7 +130,7 @@ TEST(Index, NamesTooFewRows) {
 }
 
 TEST(Index, ANumberThatIsNotFiniteIsFoundInEveryKind) {
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   const shell::FiniteCheck check("knn", "scale");
   for (const auto& [options, name] :
        {std::pair{IndexOptions{IndexType::kFlat, true, kWidth}, "knn: rows[17]"},
@@ -154,7 +154,7 @@ TEST(Index, ANumberThatIsNotFiniteIsFoundInEveryKind) {
 }
 
 TEST(Index, FilesAreFaissFiles) {
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   const TemporaryFolder folder;
   const auto path = folder.path() / "model_algo-1";
   const Vectors queries = integers(kQueries, 4, 50);
@@ -187,7 +187,7 @@ TEST(Index, LoadsWhatPythonFaissWroteAndFindsTheSame) {
     std::vector<float> distances;
     std::vector<std::int64_t> ids;  // as testdata/make.py printed
   };
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   for (const Row& row :
        {Row{"flat_l2", {0, 27556, 53824}, {0, 18, 13}}, Row{"flat_ip", {1843686, 1774089, 1704492}, {8, 13, 18}},
         Row{"ivfflat_l2", {0, 1156, 10000}, {0, 28, 23}}, Row{"ivfflat_ip", {1843686, 1774089, 1704492}, {8, 13, 18}},
@@ -205,7 +205,7 @@ TEST(Index, LoadsWhatPythonFaissWroteAndFindsTheSame) {
 }
 
 TEST(Index, SearchesOrRefusesFilesWithAnyByteChanged) {
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   const TemporaryFolder folder;
   const auto path = folder.path() / "model_algo-1";
   const std::vector<float> query = {1, 2, 3, 4};

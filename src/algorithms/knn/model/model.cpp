@@ -115,7 +115,7 @@ void reconcile(Metadata& metadata, const IndexOptions& index) {
 
 }  // namespace
 
-Model::Model(Metadata metadata, std::shared_ptr<WorkerPool> pool, Preparation preparation, Index index,
+Model::Model(Metadata metadata, std::shared_ptr<numeric::Team> pool, Preparation preparation, Index index,
              std::vector<float> labels, std::vector<std::int64_t> positions, std::vector<std::string> uids)
     : metadata_(std::move(metadata)),
       pool_(std::move(pool)),
@@ -143,7 +143,7 @@ void Model::check_finite(const shell::FiniteCheck& check) const {
 Model Model::load(const std::filesystem::path& dir) {
   Metadata metadata = parse_metadata(read_file(required(dir, kMetadataFile), kMaxMetadataBytes), kMetadataFile);
   const auto index_path = required(dir, kIndexFile), labels_path = required(dir, kLabelsFile);
-  auto pool = std::make_shared<WorkerPool>(numeric::available_threads());
+  auto pool = std::make_shared<numeric::Team>(numeric::available_threads(), numeric::Team::Shared());
   Index index = Index::load(index_path, *pool);
   if (index.rows() == 0) throw Error(Kind::kMalformed, fmt::format("{}: holds no vectors", kIndexFile));
   reconcile(metadata, index.options());

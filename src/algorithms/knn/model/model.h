@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "algorithms/knn/kernels/worker_pool.h"
 #include "algorithms/knn/model/index.h"
 #include "algorithms/knn/model/metadata.h"
 #include "algorithms/knn/model/preparation.h"
 #include "formats/batch.h"
+#include "learning/numeric/team.h"
 #include "learning/shell/finite_check.h"
 #include "learning/shell/predictions.h"
 #include "learning/shell/serve_request.h"
@@ -31,7 +31,7 @@ class Model {
  public:
   /// What a host that does not build the index returns; cannot predict or save.
   Model() = default;
-  Model(Metadata metadata, std::shared_ptr<WorkerPool> pool, Preparation preparation, Index index,
+  Model(Metadata metadata, std::shared_ptr<numeric::Team> pool, Preparation preparation, Index index,
         std::vector<float> labels, std::vector<std::int64_t> positions, std::vector<std::string> uids);
 
   void save(const std::filesystem::path& dir) const;
@@ -72,7 +72,7 @@ class Model {
   void check_width(std::int64_t width) const;
 
   Metadata metadata_;
-  std::shared_ptr<WorkerPool> pool_;  // outlives the index, which uses it
+  std::shared_ptr<numeric::Team> pool_;  // outlives the index, which uses it
   std::shared_ptr<const Parts> parts_;
   std::vector<float> labels_;
   std::vector<std::int64_t> positions_;  // empty: 0 .. rows - 1

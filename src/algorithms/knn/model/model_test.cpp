@@ -27,7 +27,7 @@ const std::vector<float> kPlaces = {0, 1, 3, 6, 10}, kLabels = {1, 0, 0, 2, 1};
 
 Model line_model(Metadata metadata, bool l2 = true, std::vector<std::string> uids = {},
                  std::vector<std::int64_t> positions = {}) {
-  auto pool = std::make_shared<WorkerPool>(2);
+  auto pool = std::make_shared<numeric::Team>(2, numeric::Team::Shared());
   Vectors rows(2);
   for (const float place : kPlaces) rows.append(std::vector<float>{place, 0});
   metadata.feature_dim = 2;

@@ -12,7 +12,7 @@ constexpr std::int64_t kRowsPerUnit = 4096;
 
 }  // namespace
 
-Vectors Preparation::apply(Vectors rows, WorkerPool& pool) const {
+Vectors Preparation::apply(Vectors rows, numeric::Team& pool) const {
   if (projection_) {
     Vectors reduced(rows.rows(), projection_->target());
     projection_->apply(rows.data(), rows.rows(), reduced.data(), pool);
@@ -29,8 +29,8 @@ Vectors Preparation::apply(Vectors rows, WorkerPool& pool) const {
   return rows;
 }
 
-void normalize_rows(Vectors& rows, WorkerPool& pool) {
-  pool.run((rows.rows() + kRowsPerUnit - 1) / kRowsPerUnit, [&](std::int64_t unit) {
+void normalize_rows(Vectors& rows, numeric::Team& pool) {
+  pool.run_units((rows.rows() + kRowsPerUnit - 1) / kRowsPerUnit, [&](std::int64_t unit) {
     const std::int64_t end = std::min(rows.rows(), (unit + 1) * kRowsPerUnit);
     for (std::int64_t r = unit * kRowsPerUnit; r < end; ++r) {
       float* row = rows.row(r);

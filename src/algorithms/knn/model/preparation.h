@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "algorithms/knn/data/vectors.h"
-#include "algorithms/knn/kernels/worker_pool.h"
 #include "algorithms/knn/model/projection.h"
+#include "learning/numeric/team.h"
 
 namespace clary::knn {
 
@@ -22,7 +22,7 @@ class Preparation {
   std::int64_t index_width() const noexcept { return index_width_; }
   bool normalize() const noexcept { return normalize_; }
 
-  Vectors apply(Vectors rows, WorkerPool& pool) const;
+  Vectors apply(Vectors rows, numeric::Team& pool) const;
 
  private:
   std::optional<Projection> projection_;
@@ -31,7 +31,7 @@ class Preparation {
 };
 
 /// Divides each row by its L2 norm (summed in float64); rows of zeros stay.
-void normalize_rows(Vectors& rows, WorkerPool& pool);
+void normalize_rows(Vectors& rows, numeric::Team& pool);
 
 /// The next multiple of `of` that is at least `value`.
 constexpr std::int64_t next_multiple(std::int64_t value, std::int64_t of) { return (value + of - 1) / of * of; }

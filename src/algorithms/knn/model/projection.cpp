@@ -90,8 +90,8 @@ Projection::Projection(Reduction type, std::uint64_t seed, std::int64_t input, s
   chosen_.assign(all.begin(), all.begin() + target);
 }
 
-void Projection::apply(const float* rows, std::int64_t count, float* out, WorkerPool& pool) const {
-  pool.run((count + kRowsPerUnit - 1) / kRowsPerUnit, [&](std::int64_t unit) {
+void Projection::apply(const float* rows, std::int64_t count, float* out, numeric::Team& pool) const {
+  pool.run_units((count + kRowsPerUnit - 1) / kRowsPerUnit, [&](std::int64_t unit) {
     std::vector<float> scratch;
     const std::int64_t end = std::min(count, (unit + 1) * kRowsPerUnit);
     for (std::int64_t r = unit * kRowsPerUnit; r < end; ++r) {

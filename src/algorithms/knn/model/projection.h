@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "algorithms/knn/hyperparameters.h"
-#include "algorithms/knn/kernels/worker_pool.h"
+#include "learning/numeric/team.h"
 
 namespace clary::knn {
 
@@ -37,7 +37,7 @@ class Projection {
   std::int64_t target() const noexcept { return target_; }
 
   /// rows [n, input] to out [n, target]. The result for a row does not depend on the others.
-  void apply(const float* rows, std::int64_t count, float* out, WorkerPool& pool) const;
+  void apply(const float* rows, std::int64_t count, float* out, numeric::Team& pool) const;
 
  private:
   void apply_sign(const float* row, float* out) const;

@@ -30,7 +30,7 @@ std::vector<float> noise(std::size_t count, unsigned seed) {
 
 TEST(Projection, IsTheDocumentedMatrix) {
   constexpr std::int64_t kIn = 13, kOut = 70;  // one whole tile and a rest
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   const Projection sign(Reduction::kSign, 3, kIn, kOut);
   const auto x = noise(kIn, 1);
   std::vector<float> y(kOut);
@@ -49,7 +49,7 @@ TEST(Projection, IsTheDocumentedMatrix) {
 TEST(Projection, FjltIsTheDocumentedProduct) {
   constexpr std::int64_t kIn = 11, kOut = 5;
   constexpr std::uint64_t kPadded = 16;
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   const Projection fjlt(Reduction::kFjlt, 9, kIn, kOut);
   const auto x = noise(kIn, 1);
   std::vector<float> y(kOut);
@@ -70,7 +70,7 @@ TEST(Projection, FjltIsTheDocumentedProduct) {
 
 TEST(Projection, KeepsDistancesAndProductsOnAverage) {
   constexpr std::int64_t kIn = 200, kOut = 64;
-  WorkerPool pool(2);
+  numeric::Team pool(2, numeric::Team::Shared());
   const auto pair = noise(2 * kIn, 4);
   double wanted = 0, product = 0, terms = 0;
   for (std::size_t j = 0; j < kIn; ++j) {
@@ -101,7 +101,7 @@ TEST(Projection, RefusesImpossibleSizes) {
 }
 
 TEST(Preparation, PadsAndNormalises) {
-  WorkerPool pool(1);
+  numeric::Team pool(1, numeric::Team::Shared());
   Vectors rows(2);
   const std::vector<float> values = {3, 4, 0, 0};
   rows.append(values);

@@ -171,7 +171,7 @@ Plan plan_of(const Hyperparameters& hp, const Sample& sample, std::uint64_t seed
 Model build(const Hyperparameters& hp, Sample sample, shell::TrainContext& context, Recall& recall) {
   auto& log = context.log();
   Plan plan = plan_of(hp, sample, context.seed(), log);
-  auto pool = std::make_shared<WorkerPool>(context.threads());
+  auto pool = std::make_shared<numeric::Team>(context.threads(), numeric::Team::Shared());
   std::optional<Projection> projection;
   if (const auto& r = plan.metadata.reduction) projection.emplace(r->type, r->seed, r->input_dim, r->target_dim);
   Preparation preparation(std::move(projection), plan.index.width, plan.metadata.normalize);

@@ -116,16 +116,5 @@ TEST(NtmExchange, AgreesOnlyOnEqualNumbers) {
   });
 }
 
-TEST(NtmTeam, RethrowsAndGoesOn) {
-  Team team(3);
-  EXPECT_THROW(team.run([](int t) {
-    if (t == 1) throw Error(Kind::kInternal, "x");
-  }),
-               Error);
-  std::vector<int> seen(3);
-  for (int i = 0; i < 100; ++i) team.run([&](int t) { ++seen[static_cast<std::size_t>(t)]; });
-  EXPECT_EQ(seen, (std::vector<int>{100, 100, 100}));
-}
-
 }  // namespace
 }  // namespace clary::ntm
