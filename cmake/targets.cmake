@@ -24,6 +24,14 @@ target_link_libraries(clary_test_support PUBLIC clary_flags)
 target_include_directories(clary_test_support PUBLIC ${PROJECT_SOURCE_DIR}/tests)
 target_compile_definitions(clary_test_support PRIVATE CLARY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 
+# clary_vector_sources(a.cpp ...): Highway's lowest target with vectors; AVX2 and AVX-512 are chosen at run time. Other flags
+# than the precompiled headers have.
+function(clary_vector_sources)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64")
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "-mssse3" SKIP_PRECOMPILE_HEADERS ON)
+  endif()
+endfunction()
+
 function(clary_library name)
   cmake_parse_arguments(A "" "" "SOURCES;LINK;PRIVATE_LINK;TESTS;TEST_LINK" ${ARGN})
   if(A_SOURCES)
