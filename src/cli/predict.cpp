@@ -62,9 +62,7 @@ void wait_until_ready(const fs::path& socket, pid_t child) {
     if (fs::exists(socket)) {
       http::Client client = http::Client::to_unix(socket);
       try {
-        if (call(client, {.method = "GET", .target = "/ping", .headers = {}, .body = {}, .source = nullptr}).status ==
-            200)
-          return;
+        if (call(client, {.target = "/ping", .headers = {}, .body = {}}).status == 200) return;
       } catch (const Error&) {  // not listening yet
       }
     }
@@ -100,8 +98,7 @@ void predict(const PredictOptions& options) {
   http::ClientRequest request{.method = "POST",
                               .target = "/invocations",
                               .headers = {{"Content-Type", options.content_type}},
-                              .body = read_input(options.input),
-                              .source = nullptr};
+                              .body = read_input(options.input)};
   if (!options.accept.empty()) request.headers.set("Accept", options.accept);
   const Answer answer = call(client, std::move(request));
   ::kill(child, SIGTERM);

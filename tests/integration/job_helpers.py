@@ -81,7 +81,7 @@ def agent_pids(server, name):
             command = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if entry.name.isdigit() and b"agent" in command and any(
+        if entry.name.isdigit() and command[0].endswith(b"/libexec/clary/agent") and any(
                 part.startswith(str(server.folder / "jobs" / name).encode() + b"/") for part in command):
             found.append(int(entry.name))
     return found

@@ -17,9 +17,10 @@ from gensim.models import KeyedVectors
 from conftest import make_server
 import job_helpers as jobs
 from blazingtext_tools import LINES, Platform
-from test_blazingtext import ANIMALS, PAIRS, SHARED, TOOLS, WIKI, debian, labelled_text, small_text
+from paths import shared_data
+from test_blazingtext import ANIMALS, PAIRS, TOOLS, WIKI, debian, labelled_text, small_text
 
-NEWS = SHARED / "agnews"
+NEWS = shared_data() / "agnews"
 QUESTIONS = PAIRS / "questions-words.txt"
 needs_news = pytest.mark.skipif(not NEWS.exists(), reason=f"{NEWS} is not here")
 

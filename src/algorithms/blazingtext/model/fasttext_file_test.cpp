@@ -56,8 +56,9 @@ TEST(FastTextFile, ClassifiersOfDebiansFastTextAnswerAsItDoes) {
     EXPECT_EQ(model.bucket_rows.has_value(), file == "pruned.ftz");
     EXPECT_EQ(model.quantized_output.has_value(), file == "qout.ftz");
     for (const auto& expected : cases) {
+      // One label more than the three of the golden file, unless hierarchical softmax leaves it out (below 1e-5).
       const auto ranked = classify(model, expected["text"].get<std::string>(), 4);
-      ASSERT_EQ(ranked.size(), expected["label"].size() + 1) << file << " " << expected["text"];
+      ASSERT_GE(ranked.size(), expected["label"].size() + (model.tree ? 0 : 1)) << file << " " << expected["text"];
       for (std::size_t i = 0; i < 3; ++i) {
         EXPECT_NEAR(ranked[i].probability, expected["prob"][i].get<float>(), 2e-6) << file << " " << expected["text"];
         // fastText orders equal probabilities as its heap happens to.

@@ -15,7 +15,6 @@
 #include "algorithms/blazingtext/cuda/emulation.h"
 #include "algorithms/blazingtext/serve/classify.h"
 #include "algorithms/blazingtext/train/autotune.h"
-#include "algorithms/blazingtext/train/early_stopping.h"
 #include "algorithms/blazingtext/train/synchronisation.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -418,21 +417,6 @@ TEST(Classifier, NamesWhatIsMissing) {
   EXPECT_EQ(t.error("__label__a rare words\n"),
             "train: no word beside labels occurs min_count=5 times or more (4 words read); lower min_count or give "
             "more text");
-}
-
-TEST(EarlyStopping, FollowsTheRulesOfTheLog) {
-  EarlyStopping stopping(3, 2);
-  EXPECT_FALSE(stopping.looks_at(2));
-  EXPECT_TRUE(stopping.looks_at(3));
-  EXPECT_TRUE(stopping.improves(0.5));
-  EXPECT_FALSE(stopping.improves(0.5));
-  EXPECT_EQ(stopping.bad_epochs(), 1);
-  EXPECT_FALSE(stopping.is_over());
-  EXPECT_TRUE(stopping.improves(0.6));
-  EXPECT_EQ(stopping.bad_epochs(), 0);
-  EXPECT_FALSE(stopping.improves(0.4));
-  EXPECT_FALSE(stopping.improves(0.6));
-  EXPECT_TRUE(stopping.is_over());
 }
 
 TEST(EarlyStopping, EndsTheTrainingAndGoesBackToTheBestWeights) {

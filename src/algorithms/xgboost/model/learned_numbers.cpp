@@ -30,8 +30,10 @@ class Handler : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override {
     // "split_conditions" holds the value of a leaf, which is a node without children, and the threshold of any other.
     if (!conditions_.empty()) {
-      std::erase_if(conditions_, [this, i = std::size_t{0}](double) mutable { return children_.at(i++) != -1; });
-      check_.array(fmt::format("{}tree {} leaf", prefix_, trees_++), conditions_);
+      std::vector<double> leaves;
+      for (std::size_t node = 0; node < conditions_.size(); ++node)
+        if (children_.at(node) == -1) leaves.push_back(conditions_[node]);
+      check_.array(fmt::format("{}tree {} leaf", prefix_, trees_++), leaves);
     }
     check_.array(prefix_ + "weights", weights_);
     check_.array(prefix_ + "weight_drop", tree_weights_);

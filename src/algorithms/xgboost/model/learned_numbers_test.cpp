@@ -57,7 +57,7 @@ TEST(LearnedNumbers, FiniteModelsOfEveryBoosterPass) {
 
 TEST(LearnedNumbers, ALeafThatIsNotFiniteIsNamedWithItsTree) {
   for (const char* kind : {"gbtree", "dart"})
-    EXPECT_THAT(refusal(boosted(kind, NAN)), StartsWith("xgboost: tree 2 leaf[0] of the trained model is ")) << kind;
+    EXPECT_THAT(refusal(boosted(kind, INFINITY)), StartsWith("xgboost: tree 2 leaf[0] of the trained model is ")) << kind;
 }
 
 TEST(LearnedNumbers, AWeightOfTheLinearBoosterThatIsNotFiniteIsFound) {
@@ -82,7 +82,7 @@ TEST(LearnedNumbers, ThresholdsOfCategoricalSplitsAreNoFault) {
 TEST(LearnedNumbers, AModelNamesTheFold) {
   std::vector<Booster> folds;
   folds.push_back(boosted("gbtree", 0.5F));
-  folds.push_back(boosted("gbtree", NAN));
+  folds.push_back(boosted("gbtree", INFINITY));
   const Model model(std::move(folds));
   try {
     model.check_finite(shell::FiniteCheck("xgboost", "lower eta"));

@@ -21,7 +21,7 @@ inline constexpr std::chrono::milliseconds kAnswerLimit{60'000};  // AWS: a cont
 // The next four are this server's own; AWS publishes none.
 inline constexpr std::chrono::milliseconds kNoReplicaLimit{30'000};  // waiting for a process that is starting
 inline constexpr std::chrono::milliseconds kRestartPatience{2'000};  // before asking a process again that hung up
-inline constexpr int kMostLosses = 2;                                // processes that may end over one request
+inline constexpr int kMostProcesses = 2;                             // processes that may end over one request
 inline constexpr std::uint64_t kWholeAnswerBytes = 64 << 10;         // larger answers are streamed
 inline constexpr std::size_t kOriginalMessageBytes = 1024;
 

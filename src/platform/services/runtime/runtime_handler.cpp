@@ -89,7 +89,7 @@ class Invocation {
   };
 
   asio::awaitable<http::ClientResponse> send() {
-    for (int losses = 0;;) {
+    for (int processes = 0;;) {
       const std::shared_ptr<http::Client> client = co_await ready_client();
       asked_ = Clock::now();
       http::ClientResponse answer;
@@ -100,11 +100,13 @@ class Invocation {
                "Your invocation timed out while waiting for a response from container " + variant_.container +
                    ". Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try "
                    "again.");
-      // No byte of an answer came, so another process may have the request. One that may have ended over it counts: a
-      // request that ends its process must not end them all. The second attempt does not reuse a connection, so that
-      // its loss is certain to be the process's.
+      // No byte of an answer came, so another process may have the request. Each that may have ended over it counts
+      // once, however many connections to it were lost (one that is being killed still accepts some): a request that
+      // ends its process must not end them all. After a loss no connection is reused, so that the next loss is certain
+      // to be the process's.
       if (outcome != Outcome::kRefused) {
-        ++losses;
+        if (client != last_) ++processes;
+        last_ = client;
         request_.new_connection = true;
       }
       if (outcome !=
@@ -112,7 +114,7 @@ class Invocation {
         lost_ = client;
         lost_until_ = Clock::now() + kRestartPatience;
       }
-      if (losses == kMostLosses || Clock::now() - begin_ > kNoReplicaLimit)
+      if ((processes == kMostProcesses && outcome != Outcome::kStale) || Clock::now() - begin_ > kNoReplicaLimit)
         failed(0, "The model process ended or refused the connection before it answered.");
     }
   }
@@ -208,7 +210,7 @@ class Invocation {
   const Clock::time_point begin_;
   serving::Visit visit_;
   Clock::time_point asked_{}, lost_until_{};
-  std::shared_ptr<http::Client> lost_;
+  std::shared_ptr<http::Client> last_, lost_;  // a new process has a new client
 };
 
 asio::awaitable<http::Response> invoke(serving::Endpoints& endpoints, const http::Request& request, std::string body,
