@@ -8,11 +8,12 @@
 add_custom_target(programs)
 
 # The target `sanitized` is what bin/test builds under a sanitizer, and the CTest label of the unit tests in it. With
-# AddressSanitizer and UBSan: the fuzzers, and the folders that parse foreign bytes or start processes. With ThreadSanitizer:
+# AddressSanitizer and UBSan: the fuzzers (which reach the algorithms' parsers), and the folders that parse foreign bytes or start
+# processes. With ThreadSanitizer:
 # the server, and the folders whose code its threads and those of an algorithm's server run.
 add_custom_target(sanitized)
-set(CLARY_SANITIZED_TESTS agent artifact aws base blazingtext catalog contract executors formats http hyper knn knn_core
-                          linear_learner logs ntm objects resources s3 sandbox serving shell store telemetry training xgboost)
+set(CLARY_SANITIZED_TESTS agent artifact aws base catalog contract executors formats http hyper knn_core logs objects resources
+                          s3 sandbox serving shell store telemetry training)
 set(CLARY_THREAD_TESTS agent aws base catalog executors http logs objects resources runtime s3 sandbox serving
                        shell store telemetry training)
 if(CLARY_SANITIZE MATCHES thread)
