@@ -9,10 +9,13 @@ namespace {
 
 namespace status = transform_status;
 
-constexpr int kAtOnce = 4;  // ours: jobs that run at the same time
+constexpr int kAtOnce = 4;        // ours: jobs that run at the same time
+constexpr auto kRetryPause = 1s;  // ours: before a row that could not be written (a full disk) is tried again
 
+/// The row's last change. A job that was asked to stop is Stopped however it ended; an ended one stays as it is.
 void finish(Row& row, std::string_view next, const std::string& reason) {
-  if (!can_move(kTransformMoves, row.status, next)) next = status::kStopped;  // a stop came in between
+  if (!can_move(kTransformMoves, row.status, next)) next = status::kStopped;
+  if (!can_move(kTransformMoves, row.status, next)) return;
   row.status = next;
   row.body["EndTime"] = now_ms();
   if (!reason.empty() && next == status::kFailed) row.body["FailureReason"] = reason.substr(0, 1024);  // AWS limit
@@ -63,7 +66,15 @@ void TransformJobs::start(const std::string& name) {
   const auto [it, fresh] = running_.try_emplace(name);
   if (!fresh) return;
   Running& self = it->second;
-  self.thread = std::thread([this, name, &self] { run_job(name, self); });
+  try {
+    self.thread = std::thread([this, name, &self] { run_job(name, self); });
+  } catch (const std::exception& e) {  // the machine has no thread left
+    running_.erase(it);
+    log::error("transform job {}: {}", name, e.what());
+    rows_.update(name, [&](Row& row) {
+      finish(row, status::kFailed, std::string("InternalServerError: the job's thread cannot be started: ") + e.what());
+    });
+  }
 }
 
 void TransformJobs::stop_job(const std::string& name) {
@@ -90,39 +101,50 @@ bool TransformJobs::wait_for_turn(const Running& self) {
   return true;
 }
 
+std::string TransformJobs::transform(const std::string& name, Running& self) {
+  bool wanted = false;
+  const auto row = rows_.update(name, [&](Row& now) {
+    wanted = now.status == status::kInProgress;  // a stop may have come before the thread began
+    if (wanted) now.body["StartTime"] = now_ms();
+  });
+  if (!row || !wanted) return "";
+  auto run = std::make_shared<TransformRun>(endpoints_, name, transform_spec(row->body.at("Request")),
+                                            container_spec(row->body.at("Container")));
+  {
+    const std::lock_guard lock(mutex_);
+    self.run = run;
+    if (self.cancelled || stopping_) run->stop(!self.cancelled);
+  }
+  return run->run();
+}
+
+void TransformJobs::record_end(const std::string& name, const Running& self, const std::string& reason) {
+  std::unique_lock lock(mutex_);
+  while (!stopping_ || self.cancelled) {
+    lock.unlock();
+    try {
+      rows_.update(name, [&](Row& row) { finish(row, reason.empty() ? status::kCompleted : status::kFailed, reason); });
+      return;
+    } catch (const std::exception& e) {
+      log::error("transform job {}: its end cannot be recorded: {}", name, e.what());
+    }
+    lock.lock();
+    if (stopping_) return;
+    moved_.wait_for(lock, kRetryPause, [this] { return stopping_; });
+  }
+}
+
 void TransformJobs::run_job(const std::string& name, Running& self) {
   const bool turn = wait_for_turn(self);
   std::string reason;
-  bool interrupted = false;
   try {
-    if (turn) {
-      const auto row = rows_.update(name, [](Row& now) { now.body["StartTime"] = now_ms(); });
-      if (row) {
-        auto run = std::make_shared<TransformRun>(endpoints_, name, transform_spec(row->body.at("Request")),
-                                                  container_spec(row->body.at("Container")));
-        {
-          const std::lock_guard lock(mutex_);
-          self.run = run;
-          if (self.cancelled || stopping_) run->stop(!self.cancelled);
-        }
-        reason = run->run();
-      }
-    }
-    {
-      const std::lock_guard lock(mutex_);
-      interrupted = stopping_ && !self.cancelled;
-    }
-    if (!interrupted)
-      rows_.update(name, [&](Row& row) {
-        finish(row,
-               row.status == status::kStopping ? status::kStopped
-               : reason.empty()                ? status::kCompleted
-                                               : status::kFailed,
-               reason);
-      });
+    if (turn) reason = transform(name, self);
   } catch (const std::exception& e) {
+    // What TransformRun does not turn into a reason by itself: a row that cannot be read or written, no memory.
     log::error("transform job {}: {}", name, e.what());
+    reason = std::string("InternalServerError: ") + e.what();
   }
+  record_end(name, self, reason);
   {
     const std::lock_guard lock(mutex_);
     if (turn) --active_;

@@ -38,7 +38,12 @@ class TransformJobs {
     std::thread thread;
     bool cancelled = false, ended = false;
   };
+  // On the job's own thread:
   void run_job(const std::string& name, Running& self);
+  std::string transform(const std::string& name, Running& self);  // "" or the FailureReason
+  /// Writes the final state, again and again while that fails, unless the server stops: then the row stays as it is and
+  /// the next start runs the job again.
+  void record_end(const std::string& name, const Running& self, const std::string& reason);
   bool wait_for_turn(const Running& self);
   void reap();
 

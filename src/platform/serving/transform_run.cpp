@@ -110,9 +110,9 @@ std::string TransformRun::run_instances(const std::vector<objects::PlannedObject
     const std::lock_guard lock(mutex_);
     sets_.push_back(instance.set);
   }
-  std::vector<std::thread> threads;
+  std::vector<std::jthread> threads;  // joined also when the next one cannot be started
   for (Instance& instance : instances) threads.emplace_back([this, &instance] { run_instance(instance); });
-  for (std::thread& thread : threads) thread.join();
+  threads.clear();
   const std::lock_guard lock(mutex_);
   return reason_;
 }
