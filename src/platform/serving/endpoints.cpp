@@ -42,6 +42,13 @@ void move_to(Row& row, std::string_view next, const std::string& reason) {
     row.body["FailureReason"] = reason.substr(0, 1024);  // AWS limit
 }
 
+/// The generation that a row, or its pending change, names; "" when there is none. Rows of earlier builds hold numbers.
+std::string generation_of(const Json& holder) {
+  const auto found = holder.find("Generation");
+  if (found == holder.end()) return "";
+  return found->is_string() ? found->get<std::string>() : dump_json(*found);
+}
+
 /// AWS's words, and what the program printed last, which usually is why.
 std::string ping_failed(const std::string& variant, const std::string& last_line) {
   return "The primary container for production variant " + variant +
@@ -73,38 +80,58 @@ std::shared_ptr<const EndpointRoute> Endpoints::route(std::string_view name) con
   return found == table->end() ? nullptr : found->second;
 }
 
+std::string Endpoints::new_generation() { return random_hex(8); }
+
 void Endpoints::settle(const std::string& name) {
-  asio::co_spawn(
-      loop_.context(), [this, name] { return settle_one(name); }, asio::detached);
+  asio::post(loop_.context(), [this, name] { queues_.add(name, [this, name] { return settle_one(name); }); });
 }
 
 void Endpoints::recover() {
-  for (const Row& row : rows_.with_status({std::string(status::kInService), std::string(status::kUpdating),
-                                           std::string(status::kCreating), std::string(status::kDeleting)}))
-    asio::co_spawn(
-        loop_.context(), [this, row] { return bring_back(row); }, asio::detached);
+  const std::vector<Row> rows =
+      rows_.with_status({std::string(status::kInService), std::string(status::kUpdating),
+                         std::string(status::kCreating), std::string(status::kDeleting), std::string(status::kFailed)});
+  remove_unused_folders(rows);
+  for (const Row& row : rows)
+    if (row.status != status::kFailed)
+      asio::post(loop_.context(), [this, row] { queues_.add(row.name, [this, row] { return bring_back(row); }); });
+}
+
+/// What a server left that ended between two steps of a change. Nothing runs yet.
+void Endpoints::remove_unused_folders(const std::vector<Row>& rows) const {
+  std::set<fs::path> used;
+  for (const Row& row : rows) {
+    used.insert(folder_of(row.name, generation_of(row.body)));
+    used.insert(folder_of(row.name, generation_of(row.body.value("Pending", Json::object()))));
+  }
+  const auto unused = [&](const fs::path& folder) { return !used.contains(folder); };
+  std::error_code ignored;  // a folder that stays is in nobody's way
+  for (const auto& endpoint : fs::directory_iterator(deps_.data_folder / "endpoints", ignored)) {
+    for (const auto& generation : fs::directory_iterator(endpoint.path(), ignored))
+      if (unused(generation.path())) fs::remove_all(generation.path(), ignored);
+    fs::remove(endpoint.path(), ignored);  // when it is empty
+  }
 }
 
 void Endpoints::stop() {
   if (stopping_.exchange(true)) return;
   std::future<void> done = asio::co_spawn(
-      loop_.context(),
-      [this]() -> asio::awaitable<void> {
-        Fleet all;
-        for (auto& [name, fleet] : fleets_) all.insert(all.end(), fleet.begin(), fleet.end());
-        fleets_.clear();
-        co_await stop_fleet(std::move(all), kStopPatience);
-      },
-      asio::use_future);
+      loop_.context(), [this] { return stop_all(); }, asio::use_future);
   done.wait_for(kStopLimit);
   loop_.stop();
 }
 
-fs::path Endpoints::folder_of(const std::string& endpoint, int generation) const {
-  return deps_.data_folder / "endpoints" / endpoint / std::to_string(generation);
+/// Serving, starting and draining processes alike. fleets_ stays: an operation may be in the middle of one.
+asio::awaitable<void> Endpoints::stop_all() {
+  Fleet all;
+  for (const auto& set : sets_) all.push_back({{}, set, nullptr});
+  co_await stop_fleet(std::move(all), kStopPatience);
 }
 
-Endpoints::Fleet Endpoints::make_fleet(const std::string& endpoint, int generation,
+fs::path Endpoints::folder_of(const std::string& endpoint, const std::string& generation) const {
+  return deps_.data_folder / "endpoints" / endpoint / generation;
+}
+
+Endpoints::Fleet Endpoints::make_fleet(const std::string& endpoint, const std::string& generation,
                                        const std::vector<VariantSpec>& variants) {
   int processes = 0;
   for (const VariantSpec& v : variants) processes += sensible_count(v.desired_count);
@@ -129,6 +156,13 @@ Endpoints::Fleet Endpoints::make_fleet(const std::string& endpoint, int generati
   return fleet;
 }
 
+void Endpoints::start(const Fleet& fleet) {
+  for (const Variant& v : fleet) {
+    sets_.insert(v.replicas);
+    v.replicas->start_in_background();
+  }
+}
+
 void Endpoints::publish(const Row& row) {
   auto route = std::make_shared<EndpointRoute>();
   route->name = row.name;
@@ -136,8 +170,8 @@ void Endpoints::publish(const Row& row) {
   route->region = arn.size() > 4 ? arn[3] : "";
   route->account = arn.size() > 4 ? arn[4] : "";
   for (const Variant& v : fleets_[row.name]) {
-    route->variants.push_back(
-        {v.spec.name, v.spec.current_weight, container_spec(v.spec.container).host_name, v.replicas, v.metrics});
+    route->variants.push_back({v.spec.name, v.spec.current_weight, container_spec(v.spec.container).host_name,
+                               v.replicas->backends(), v.metrics});
     route->total_weight += v.spec.current_weight;
   }
   auto table = std::make_shared<RoutingTable>(*table_.load());
@@ -168,19 +202,17 @@ asio::awaitable<void> Endpoints::stop_fleet(Fleet fleet, std::chrono::millisecon
     http::error_code ignored;
     co_await gone->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
+  for (const Variant& v : fleet) sets_.erase(v.replicas);
 }
 
 asio::awaitable<void> Endpoints::settle_one(std::string name) {
-  try {
-    std::optional<Row> row = co_await http::offload(loop_.blocking(), [&] { return rows_.find(name); });
-    if (!row || stopping_) co_return;
-    if (row->status == status::kDeleting)
-      co_await tear_down(name);
-    else if (row->status == status::kCreating || row->status == status::kUpdating)
-      co_await deploy(std::move(*row));
-  } catch (const std::exception& e) {
-    log::error("endpoint {}: {}", name, e.what());
-  }
+  if (stopping_) co_return;
+  std::optional<Row> row = co_await http::offload(loop_.blocking(), [&] { return rows_.find(name); });
+  if (!row || stopping_) co_return;
+  if (row->status == status::kDeleting)
+    co_await tear_down(name);
+  else if (row->status == status::kCreating || row->status == status::kUpdating)
+    co_await deploy(std::move(*row));
 }
 
 asio::awaitable<void> Endpoints::deploy(Row row) {
@@ -200,8 +232,7 @@ asio::awaitable<void> Endpoints::deploy(Row row) {
   if (reason.empty() || stopping_) co_return;
   const bool first = row.status == status::kCreating;
   co_await http::offload(loop_.blocking(), [&] {
-    // The next attempt has the same number, and must not find what this one unpacked.
-    if (const int generation = row.body["Pending"].value("Generation", 0))
+    if (const std::string generation = generation_of(row.body["Pending"]); !generation.empty())
       fs::remove_all(folder_of(row.name, generation));
     rows_.update(row.name, [&](Row& now) { move_to(now, first ? status::kFailed : status::kInService, reason); });
   });
@@ -209,7 +240,7 @@ asio::awaitable<void> Endpoints::deploy(Row row) {
 
 asio::awaitable<std::string> Endpoints::replace_fleet(const Row& row) {
   const Json& pending = row.body["Pending"];
-  const int generation = pending.at("Generation");
+  const std::string generation = generation_of(pending);
   std::vector<VariantSpec> variants = variant_specs(pending.at("Variants"));
   Fleet fleet = make_fleet(row.name, generation, variants);
   const fs::path folder = folder_of(row.name, generation);
@@ -217,7 +248,8 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Row& row) {
     co_await http::offload(loop_.blocking(), [&] {
       prepare_model(container_spec(v.spec.container), deps_.objects, folder / v.spec.name);
     });
-  for (const Variant& v : fleet) v.replicas->start_in_background();
+  if (stopping_) co_return "";
+  start(fleet);
   std::string reason;
   for (const Variant& v : fleet) {
     const bool ready = co_await v.replicas->ready();
@@ -245,9 +277,9 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Row& row) {
       move_to(now, status::kInService, "");
     });
   });
-  const int previous = row.body.value("Generation", 0);
+  const std::string previous = generation_of(row.body);
   co_await stop_fleet(std::move(old), kDrainPatience);
-  if (previous > 0 && previous != generation)
+  if (!previous.empty() && previous != generation && !stopping_)
     co_await http::offload(loop_.blocking(), [&] { fs::remove_all(folder_of(row.name, previous)); });
   co_return "";
 }
@@ -287,13 +319,14 @@ asio::awaitable<void> Endpoints::bring_back(Row row) {
       std::vector<VariantSpec> variants = variant_specs(row.body["Variants"]);
       // What was running, not what an unfinished change wants.
       for (VariantSpec& v : variants) v.desired_count = std::max(1, v.current_count);
-      Fleet fleet = make_fleet(row.name, row.body.at("Generation"), variants);
+      const std::string generation = generation_of(row.body);
+      Fleet fleet = make_fleet(row.name, generation, variants);
       for (const Variant& v : fleet)
         co_await http::offload(loop_.blocking(), [&] {
-          prepare_model(container_spec(v.spec.container), deps_.objects,
-                        folder_of(row.name, row.body.at("Generation")) / v.spec.name);
+          prepare_model(container_spec(v.spec.container), deps_.objects, folder_of(row.name, generation) / v.spec.name);
         });
-      for (const Variant& v : fleet) v.replicas->start_in_background();
+      if (stopping_) co_return;
+      start(fleet);
       fleets_[row.name] = std::move(fleet);
       publish(row);  // requests wait for the processes
     }
@@ -319,7 +352,8 @@ asio::awaitable<void> Endpoints::tear_down(std::string name) {
   co_await stop_fleet(std::move(fleet), kDrainPatience);
   if (stopping_) co_return;
   co_await http::offload(loop_.blocking(), [&] {
-    fs::remove_all(deps_.data_folder / "endpoints" / name);
+    std::error_code ignored;  // what stays is removed at the next start
+    fs::remove_all(deps_.data_folder / "endpoints" / name, ignored);
     rows_.erase(name, [](store::Connection& db, const Row& row) { resources::TagTable::remove_all(db, row.arn); });
   });
 }

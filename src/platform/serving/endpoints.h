@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Live endpoints: turns what the rows ask for (Creating, Updating, Deleting) into running fleets, publishes them in the
 // routing table, and brings everything back after a restart. The control plane changes a row and then calls settle();
-// all work on fleets happens in coroutines on the serving loop, one at a time for each endpoint.
+// all work on fleets happens in coroutines on the serving loop, in one strand for each name: creating, updating,
+// draining the fleet before, deleting and coming back after a restart never interleave, so that a name may be deleted
+// and created again at any moment.
+//
+// Each deployment unpacks its models into a folder of its own, <data>/endpoints/<name>/<generation>/<variant>, and a
+// generation's name is never used twice: whatever removes a folder late removes nobody else's.
 #pragma once
 
 #include <atomic>
@@ -14,6 +19,8 @@
 #include "platform/catalog/algorithm_catalog.h"
 #include "platform/objects/object_store.h"
 #include "platform/resources/tag_table.h"
+#include "platform/serving/operation_queues.h"
+#include "platform/serving/replica_set.h"
 #include "platform/serving/routing.h"
 #include "platform/serving/rows.h"
 #include "platform/serving/serving_loop.h"
@@ -56,6 +63,9 @@ class Endpoints {
   /// Call after the endpoint's row was moved to Creating, Updating or Deleting.
   void settle(const std::string& name);
 
+  /// A name for the next deployment's folder: random, and therefore new.
+  static std::string new_generation();
+
   /// Null when there is no such endpoint, or it was never in service. Any thread.
   std::shared_ptr<const EndpointRoute> route(std::string_view name) const;
 
@@ -70,6 +80,7 @@ class Endpoints {
   };
   using Fleet = std::vector<Variant>;
 
+  // In the strand of the endpoint's name:
   asio::awaitable<void> settle_one(std::string name);
   asio::awaitable<void> deploy(Row row);
   asio::awaitable<std::string> replace_fleet(const Row& row);  // "" or the FailureReason
@@ -77,10 +88,14 @@ class Endpoints {
   asio::awaitable<void> bring_back(Row row);
   asio::awaitable<void> tear_down(std::string name);
   asio::awaitable<void> stop_fleet(Fleet fleet, std::chrono::milliseconds patience);
+  asio::awaitable<void> stop_all();
   asio::awaitable<void> flush_metrics();
 
-  Fleet make_fleet(const std::string& endpoint, int generation, const std::vector<VariantSpec>& variants);
-  std::filesystem::path folder_of(const std::string& endpoint, int generation) const;
+  Fleet make_fleet(const std::string& endpoint, const std::string& generation,
+                   const std::vector<VariantSpec>& variants);
+  std::filesystem::path folder_of(const std::string& endpoint, const std::string& generation) const;
+  void remove_unused_folders(const std::vector<Row>& rows) const;
+  void start(const Fleet& fleet);
   void publish(const Row& row);
   void unpublish(const std::string& name);
 
@@ -90,9 +105,14 @@ class Endpoints {
   std::filesystem::path run_root_;
   std::atomic<std::shared_ptr<const RoutingTable>> table_;
   std::atomic<bool> stopping_ = false;
+  // Before what its coroutines use, so that it goes last: the timers of replicas belong to its event loop, and replicas
+  // are owned by fleets_, by sets_, and by coroutines that stop() left unfinished, which go with the event loop itself.
+  // Its thread has ended by then (stop()).
+  ServingLoop loop_;
   // Serving loop only:
-  std::map<std::string, Fleet> fleets_;
-  ServingLoop loop_;  // last: its thread ends before the rest goes
+  OperationQueues queues_{loop_};
+  std::map<std::string, Fleet> fleets_;         // what the routing table shows
+  std::set<std::shared_ptr<ReplicaSet>> sets_;  // all that have processes: starting, serving or draining
 };
 
 }  // namespace clary::serving

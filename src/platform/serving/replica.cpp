@@ -69,7 +69,7 @@ void Replica::start(std::function<void()> changed) {
 asio::awaitable<void> Replica::stop() {
   const auto self = shared_from_this();
   stopping_ = true;
-  ready_ = false;
+  backend_->set_ready(false);
   timer_.cancel();
   if (running_) {
     http::error_code ignored;
@@ -151,14 +151,14 @@ sandbox::ChildProcess Replica::launch() {
                                            {contract::kEnvRoot, spec_.model_folder.parent_path().string()}};
   if (!sandbox::sandbox_available())
     for (const auto& [name, value] : plain) sandbox.environment.erase(name);
-  starts_.fetch_add(1);
+  ++starts_;
   return sandbox::start_program(sandbox, spec_.algorithm->builtin || spec_.allow_plain, plain);
 }
 
 asio::awaitable<void> Replica::run_once() {
   child_ = launch();
   exited_ = false;
-  client_.store(nullptr);
+  backend_->set_client(nullptr);
   output_open_ = true;
   const auto self = shared_from_this();
   asio::co_spawn(
@@ -166,7 +166,7 @@ asio::awaitable<void> Replica::run_once() {
   asio::co_spawn(
       loop_.context(), [self] { return self->copy_output(std::move(self->child_.output)); }, asio::detached);
   if (co_await wait_for_ping()) co_await serve_until_end();
-  ready_ = false;
+  backend_->set_ready(false);
   co_await end_process();
 }
 
@@ -189,7 +189,7 @@ asio::awaitable<bool> Replica::wait_for_ping() {
 
 asio::awaitable<void> Replica::serve_until_end() {
   was_ready_ = true;
-  ready_ = true;
+  backend_->set_ready(true);
   changed_();
   auto last_answer = std::chrono::steady_clock::now();
   while (!exited_ && !stopping_) {
@@ -203,7 +203,7 @@ asio::awaitable<void> Replica::serve_until_end() {
 }
 
 asio::awaitable<bool> Replica::ping(std::chrono::milliseconds timeout) {
-  std::shared_ptr<http::Client> client = client_.load();
+  std::shared_ptr<http::Client> client = backend_->client();
   if (!client) {
     const fs::path socket = spec_.run_folder / kSocketName;
     if (fs::exists(socket))
@@ -219,7 +219,7 @@ asio::awaitable<bool> Replica::ping(std::chrono::milliseconds timeout) {
     http::ClientResponse response = co_await client->send(std::move(request), timeout);
     co_await http::read_body(*response.body, 1 << 20);
     if (response.status != 200) co_return false;
-    if (!client_.load()) client_.store(client);
+    if (!backend_->client()) backend_->set_client(client);
     co_return true;
   } catch (const Error&) {
     co_return false;
@@ -254,7 +254,7 @@ asio::awaitable<void> Replica::watch_exit() {
   int status = 0;
   ::waitpid(child_.pid, &status, 0);
   if (!stopping_) log_line("the serving process ended with exit code " + std::to_string(sandbox::exit_code(status)));
-  ready_ = false;
+  backend_->set_ready(false);
   exited_ = true;
   timer_.cancel();
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // One serving process: started in the sandbox, asked /ping until it answers, watched, restarted with growing pauses
-// when it dies or goes silent, its output written to a log stream. All of that happens on the serving loop; the public
-// queries may come from any thread.
+// when it dies or goes silent, its output written to a log stream. All of that happens on the serving loop, which a
+// replica must not outlive: its timers belong to it. What requests use of it is its Backend, which may.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -16,6 +15,7 @@
 #include "http/client.h"
 #include "platform/catalog/algorithm_catalog.h"
 #include "platform/sandbox/sandbox.h"
+#include "platform/serving/backend.h"
 #include "platform/serving/serving_loop.h"
 #include "platform/telemetry/log_store.h"
 
@@ -41,23 +41,17 @@ class Replica : public std::enable_shared_from_this<Replica> {
   Replica(ServingLoop& loop, const telemetry::LogStore& logs, ReplicaSpec spec);
   ~Replica();
 
-  /// On the serving loop. `changed` is called there when the replica becomes ready, or cannot start.
+  /// `changed` is called when the replica becomes ready, or cannot start.
   void start(std::function<void()> changed);
-  /// On the serving loop: SIGTERM, grace, SIGKILL; returns when the process is gone.
+  /// SIGTERM, grace, SIGKILL; returns when the process is gone.
   asio::awaitable<void> stop();
-  /// On the serving loop: the last line that the program printed, or why it could not be started.
+  /// The last line that the program printed, or why it could not be started.
   const std::string& last_line() const noexcept { return last_line_; }
-
-  // Any thread:
-  bool ready() const noexcept { return ready_.load(std::memory_order_acquire); }
+  bool ready() const noexcept { return backend_->ready(); }
   /// The start failed for good: the limit passed, or the program ended too often before its first /ping.
-  bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
-  int in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
-  void enter() noexcept { in_flight_.fetch_add(1, std::memory_order_relaxed); }
-  void leave() noexcept { in_flight_.fetch_sub(1, std::memory_order_relaxed); }
-  /// Where it listens now; null before the first start.
-  std::shared_ptr<http::Client> client() const { return client_.load(); }
-  int starts() const noexcept { return starts_.load(std::memory_order_relaxed); }
+  bool failed() const noexcept { return failed_; }
+  /// What requests use: any thread.
+  const std::shared_ptr<Backend>& backend() const noexcept { return backend_; }
 
  private:
   asio::awaitable<void> live();
@@ -83,11 +77,9 @@ class Replica : public std::enable_shared_from_this<Replica> {
   sandbox::ChildProcess child_;
   std::uint16_t port_ = 0;
   std::string last_line_;
-  bool exited_ = true, output_open_ = false, stopping_ = false, running_ = false, was_ready_ = false;
-
-  std::atomic<std::shared_ptr<http::Client>> client_;
-  std::atomic<bool> ready_ = false, failed_ = false;
-  std::atomic<int> in_flight_ = 0, starts_ = 0;
+  bool exited_ = true, output_open_ = false, stopping_ = false, running_ = false, was_ready_ = false, failed_ = false;
+  int starts_ = 0;
+  const std::shared_ptr<Backend> backend_ = std::make_shared<Backend>();
 };
 
 }  // namespace clary::serving

@@ -19,14 +19,20 @@ ReplicaSet::ReplicaSet(ServingLoop& loop, const telemetry::LogStore& logs, Repli
     : loop_(loop),
       logs_(logs),
       spec_(std::move(spec)),
-      changed_(loop.context(), asio::steady_timer::time_point::max()),
-      replicas_(std::make_shared<const Replicas>()) {}
+      changed_(loop.context(), asio::steady_timer::time_point::max()) {}
 
 std::shared_ptr<Replica> ReplicaSet::make() {
   ReplicaSpec one = spec_.replica;
   one.run_folder = spec_.run_root / random_hex(8);
   one.log_stream += "/" + (spec_.instance_id.empty() ? new_instance_id() : spec_.instance_id);
   return std::make_shared<Replica>(loop_, logs_, std::move(one));
+}
+
+void ReplicaSet::set_replicas(Replicas replicas) {
+  replicas_ = std::move(replicas);
+  BackendSet::List list;
+  for (const auto& replica : replicas_) list.push_back(replica->backend());
+  backends_->set_list(std::move(list));
 }
 
 void ReplicaSet::start_all(const Replicas& replicas) {
@@ -41,7 +47,7 @@ asio::awaitable<bool> ReplicaSet::wait_ready(Replicas replicas) {
   for (;;) {
     if (std::any_of(replicas.begin(), replicas.end(), [](const auto& r) { return r->failed(); })) co_return false;
     if (std::all_of(replicas.begin(), replicas.end(), [](const auto& r) { return r->ready(); })) co_return true;
-    if (closed_.load()) co_return false;
+    if (backends_->closed()) co_return false;
     http::error_code ignored;
     co_await changed_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
@@ -50,26 +56,24 @@ asio::awaitable<bool> ReplicaSet::wait_ready(Replicas replicas) {
 void ReplicaSet::start_in_background() {
   Replicas replicas;
   for (int i = 0; i < spec_.count; ++i) replicas.push_back(make());
-  replicas_.store(std::make_shared<const Replicas>(replicas));
-  count_ = spec_.count;
-  start_all(replicas);
+  set_replicas(std::move(replicas));
+  start_all(replicas_);
 }
 
 asio::awaitable<bool> ReplicaSet::ready() {
   const auto self = shared_from_this();
-  co_return co_await wait_ready(*replicas_.load());
+  co_return co_await wait_ready(replicas_);
 }
 
 std::string ReplicaSet::last_line() const {
-  const auto replicas = replicas_.load();
-  for (const auto& replica : *replicas)
+  for (const auto& replica : replicas_)
     if (replica->failed()) return replica->last_line();
   return {};
 }
 
 asio::awaitable<bool> ReplicaSet::resize(int count) {
   const auto self = shared_from_this();
-  Replicas now = *replicas_.load();
+  Replicas now = replicas_;
   Replicas added, dropped;
   while (static_cast<int>(now.size() + added.size()) < count) added.push_back(make());
   while (static_cast<int>(now.size()) > count) {
@@ -80,12 +84,11 @@ asio::awaitable<bool> ReplicaSet::resize(int count) {
   const bool ready = co_await wait_ready(added);
   if (ready) now.insert(now.end(), added.begin(), added.end());
   if (!ready) dropped = added;
-  replicas_.store(std::make_shared<const Replicas>(now));
-  count_ = static_cast<int>(now.size());
+  set_replicas(std::move(now));
   // A thread may still hold the old list: the requests there finish first, and a late one is sent elsewhere.
   for (const auto& replica : dropped) {
     asio::steady_timer pause(loop_.context());
-    for (int i = 0; i < 3000 && replica->in_flight() > 0; ++i) {
+    for (int i = 0; i < 3000 && replica->backend()->in_flight() > 0; ++i) {
       pause.expires_after(20ms);
       co_await pause.async_wait(asio::use_awaitable);
     }
@@ -94,43 +97,20 @@ asio::awaitable<bool> ReplicaSet::resize(int count) {
   co_return ready;
 }
 
-bool ReplicaSet::enter() noexcept {
-  inside_.fetch_add(1);
-  if (!closed_.load()) return true;
-  inside_.fetch_sub(1);
-  return false;
-}
-
-std::shared_ptr<Replica> ReplicaSet::pick(const Replica* other_than) {
-  const std::shared_ptr<const Replicas> replicas = replicas_.load();
-  const std::shared_ptr<Replica>* best = nullptr;
-  int fewest = 0;
-  for (const auto& replica : *replicas) {
-    if (!replica->ready()) continue;
-    const int busy = replica->in_flight() + (replica.get() == other_than ? 1 << 20 : 0);
-    if (best != nullptr && busy >= fewest) continue;
-    best = &replica;
-    fewest = busy;
-  }
-  if (best == nullptr) return nullptr;
-  (*best)->enter();
-  return *best;
-}
-
 asio::awaitable<void> ReplicaSet::drain_and_stop(std::chrono::milliseconds patience) {
   const auto self = shared_from_this();
-  closed_ = true;
+  backends_->close();
   changed_.cancel();
   const auto limit = std::chrono::steady_clock::now() + patience;
   asio::steady_timer pause(loop_.context());
-  while (inside_.load() > 0 && std::chrono::steady_clock::now() < limit) {
+  while (backends_->inside() > 0 && std::chrono::steady_clock::now() < limit) {
     pause.expires_after(5ms);
     co_await pause.async_wait(asio::use_awaitable);
   }
-  const std::shared_ptr<const Replicas> replicas = replicas_.load();
-  auto left = std::make_shared<std::size_t>(replicas->size());
+  const Replicas replicas = replicas_;
+  auto left = std::make_shared<std::size_t>(replicas.size());
   const auto one_gone = std::make_shared<asio::steady_timer>(loop_.context(), asio::steady_timer::time_point::max());
-  for (const auto& replica : *replicas)
+  for (const auto& replica : replicas)
     asio::co_spawn(
         loop_.context(),
         [](std::shared_ptr<Replica> one, std::shared_ptr<std::size_t> count,

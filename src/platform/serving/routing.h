@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an invocation looks at: an immutable table from endpoint names to variants, swapped whole. A reader keeps what
-// it loaded for as long as it needs it; nobody waits for anybody.
+// it loaded for as long as it needs it; nobody waits for anybody. Nothing in it belongs to the serving loop, so a
+// reader may be the last owner of a route, and release it on any thread at any time.
 #pragma once
 
 #include <map>
@@ -9,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "platform/serving/replica_set.h"
+#include "platform/serving/backend.h"
 #include "platform/serving/variant_metrics.h"
 
 namespace clary::serving {
@@ -18,7 +19,7 @@ struct VariantRoute {
   std::string name;
   double weight = 1;
   std::string container;  // "primary", or the container's host name: for error texts
-  std::shared_ptr<ReplicaSet> replicas;
+  std::shared_ptr<BackendSet> replicas;
   std::shared_ptr<VariantMetrics> metrics;
 };
 

@@ -313,11 +313,11 @@ asio::awaitable<TransformRun::Answer> TransformRun::invoke(std::shared_ptr<Repli
 asio::awaitable<TransformRun::Answer> TransformRun::send(std::shared_ptr<ReplicaSet> set,
                                                          const http::ClientRequest& request,
                                                          std::chrono::milliseconds timeout) {
-  if (!set->enter()) co_return Answer{0, "the model is being stopped"};
-  Visit visit(set);
+  if (!set->backends()->enter()) co_return Answer{0, "the model is being stopped"};
+  Visit visit(set->backends());
   asio::steady_timer pause(endpoints_.loop().context());
   const auto limit = std::chrono::steady_clock::now() + kNoReplicaLimit;
-  std::shared_ptr<Replica> replica;
+  std::shared_ptr<Backend> replica;
   while (!(replica = visit.next_replica())) {
     if (stopped_ || std::chrono::steady_clock::now() > limit) co_return Answer{0, "no process of the model is ready"};
     pause.expires_after(5ms);

@@ -355,6 +355,41 @@ TEST_F(HostingTest, UpdateLosesNoRequest) {
   EXPECT_GT(twos, 0);
 }
 
+/// The end of a long drain once removed the folder of the endpoint that had the name by then.
+TEST_F(HostingTest, EndpointCreatedAgainKeepsItsModelWhenTheOldOneHasDrained) {
+  deploy();
+  create_model("m2", "m2.tar.gz");
+  create_config("c2", "m2");
+  handler = runtime_handler(*endpoints);
+  std::thread slow([&] {
+    asio::io_context context;
+    auto answer = asio::co_spawn(context, invoke_async("sleep 1.5", {}), asio::use_future);
+    context.run();
+    EXPECT_EQ(answer.get().body, "slept");
+  });
+  std::this_thread::sleep_for(200ms);  // it is inside
+  call("UpdateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c2"}});
+  ASSERT_EQ(wait_endpoint("e")["EndpointStatus"], "InService");
+  call("DeleteEndpoint", {{"EndpointName", "e"}});
+  for (int i = 0; i < 2000 && error_of("DescribeEndpoint", {{"EndpointName", "e"}}) == "no error"; ++i)
+    std::this_thread::sleep_for(5ms);
+  call("CreateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c2"}});
+  ASSERT_EQ(wait_endpoint("e")["EndpointStatus"], "InService");
+  slow.join();
+  std::this_thread::sleep_for(300ms);  // for what follows the drain
+  EXPECT_EQ(invoke("version").body, "two");
+  invoke("crash");
+  EXPECT_EQ(invoke("version").body, "two");
+}
+
+TEST_F(HostingTest, RouteMayOutliveTheServer) {
+  deploy();
+  const auto route = endpoints->route("e");
+  ASSERT_TRUE(route);
+  stop_server();
+  EXPECT_FALSE(route->variants[0].replicas->enter());
+}
+
 TEST_F(HostingTest, FailedUpdateKeepsTheOldFleet) {
   deploy();
   create_model("bad", "m1.tar.gz", {{"MODE", "exit"}});
@@ -476,6 +511,22 @@ TEST_F(HostingTest, TransformRetriesAfterACrashAndThenGivesUp) {
   EXPECT_EQ(transform({{"ModelClientConfig", {{"InvocationsMaxRetries", 1}}}}, "crash\n", &description), "Failed");
   EXPECT_EQ(description["FailureReason"], "AlgorithmError: See job logs for more information");
   EXPECT_THAT(data_log(), HasSubstr("Unable to get response from algorithm (record 1)"));
+}
+
+/// A row that no run can be made of, as an earlier build may have left it.
+TEST_F(HostingTest, TransformThatCannotBeStartedFails) {
+  const EpochMs now = now_ms();
+  transforms->rows().insert({"t", "arn:t", now, now, "InProgress", {{"Request", {{"TransformJobName", "t"}}}}});
+  transforms->start("t");
+  std::optional<serving::Row> row;
+  for (int i = 0; i < 1000; ++i) {
+    row = transforms->rows().find("t");
+    if (row->status != "InProgress") break;
+    std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_EQ(row->status, "Failed");
+  EXPECT_THAT(row->body.value("FailureReason", ""), StartsWith("InternalServerError: "));
+  EXPECT_TRUE(row->body.contains("EndTime"));
 }
 
 TEST_F(HostingTest, TransformRefusesWhatBreaksItsRules) {

@@ -49,7 +49,10 @@ Json create_endpoint(const Json& input, const Caller& caller, HostingDeps& deps)
   const auto variants = variants_of(config, caller, deps);
   const auto tags = resources::parse_tags(input.value("Tags", Json::array()));
   Json body{{"EndpointConfigName", config},
-            {"Pending", {{"EndpointConfigName", config}, {"Generation", 1}, {"Variants", serving::to_json(variants)}}}};
+            {"Pending",
+             {{"EndpointConfigName", config},
+              {"Generation", serving::Endpoints::new_generation()},
+              {"Variants", serving::to_json(variants)}}}};
   if (input.contains("DeploymentConfig")) body["LastDeploymentConfig"] = input["DeploymentConfig"];
   const EpochMs now = now_ms();
   if (!deps.endpoints.rows().insert({name, arn, now, now, std::string(status::kCreating), std::move(body)},
@@ -129,7 +132,7 @@ Json update_endpoint(const Json& input, const Caller& caller, HostingDeps& deps)
   return change_endpoint(name, status::kUpdating, caller, deps, [&](Row& row) {
     retain_properties(input, row, variants);
     row.body["Pending"] = {{"EndpointConfigName", config},
-                           {"Generation", row.body.value("Generation", 0) + 1},
+                           {"Generation", serving::Endpoints::new_generation()},
                            {"Variants", serving::to_json(variants)}};
     if (input.contains("DeploymentConfig")) row.body["LastDeploymentConfig"] = input["DeploymentConfig"];
   });
