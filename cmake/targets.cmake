@@ -23,7 +23,8 @@ endif()
 add_library(clary_test_support STATIC EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/support/paths.cpp)
 target_link_libraries(clary_test_support PUBLIC clary_flags)
 target_include_directories(clary_test_support PUBLIC ${PROJECT_SOURCE_DIR}/tests)
-target_compile_definitions(clary_test_support PRIVATE CLARY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+target_compile_definitions(clary_test_support PRIVATE CLARY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                           CLARY_BINARY_DIR="${PROJECT_BINARY_DIR}")
 
 # clary_vector_sources(a.cpp ...): Highway's lowest target with vectors; AVX2 and AVX-512 are chosen at run time. Other flags
 # than the precompiled headers have.

@@ -5,6 +5,7 @@ from conftest import ROOT, wait_until
 RUN_SCRIPT = ("import json, os; os.execv('/bin/sh', ['sh', '-c', "
               "json.load(open('/opt/ml/input/config/hyperparameters.json'))['script']])")
 CONFIG = {"images": {"script": ["/usr/bin/python3", "-c", RUN_SCRIPT],
+                     "open": {"Program": ["/usr/bin/python3", "-c", RUN_SCRIPT], "Network": "machine"},
                      "own:1": ["/usr/bin/python3", str(ROOT / "examples/own_algorithm.py")]}}
 BUCKET = "jobs-bucket"
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -29,7 +30,7 @@ def channel(name, key, **more):
 def request(name, role, script="true", image="script", channels=(), count=1, **more):
     body = {"TrainingJobName": name, "RoleArn": role,
             "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "File"},
-            "HyperParameters": {"script": script} if image == "script" else {},
+            "HyperParameters": {"script": script} if image in ("script", "open") else {},
             "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/out"},
             "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": count, "VolumeSizeInGB": 1},
             "StoppingCondition": {"MaxRuntimeInSeconds": 600}}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training jobs through boto3 and the AWS CLI: the operations, their answers, their errors."""
+import errno
 import gzip
 import io
 import json
@@ -103,6 +104,34 @@ def test_the_example_of_a_users_own_algorithm_trains(server, sm, role):
     job = end_of(server, "own")
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
     assert artifact(server, job)
+
+
+def test_a_program_reaches_nothing_of_the_machine(server, sm, role):
+    port = int(server.url.rsplit(":", 1)[1])
+    script = f"python3 -c 'import socket; print(socket.socket().connect_ex((\"127.0.0.1\", {port})))'"
+    for name, image, isolation, expected in [("alone", "script", False, errno.ECONNREFUSED), ("opened", "open", False, 0),
+                                             ("closed", "open", True, errno.ECONNREFUSED)]:
+        sm.create_training_job(**request(name, role, script, image=image, EnableNetworkIsolation=isolation))
+        assert end_of(server, name)["TrainingJobStatus"] == "Completed"
+        assert lines(server, name) == [str(expected)], name
+
+
+def test_instances_meet_and_reach_nothing_else(server, sm, role):
+    port = int(server.url.rsplit(":", 1)[1])
+    program = f"""
+import os, socket, time
+print(socket.socket().connect_ex(("127.0.0.1", {port})))
+if socket.gethostname() == "algo-1":
+    print(socket.create_server(("algo-1", 4000)).accept()[0].recv(9).decode())
+else:
+    peer = socket.socket()
+    while peer.connect_ex(("algo-1", 4000)):
+        time.sleep(0.01)
+    peer.sendall(b"hello")
+"""
+    sm.create_training_job(**request("meet", role, f"python3 - <<'EOF'\n{program}EOF\n", count=2))
+    assert end_of(server, "meet")["TrainingJobStatus"] == "Completed"
+    assert sorted(lines(server, "meet")) == sorted([str(errno.ECONNREFUSED)] * 2 + ["hello"])
 
 
 def test_instances_get_their_shards_and_find_each_other(server, sm, role):

@@ -3,10 +3,13 @@
 
 GET /ping answers 200 (never, with MODE=silent; the program ends at once with MODE=exit). POST /invocations answers, by the
 body: "crash" ends the process; "sleep <s>" answers late; "status <n> <text>" answers that; "pid", "version" (of the model),
-"headers", "environment" answer those; anything else comes back in upper case. "train" writes a model holding its version."""
+"headers", "environment", "limit" (RLIMIT_DATA), "network" (namespace, interfaces) answer those; "connect <port>" tries that
+port of its loopback interface; anything else comes back in upper case. "train" writes a model holding its version."""
 import http.server
 import json
 import os
+import resource
+import socket
 import socketserver
 import sys
 import time
@@ -58,6 +61,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, str(os.getpid()) + " " + os.readlink("/proc/self/ns/pid"))
         if words[0] == "version":
             return self.answer(200, open("/opt/ml/model/version").read())
+        if words[0] == "limit":
+            return self.answer(200, str(resource.getrlimit(resource.RLIMIT_DATA)[0]))
+        if words[0] == "network":
+            return self.answer(200, json.dumps([os.readlink("/proc/self/ns/net"), [name for _, name in socket.if_nameindex()]]))
+        if words[0] == "connect":
+            with socket.socket() as probe:
+                return self.answer(200, os.strerror(probe.connect_ex(("127.0.0.1", int(words[1])))))
         if words[0] == "headers":
             return self.answer(200, json.dumps(dict(self.headers)), "application/json")
         if words[0] == "environment":

@@ -36,7 +36,9 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::chrono::seconds kTerminateGrace{5};     // another instance failed: nothing is kept anyway
+constexpr std::chrono::seconds kTerminateGrace{5};  // another instance failed: nothing is kept anyway
+constexpr std::chrono::seconds kNetworkLimit{60};   // for the first instance's agent to make the job's network
+constexpr int kNetworkPollMs = 20;
 constexpr std::chrono::seconds kDrainLimit{2};         // output still in the pipe when the program has ended
 constexpr std::uintmax_t kHardlyAnyBytes = 256 << 10;  // of disk: what a program cannot even report with
 
@@ -72,6 +74,7 @@ class Agent {
   }
 
   AgentEvent run() {
+    make_network();
     const bool downloads = std::any_of(spec_.channels.begin(), spec_.channels.end(), [](const AgentChannel& channel) {
       return channel.config.input_mode != contract::InputMode::kPipe;
     });
@@ -85,7 +88,11 @@ class Agent {
     }
     start_feeders_first();
     if (heed_stop_file(); !stop_.empty()) return ended(EndCause::kExit, "");  // stopped before it began
-    child_ = launch(sandbox_of(spec_, folder_), spec_.sandboxed, {{contract::kEnvRoot, (folder_ / "ml").string()}});
+    join_network();
+    if (!stop_.empty()) return ended(EndCause::kExit, "");
+    sandbox::SandboxSpec sandbox = sandbox_of(spec_, folder_);
+    if (network_.network_namespace) sandbox.network = &network_;
+    child_ = launch(sandbox, spec_.sandboxed, {{contract::kEnvRoot, (folder_ / "ml").string()}});
     report(AgentEventKind::kTraining);
     start_feeders();
     deadline_ = Clock::now() + std::chrono::seconds(spec_.max_runtime_seconds);
@@ -130,6 +137,40 @@ class Agent {
           ::eventfd_write(feeder_failed_.get(), 1);
         }
       }).detach();  // ends with the process: it may wait for a reader that never comes
+  }
+
+  // --- the network of a job of several instances
+  //
+  // The first instance's agent keeps it alive by a sandbox in which nothing happens, and writes its PID beside the
+  // instances' folders; the others open its namespaces before they start their programs, and then need it no more. The
+  // namespaces' inode numbers are compared, in case the PID has gone to another process meanwhile.
+  bool has_job_network() const { return spec_.network == AgentNetwork::kJob && spec_.sandboxed; }
+  fs::path network_file() const { return folder_.parent_path() / "network"; }
+
+  void make_network() {
+    if (!has_job_network() || spec_.host_index != 0) return;
+    holder_ = sandbox::hold_network();
+    network_ = sandbox::network_of(holder_.init_pid);
+    write_file_atomically(network_file(),
+                          dump_json({{"Pid", holder_.init_pid}, {"Network", sandbox::network_id(network_)}}));
+  }
+
+  void join_network() {
+    if (!has_job_network() || spec_.host_index == 0) return;
+    const fs::path file = network_file();
+    const auto limit = Clock::now() + kNetworkLimit;
+    while (!fs::exists(file) && stop_.empty()) {
+      if (Clock::now() > limit) throw Error(Kind::kUnavailable, "the job's first instance has made no network");
+      pollfd fds[] = {{stop_watch_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+      ::poll(fds, std::size(fds), kNetworkPollMs);
+      if (fds[0].revents != 0) heed_stop_file();
+      if (fds[1].revents != 0) heed_signal();
+    }
+    if (!stop_.empty()) return;
+    const Json holder = parse_json(read_file(file, 4096));
+    network_ = sandbox::network_of(holder.at("Pid").get<pid_t>());
+    if (sandbox::network_id(network_) != holder.at("Network").get<std::uint64_t>())
+      throw Error(Kind::kUnavailable, "the job's first instance has ended, and its network with it");
   }
 
   // --- the loop
@@ -250,7 +291,8 @@ class Agent {
   const AgentSpec spec_;
   LineRelay relay_;
   UniqueFd stop_watch_, feeder_failed_, signals_;
-  sandbox::ChildProcess child_;
+  sandbox::ChildProcess child_, holder_;  // the program; what holds the job's network, at its first instance
+  sandbox::Network network_;              // the job's
   bool output_closed_ = false;
   std::string stop_;  // why the program was told to stop
   Clock::time_point deadline_ = Clock::time_point::max();

@@ -278,6 +278,52 @@ TEST_F(AgentTest, RestoresCheckpointsWhereTheRequestWants) {
   EXPECT_THAT(lines(), ElementsAre("weights"));
 }
 
+TEST_F(AgentTest, InstancesOfAJobMeetInANetworkOfTheirOwn) {
+  const std::filesystem::path job = folder.path();
+  spec.network = AgentNetwork::kJob;
+  spec.resources.hosts = {"algo-1", "algo-2"};
+  std::vector<pid_t> agents;
+  for (const int host : {1, 0}) {  // the second waits for the first
+    spec.host_index = host;
+    spec.resources.current_host = spec.resources.hosts[static_cast<std::size_t>(host)];
+    spec.log_file = job / ("log-" + spec.resources.current_host);
+    spec.argv = {"/usr/bin/python3", "-c",
+                 host == 0 ? R"(
+import os, socket
+print(os.readlink("/proc/self/ns/net"), flush=True)
+print(socket.create_server(("algo-1", 4000)).accept()[0].recv(9).decode())
+)"
+                           : R"(
+import os, socket, time
+print(os.readlink("/proc/self/ns/net"), flush=True)
+for _ in range(1000):
+    try:
+        socket.create_connection(("algo-1", 4000)).sendall(b"hello")
+        break
+    except ConnectionRefusedError:
+        time.sleep(0.01)
+)"};
+    const auto instance = job / spec.resources.current_host;
+    std::filesystem::create_directories(instance);
+    write_file_atomically(instance / "agent.json", dump_json(to_json(spec)));
+    agents.push_back(::fork());
+    if (agents.back() == 0) ::_exit(run_agent(instance, job));
+  }
+  std::vector<std::string> networks;
+  for (const int host : {1, 0}) {
+    ::waitpid(agents[static_cast<std::size_t>(1 - host)], nullptr, 0);
+    const auto end = read_events(job / ("algo-" + std::to_string(host + 1))).back();
+    EXPECT_EQ(end.exit_code, 0) << end.text;
+    spec.log_file = job / ("log-algo-" + std::to_string(host + 1));
+    networks.push_back(lines().at(0));
+    if (host == 0) {
+      EXPECT_EQ(lines().at(1), "hello");
+    }
+  }
+  EXPECT_EQ(networks[0], networks[1]);
+  EXPECT_NE(networks[0], std::filesystem::read_symlink("/proc/self/ns/net").string());
+}
+
 TEST(AgentSpec, SurvivesItsJson) {
   AgentSpec spec;
   spec.job_name = "j";

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/agent/spec.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/error.h"
 
 namespace clary::agent {
@@ -50,6 +53,14 @@ AgentChannel parse_channel(const Json& json) {
   return channel;
 }
 
+constexpr std::array<std::string_view, 3> kNetworks{"Own", "Job", "Machine"};
+
+AgentNetwork parse_network(const std::string& name) {
+  const auto found = std::find(kNetworks.begin(), kNetworks.end(), name);
+  if (found == kNetworks.end()) throw Error(Kind::kMalformed, "agent.json: Network: " + name);
+  return static_cast<AgentNetwork>(found - kNetworks.begin());
+}
+
 std::vector<std::string> texts(const std::vector<std::filesystem::path>& paths) { return {paths.begin(), paths.end()}; }
 
 }  // namespace
@@ -70,7 +81,7 @@ Json to_json(const AgentSpec& spec) {
             {"ReadOnly", texts(spec.read_only)},
             {"Sandboxed", spec.sandboxed},
             {"Gpu", spec.gpu},
-            {"Network", spec.network},
+            {"Network", kNetworks.at(static_cast<std::size_t>(spec.network))},
             {"Environment", spec.environment},
             {"HyperParameters", spec.hyperparameters},
             {"LogFile", spec.log_file.string()},
@@ -105,7 +116,7 @@ AgentSpec parse_agent_spec(const Json& json) try {
   for (const Json& path : json.at("ReadOnly")) spec.read_only.emplace_back(path.get<std::string>());
   spec.sandboxed = json.at("Sandboxed");
   spec.gpu = json.at("Gpu");
-  spec.network = json.at("Network");
+  spec.network = parse_network(json.at("Network").get<std::string>());
   spec.environment = json.at("Environment").get<std::map<std::string, std::string>>();
   for (const auto& [name, value] : json.at("HyperParameters").items()) spec.hyperparameters[name] = value;
   spec.log_file = json.at("LogFile").get<std::string>();

@@ -48,6 +48,13 @@ struct AgentCheckpoint {
   std::vector<StagedObject> objects;  // what S3 holds before the start
 };
 
+/// What of a network the program sees.
+enum class AgentNetwork {
+  kOwn,      // a loopback interface of its own
+  kJob,      // the same for all instances of the job, which meet there
+  kMachine,  // the machine's
+};
+
 struct AgentSpec {
   std::string job_name, job_arn, region;
   contract::ResourceConfig resources;
@@ -58,7 +65,8 @@ struct AgentSpec {
   std::vector<std::string> argv;
   std::vector<std::filesystem::path> read_only;
   bool sandboxed = true;  // false: the machine has no sandbox and the program may run without
-  bool gpu = false, network = true;
+  bool gpu = false;
+  AgentNetwork network = AgentNetwork::kOwn;
   std::map<std::string, std::string> environment;
   contract::Hyperparameters hyperparameters;
   std::vector<AgentChannel> channels;

@@ -99,7 +99,7 @@ sandbox::SandboxSpec sandbox_of(const AgentSpec& spec, const fs::path& instance)
     sandbox.binds.push_back({ml / "checkpoints", spec.checkpoint->config.local_path, true});
   sandbox.working_folder = contract::kRoot;
   sandbox.host_name = spec.resources.current_host;
-  sandbox.network = spec.network || spec.resources.hosts.size() > 1;  // peers meet over loopback
+  sandbox.machine_network = spec.network == AgentNetwork::kMachine;
   sandbox.gpu = spec.gpu;
   sandbox.memory_bytes = spec.memory_bytes;
   sandbox.environment = sandbox::compute_environment(spec.threads);

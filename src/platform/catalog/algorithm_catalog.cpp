@@ -54,7 +54,7 @@ void AlgorithmCatalog::add_builtins(const fs::path& folder, const std::map<std::
 }
 
 void AlgorithmCatalog::add_user_image(std::string_view image, std::vector<std::string> argv,
-                                      std::vector<fs::path> read_only) {
+                                      std::vector<fs::path> read_only, bool machine_network) {
   const std::string label(image);
   if (image.empty()) throw Error(Kind::kInvalid, "algorithm image: the name must not be empty");
   if (argv.empty()) throw Error(Kind::kInvalid, "algorithm image " + label + ": the program must not be empty");
@@ -67,6 +67,7 @@ void AlgorithmCatalog::add_user_image(std::string_view image, std::vector<std::s
   // Every argument that is a path of this machine must be seen inside too.
   for (const std::string& argument : entry->argv)
     if (fs::path(argument).is_absolute() && fs::exists(argument)) entry->read_only.emplace_back(argument);
+  entry->machine_network = machine_network;
   entry->read_only.insert(entry->read_only.end(), read_only.begin(), read_only.end());
   by_image_[entry->name] = entry;
   by_name_[entry->name] = entry;
@@ -82,8 +83,12 @@ void AlgorithmCatalog::add_user_images(const Json& images) {
     if (object && value.contains("ReadOnly"))
       for (const std::string& path : strings(value["ReadOnly"], "algorithm image " + image + ": ReadOnly"))
         read_only.emplace_back(path);
+    const Json network = object ? value.value("Network", Json("own")) : Json("own");
+    if (network != "own" && network != "machine")
+      throw Error(Kind::kInvalid, "algorithm image " + image + ": Network: " + dump_json(network) +
+                                      " is neither \"own\" nor \"machine\"");
     add_user_image(image, strings(object ? value["Program"] : value, "algorithm image " + image + ": Program"),
-                   std::move(read_only));
+                   std::move(read_only), network == "machine");
   }
 }
 

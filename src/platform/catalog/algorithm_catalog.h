@@ -23,6 +23,7 @@ struct AlgorithmEntry {
   std::map<std::string, std::filesystem::path> files;  // shown to its training jobs, too: variable -> path
   Json descriptor = Json::object();                    // what `<program> describe` prints; {} for a user's own
   bool builtin = false;
+  bool machine_network = false;  // training sees this machine's network: a user's own only
 };
 
 using contract::ImageName;
@@ -40,10 +41,11 @@ class AlgorithmCatalog {
 
   /// A user's own algorithm. `image` is "repository" (any tag) or "repository:tag".
   void add_user_image(std::string_view image, std::vector<std::string> argv,
-                      std::vector<std::filesystem::path> read_only = {});
+                      std::vector<std::filesystem::path> read_only = {}, bool machine_network = false);
 
-  /// Adds the members of {"<image>": {"Program": ["/path", "arg"...], "ReadOnly": ["/path"...]}, ...}; an array instead
-  /// of the object is the program alone. @throws Error{kInvalid} naming the image and the rule
+  /// Adds the members of {"<image>": {"Program": ["/path", "arg"...], "ReadOnly": ["/path"...], "Network": "own" or
+  /// "machine"}, ...}; an array instead of the object is the program alone. @throws Error{kInvalid} naming the image
+  /// and the rule
   void add_user_images(const Json& images);
 
   /// Null when no entry answers to the image. A user's entry wins over a built-in.

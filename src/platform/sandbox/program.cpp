@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "platform/sandbox/sandbox.h"
 
 namespace clary::sandbox {
@@ -57,19 +60,34 @@ UniqueFd environment_arguments(const std::map<std::string, std::string>& environ
   return fd;
 }
 
+/// "cannot start the program: <reason>" to standard error; async-signal-safe.
+[[noreturn]] void give_up() {
+  constexpr char kText[] = "cannot start the program: ";
+  const char* reason = ::strerror(errno);
+  ::write(2, kText, sizeof kText - 1);
+  ::write(2, reason, ::strlen(reason));
+  ::write(2, "\n", 1);
+  ::_exit(127);
+}
+
 /// Between fork and exec: async-signal-safe calls only. `keep` stay open besides 0, 1, 2.
-[[noreturn]] void run_child(char** argv, char** envp, int output, std::array<int, 2> keep, std::uint64_t memory,
-                            pid_t parent) {
+[[noreturn]] void run_child(char** argv, char** envp, int output, std::array<int, 2> keep, const Network* network,
+                            std::uint64_t memory, pid_t parent) {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(126);
   const int null = ::open("/dev/null", O_RDONLY);
   ::dup2(null, 0);
   ::dup2(output, 1);
   ::dup2(output, 2);
+  // The user namespace first: it owns the other, and without root only its capabilities allow to enter that.
+  if (network != nullptr && (::setns(network->user_namespace.get(), CLONE_NEWUSER) != 0 ||
+                             ::setns(network->network_namespace.get(), CLONE_NEWNET) != 0))
+    give_up();
+  // After setns(), which clears it together with the credentials.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(126);
   ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
   for (const int fd : keep)
     if (fd >= 0) ::fcntl(fd, F_SETFD, 0);
@@ -80,12 +98,7 @@ UniqueFd environment_arguments(const std::map<std::string, std::string>& environ
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
   ::execve(argv[0], argv, envp);
-  constexpr char kText[] = "cannot start the program: ";
-  const char* reason = ::strerror(errno);
-  ::write(2, kText, sizeof kText - 1);
-  ::write(2, reason, ::strlen(reason));
-  ::write(2, "\n", 1);
-  ::_exit(127);
+  give_up();
 }
 
 /// Parent PID from /proc/<pid>/stat: the second field after the command's closing parenthesis.
@@ -103,14 +116,39 @@ pid_t parent_of(const std::string& pid) {
   return parent;
 }
 
-std::optional<pid_t> child_of(pid_t parent) {
+/// True for the second process of a PID namespace: the program itself. The first, bubblewrap's, has more children when
+/// processes inside have lost their parents, the relay of a port always.
+bool is_second_inside(const std::string& pid) {
+  std::string status;
+  try {
+    status = read_file("/proc/" + pid + "/status", 1 << 16);
+  } catch (const Error&) {
+    return false;  // it has just ended
+  }
+  const auto line = status.find("\nNSpid:");  // one number for each namespace, the innermost last
+  if (line == std::string::npos) return false;
+  const auto end = status.find('\n', line + 1);
+  const auto last = status.find_last_of(" \t", end);
+  return status.substr(last + 1, end - last - 1) == "2";
+}
+
+std::optional<pid_t> program_under(pid_t init) {
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const std::string name = entry.path().filename().string();
     pid_t pid = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
-    if (parent_of(name) == parent) return pid;
+    if (parent_of(name) == init && is_second_inside(name)) return pid;
   }
   return std::nullopt;
+}
+
+/// The name of the program that a process runs, "" when it has ended.
+std::string running_program(pid_t pid) {
+  try {
+    return std::string(trimmed(read_file("/proc/" + std::to_string(pid) + "/comm", 64)));
+  } catch (const Error&) {
+    return "";
+  }
 }
 
 bool readable_within(const UniqueFd& fd, int milliseconds) {
@@ -155,11 +193,44 @@ ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
   if (child.pid < 0) throw_errno("fork");
   if (child.pid == 0)
     run_child(const_cast<char**>(argv_pointers.data()), const_cast<char**>(environment_pointers.data()),
-              output.write.get(), {info.write.get(), arguments.get()}, spec.memory_bytes, parent);
+              output.write.get(), {info.write.get(), arguments.get()}, sandboxed ? spec.network : nullptr,
+              spec.memory_bytes, parent);
   child.pid_fd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
   child.output = std::move(output.read);
   child.info = std::move(info.read);
   return child;
+}
+
+ChildProcess hold_network() {
+  SandboxSpec spec;
+  spec.argv = {"/bin/sleep", "infinity"};
+  ChildProcess holder = launch(spec, true);
+  // Its namespaces are there once bubblewrap has named its child, and the loopback interface is up once that child has
+  // become the program.
+  for (int i = 0; i < kInfoLimitMs && is_running(holder); ++i) {
+    const auto pid = program_pid(holder);
+    if (pid && running_program(*pid) == "sleep") return holder;
+    ::usleep(1000);
+  }
+  signal_program(holder, SIGKILL);
+  ::waitpid(holder.pid, nullptr, 0);
+  throw Error(Kind::kUnavailable, "no network namespace for the instances of the job could be made");
+}
+
+Network network_of(pid_t init_pid) {
+  const std::string folder = "/proc/" + std::to_string(init_pid) + "/ns/";
+  Network network;
+  network.user_namespace.reset(::open((folder + "user").c_str(), O_RDONLY | O_CLOEXEC));
+  network.network_namespace.reset(::open((folder + "net").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!network.user_namespace || !network.network_namespace)
+    throw Error(Kind::kUnavailable, folder + ": " + std::strerror(errno));
+  return network;
+}
+
+std::uint64_t network_id(const Network& network) {
+  struct stat status {};
+  if (::fstat(network.network_namespace.get(), &status) != 0) throw_errno("fstat of a network namespace");
+  return status.st_ino;
 }
 
 std::optional<pid_t> program_pid(ChildProcess& child) {
@@ -173,7 +244,7 @@ std::optional<pid_t> program_pid(ChildProcess& child) {
     if (text.empty()) return std::nullopt;
     child.init_pid = parse_json(text).value("child-pid", -1);
   }
-  return child_of(child.init_pid);
+  return program_under(child.init_pid);
 }
 
 void signal_program(ChildProcess& child, int signal_number) {

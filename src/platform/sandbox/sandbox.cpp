@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kBubblewrap = "/usr/bin/bwrap";
+constexpr const char* kRelayInside = "/run/port_relay";
 
 // The machine's system folders and those files of /etc that programs need to run; nothing with secrets in it.
 constexpr const char* kSystem[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/sys"};
@@ -88,7 +89,8 @@ std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd, i
                                 "--new-session",
                                 "--cap-drop",
                                 "ALL"};
-  if (!spec.network) argv.emplace_back("--unshare-net");
+  // bubblewrap brings the loopback interface of a new network namespace up.
+  if (!spec.machine_network && spec.network == nullptr) argv.emplace_back("--unshare-net");
   if (!spec.host_name.empty()) argv.insert(argv.end(), {"--hostname", spec.host_name});
   if (info_fd >= 0) argv.insert(argv.end(), {"--info-fd", std::to_string(info_fd)});
   if (arguments_fd >= 0) argv.insert(argv.end(), {"--args", std::to_string(arguments_fd)});
@@ -101,7 +103,11 @@ std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd, i
     for (const char* device : kGpuDevices) argv.insert(argv.end(), {"--dev-bind-try", device, device});
   for (const Bind& bind : spec.binds)
     argv.insert(argv.end(), {bind.writable ? "--bind" : "--ro-bind", bind.source.string(), bind.target.string()});
+  if (spec.bridge) argv.insert(argv.end(), {"--ro-bind", spec.bridge->relay.string(), kRelayInside});
   argv.insert(argv.end(), {"--remount-ro", "/", "--chdir", spec.working_folder.string(), "--"});
+  // The relay becomes the program: see port_relay.cpp.
+  if (spec.bridge)
+    argv.insert(argv.end(), {kRelayInside, spec.bridge->socket.string(), std::to_string(spec.bridge->port)});
   argv.insert(argv.end(), spec.argv.begin(), spec.argv.end());
   return argv;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sandbox of algorithm programs: bubblewrap with its own mount, PID, IPC and user namespaces, a read-only system,
-// no capabilities, and only the folders that are bound here. The network is shared (loopback between the instances of a
-// job) unless told otherwise.
+// The sandbox of algorithm programs: bubblewrap with its own mount, PID, IPC, user and network namespaces, a read-only
+// system, no capabilities, and only the folders that are bound here. Of the network there is a loopback interface that
+// nothing outside reaches and from which nothing outside is reached; a port of it can be bridged to a Unix socket, and
+// several sandboxes can share one such network.
 #pragma once
 
 #include <sys/types.h>
@@ -23,13 +24,27 @@ struct Bind {
   bool writable = false;
 };
 
+/// A way into the sandbox: connections to the Unix socket become connections to 127.0.0.1:port inside (port_relay.cpp).
+struct PortBridge {
+  std::filesystem::path relay;   // the program port_relay, as seen outside
+  std::filesystem::path socket;  // as seen inside, in a folder that is bound there
+  std::uint16_t port = 0;
+};
+
+/// The namespaces of a network that several sandboxes share, kept by these descriptors.
+struct Network {
+  UniqueFd user_namespace, network_namespace;
+};
+
 struct SandboxSpec {
   std::vector<std::string> argv;                   // absolute program and arguments, as seen inside
   std::vector<Bind> binds;                         // in order: a later one may lie inside an earlier one
   std::map<std::string, std::string> environment;  // the whole environment: nothing is inherited
   std::filesystem::path working_folder = "/";
-  std::string host_name;           // what gethostname() answers inside; "" leaves the machine's
-  bool network = true;             // false: own, empty network namespace
+  std::string host_name;             // what gethostname() answers inside; "" leaves the machine's
+  bool machine_network = false;      // the machine's network in place of one of its own
+  const Network* network = nullptr;  // a shared one in place of one of its own; must live until launch() returns
+  std::optional<PortBridge> bridge;
   bool gpu = false;                // show /dev/nvidia*
   std::uint64_t memory_bytes = 0;  // 0: no limit
 };
@@ -75,6 +90,17 @@ ChildProcess start_program(const SandboxSpec& spec, bool allow_plain,
 /// @throws Error{kInvalid} for an environment_problem()
 ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
                     const std::map<std::string, std::string>& plain_environment = {});
+
+/// Starts a sandbox in which nothing happens, whose network others may join as long as it runs.
+/// @throws Error{kUnavailable} when it does not start
+ChildProcess hold_network();
+
+/// The namespaces of a sandbox, by the PID (as this machine sees it) of its first process, ChildProcess::init_pid.
+/// @throws Error{kUnavailable} when it has ended
+Network network_of(pid_t init_pid);
+
+/// The inode number by which a network namespace is known.
+std::uint64_t network_id(const Network& network);
 
 /// The program's own PID as this machine sees it (not bubblewrap's), for signals; nothing while it has not started.
 std::optional<pid_t> program_pid(ChildProcess& child);

@@ -3,10 +3,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <thread>
+
+#include "support/paths.h"
 
 namespace clary::sandbox {
 namespace {
@@ -114,6 +119,102 @@ TEST_F(SandboxTest, TermReachesTheProgramItself) {
   int code = -1;
   EXPECT_EQ(output_of(child, code), "told\n");
   EXPECT_EQ(code, 5);
+}
+
+SandboxSpec python(const std::string& script) {
+  SandboxSpec spec;
+  spec.argv = {"/usr/bin/python3", "-c", script};
+  spec.environment = {{"PATH", "/usr/bin:/bin"}};
+  return spec;
+}
+
+std::string line_of(ChildProcess& child) {
+  std::string line;
+  for (char c; ::read(child.output.get(), &c, 1) == 1 && c != '\n';) line += c;
+  return line;
+}
+
+TEST_F(SandboxTest, HasALoopbackInterfaceOfItsOwn) {
+  make_input();
+  int code = -1;
+  const std::string seen = run("readlink /proc/self/ns/net; tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '", code);
+  EXPECT_THAT(seen, testing::MatchesRegex("net:.[0-9]+.\nlo\n"));
+  EXPECT_THAT(seen, testing::Not(testing::StartsWith(std::filesystem::read_symlink("/proc/self/ns/net").string())));
+}
+
+/// Sends `text` and the end of it, and reads until the other end is closed.
+std::string exchanged(const std::filesystem::path& socket, const std::string& text) {
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socket.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return "no connection";
+  std::thread writer([&] {
+    write_all(fd.get(), text, "the socket");
+    ::shutdown(fd.get(), SHUT_WR);
+  });
+  std::string answer(text.size() + 1, '\0');
+  std::size_t size = 0;
+  for (ssize_t n; (n = ::read(fd.get(), answer.data() + size, answer.size() - size)) > 0;)
+    size += static_cast<std::size_t>(n);
+  writer.join();
+  return answer.substr(0, size);
+}
+
+TEST_F(SandboxTest, BridgesAPortToASocketAndTheProgramStaysItself) {
+  SandboxSpec spec = python(R"(
+import os, signal, socket, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+try:
+    os.wait()
+except ChildProcessError:
+    print("no children", flush=True)
+server = socket.create_server(("127.0.0.1", 8080))
+print("listens", flush=True)
+while True:
+    connection, _ = server.accept()
+    text = b""
+    while part := connection.recv(65536):
+        text += part
+    connection.sendall(text[::-1])
+    connection.close()
+)");
+  spec.binds = {{folder.path(), "/run/bridge", true}};
+  spec.bridge = {tests::build_folder() / "libexec/clary/port_relay", "/run/bridge/s", 8080};
+  ChildProcess child = start_program(spec, false);
+  EXPECT_EQ(line_of(child), "no children");
+  EXPECT_EQ(line_of(child), "listens");
+  std::string text(3'000'000, 'a');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 26);
+  for (const std::string& sent : {std::string("abc"), text, std::string()})
+    EXPECT_EQ(exchanged(folder.path() / "s", sent), std::string(sent.rbegin(), sent.rend()));
+  signal_program(child, SIGTERM);
+  int code = -1;
+  EXPECT_EQ(output_of(child, code), "");
+  EXPECT_EQ(code, 7);
+  EXPECT_EQ(exchanged(folder.path() / "s", "x"), "no connection");  // the relay has ended with it
+}
+
+TEST_F(SandboxTest, SeveralShareANetwork) {
+  ChildProcess holder = hold_network();
+  const Network network = network_of(holder.init_pid);
+  SandboxSpec server = python(
+      "import socket; s = socket.create_server(('127.1.2.3', 4000)); print('listens', flush=True);"
+      "print(s.accept()[0].recv(9).decode())");
+  SandboxSpec client = python("import socket; socket.create_connection(('127.1.2.3', 4000)).sendall(b'hello')");
+  server.network = client.network = &network;
+  ChildProcess serving = start_program(server, false);
+  EXPECT_EQ(line_of(serving), "listens");
+  int code = -1;
+  client.network = nullptr;  // a network of its own
+  ChildProcess stranger = start_program(client, false);
+  EXPECT_THAT(output_of(stranger, code), testing::HasSubstr("Connection refused"));
+  client.network = &network;
+  ChildProcess asking = start_program(client, false);
+  EXPECT_EQ(output_of(asking, code), "");
+  EXPECT_EQ(output_of(serving, code), "hello\n");
+  signal_program(holder, SIGKILL);
+  ::waitpid(holder.pid, nullptr, 0);
 }
 
 TEST(ComputeEnvironment, GivesTheShareOfThreads) {

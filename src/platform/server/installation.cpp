@@ -16,4 +16,6 @@ fs::path algorithms_folder() {
   return binary_folder().parent_path() / "libexec" / "clary" / "algorithms";
 }
 
+fs::path port_relay_program() { return binary_folder().parent_path() / "libexec" / "clary" / "port_relay"; }
+
 }  // namespace clary::server

@@ -16,4 +16,7 @@ std::filesystem::path agent_program();
 /// overrides.
 std::filesystem::path algorithms_folder();
 
+/// <prefix>/libexec/clary/port_relay, the way into the network of a sandbox.
+std::filesystem::path port_relay_program();
+
 }  // namespace clary::server

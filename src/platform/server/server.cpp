@@ -99,7 +99,7 @@ struct Server::Parts {
         executor(agent_program(), objects.local_root()),
         training_jobs(database),
         scheduler(data / "jobs", training_jobs, {objects, catalog, logs, metrics, given.run_unsandboxed}, executor),
-        endpoints({database, objects, logs, metrics, catalog, data, given.run_unsandboxed}),
+        endpoints({database, objects, logs, metrics, catalog, data, given.run_unsandboxed, port_relay_program()}),
         transforms(endpoints),
         training_deps{training_jobs, scheduler, catalog, objects, metrics},
         hosting_deps(endpoints, transforms),

@@ -146,6 +146,8 @@ Endpoints::Fleet Endpoints::make_fleet(const std::string& endpoint, const std::s
     spec.replica.model_folder = fs::absolute(folder_of(endpoint, generation) / v.name / "model");
     spec.replica.environment = container.environment;
     spec.replica.threads = std::max(1, cpus / std::max(1, processes));
+    spec.replica.memory_bytes = memory_of(v.instance_type);
+    spec.replica.port_relay = deps_.port_relay;
     spec.replica.allow_plain = deps_.allow_plain;
     spec.replica.log_group = "/aws/sagemaker/Endpoints/" + endpoint;
     spec.replica.log_stream = v.name;

@@ -36,8 +36,9 @@ struct ServingDeps {
   const telemetry::LogStore& logs;
   const telemetry::MetricStore& metrics;
   const catalog::AlgorithmCatalog& catalog;
-  std::filesystem::path data_folder;  // on the same file system as the blobs
-  bool allow_plain = false;           // run users' programs without a sandbox where none can be made
+  std::filesystem::path data_folder;      // on the same file system as the blobs
+  bool allow_plain = false;               // run users' programs without a sandbox where none can be made
+  std::filesystem::path port_relay = {};  // the program port_relay of this installation
 };
 
 class Endpoints {

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <mutex>
+#include <set>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -27,25 +29,49 @@ constexpr std::chrono::milliseconds kFirstPause = 100ms, kLongestPause = 10s;
 constexpr auto kSettled = 30s;             // a process that lived this long starts again without a pause
 constexpr int kStartsBeforeGivingUp = 3;   // ours: ended this often before its first /ping
 constexpr std::size_t kMaxLastLine = 600;  // ours: AWS ends a FailureReason at 1,024
-constexpr const char* kSocketName = "s";
+constexpr const char* kSocketName = "s";   // where a program listens that knows CLARY_BIND_SOCKET
+constexpr const char* kRelayName = "p";    // where its relay does, for one that listens on a port
 constexpr const char* kRunInside = "/run/clary";
 
-/// A free TCP port on loopback: 8080 when nobody has it, because many programs insist on it.
-std::uint16_t free_port() {
-  for (const std::uint16_t wanted : {contract::kServingPort, std::uint16_t{0}}) {
-    const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_ANY);
-    address.sin_port = htons(wanted);
-    socklen_t size = sizeof address;
-    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) continue;
-    if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0) return ntohs(address.sin_port);
+/// The port if it is free (0: any free one), else 0.
+std::uint16_t free_port(std::uint16_t wanted) {
+  const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_ANY);
+  address.sin_port = htons(wanted);
+  socklen_t size = sizeof address;
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) return 0;
+  return ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0 ? ntohs(address.sin_port) : 0;
+}
+
+/// Ports that were given out. Between that and the program's listening, other programs must not get them.
+std::mutex& plain_ports_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+std::set<std::uint16_t>& plain_ports() {  // guarded by plain_ports_mutex()
+  static std::set<std::uint16_t> ports;
+  return ports;
+}
+
+}  // namespace
+
+std::uint16_t PlainPort::take() {
+  if (number_ != 0) return number_;
+  const std::lock_guard lock(plain_ports_mutex());
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const std::uint16_t port = free_port(attempt == 0 ? contract::kServingPort : 0);
+    if (port != 0 && plain_ports().insert(port).second) return number_ = port;
   }
   throw Error(Kind::kUnavailable, "no free TCP port");
 }
 
-}  // namespace
+void PlainPort::give_back() {
+  if (number_ == 0) return;
+  const std::lock_guard lock(plain_ports_mutex());
+  plain_ports().erase(std::exchange(number_, 0));
+}
 
 Replica::Replica(ServingLoop& loop, const telemetry::LogStore& logs, ReplicaSpec spec)
     : loop_(loop),
@@ -128,7 +154,7 @@ asio::awaitable<void> Replica::live() {
 sandbox::ChildProcess Replica::launch() {
   fs::create_directories(spec_.run_folder);
   const fs::path socket = spec_.run_folder / kSocketName;
-  fs::remove(socket);
+  for (const char* name : {kSocketName, kRelayName}) fs::remove(spec_.run_folder / name);  // of the process before
   sandbox::SandboxSpec sandbox;
   sandbox.argv = spec_.algorithm->argv;
   sandbox.argv.emplace_back(contract::kServe);
@@ -141,15 +167,17 @@ sandbox::ChildProcess Replica::launch() {
   for (const auto& [name, value] : spec_.environment) sandbox.environment[name] = value;
   sandbox.environment[contract::kEnvThreads] = std::to_string(spec_.threads);
   sandbox.environment[contract::kEnvBindSocket] = std::string(kRunInside) + "/" + kSocketName;
-  sandbox.network = !spec_.algorithm->builtin;
-  port_ = 0;
-  if (!spec_.algorithm->builtin) {
-    port_ = free_port();
-    sandbox.environment[contract::kEnvBindPort] = std::to_string(port_);
-  }
+  sandbox.memory_bytes = spec_.memory_bytes;
   std::map<std::string, std::string> plain{{contract::kEnvBindSocket, socket.string()},
                                            {contract::kEnvRoot, spec_.model_folder.parent_path().string()}};
-  if (!sandbox::sandbox_available())
+  const bool sandboxed = sandbox::sandbox_available();
+  if (!spec_.algorithm->builtin) {
+    // Its own network, where port 8080 is always free. A built-in program takes the Unix socket by itself.
+    sandbox.bridge = {spec_.port_relay, fs::path(kRunInside) / kRelayName, contract::kServingPort};
+    const std::uint16_t port = sandboxed ? contract::kServingPort : plain_port_.take();
+    sandbox.environment[contract::kEnvBindPort] = std::to_string(port);
+  }
+  if (!sandboxed)
     for (const auto& [name, value] : plain) sandbox.environment.erase(name);
   ++starts_;
   return sandbox::start_program(sandbox, spec_.algorithm->builtin || spec_.allow_plain, plain);
@@ -202,17 +230,20 @@ asio::awaitable<void> Replica::serve_until_end() {
   }
 }
 
+/// Where the program listens, as far as it does. A user's own may take the Unix socket too.
+std::shared_ptr<http::Client> Replica::find_server() const {
+  for (const char* name : {kSocketName, kRelayName})
+    if (const fs::path socket = spec_.run_folder / name; fs::exists(socket))
+      return std::make_shared<http::Client>(http::Client::to_unix(socket));
+  if (plain_port_.number() != 0)
+    return std::make_shared<http::Client>(http::Client::to_tcp("127.0.0.1", plain_port_.number()));
+  return nullptr;
+}
+
 asio::awaitable<bool> Replica::ping(std::chrono::milliseconds timeout) {
   std::shared_ptr<http::Client> client = backend_->client();
-  if (!client) {
-    const fs::path socket = spec_.run_folder / kSocketName;
-    if (fs::exists(socket))
-      client = std::make_shared<http::Client>(http::Client::to_unix(socket));
-    else if (port_ != 0)
-      client = std::make_shared<http::Client>(http::Client::to_tcp("127.0.0.1", port_));
-    else
-      co_return false;
-  }
+  if (!client) client = find_server();
+  if (!client) co_return false;
   try {
     http::ClientRequest request;
     request.target = "/ping";

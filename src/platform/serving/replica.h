@@ -30,12 +30,31 @@ struct ReplicaSpec {
   std::filesystem::path run_folder;                // holds the socket; its path is short
   std::map<std::string, std::string> environment;  // of the container
   int threads = 1;
-  bool allow_plain = false;  // also where no sandbox can be made
+  std::uint64_t memory_bytes = 0;    // that the process may allocate (RLIMIT_DATA); 0: no limit
+  std::filesystem::path port_relay;  // the program by which a user's program is reached at port 8080 of its network
+  bool allow_plain = false;          // also where no sandbox can be made
   std::string log_group, log_stream;
   std::chrono::milliseconds startup_limit = 240s;  // AWS: /ping must answer within 4 minutes
   std::chrono::milliseconds stop_grace = 30s;      // AWS: SIGTERM, 30 s, SIGKILL
 };
 
+/// A TCP port of this machine that no other PlainPort has: for programs without a sandbox, which share its network.
+class PlainPort {
+ public:
+  PlainPort() = default;
+  PlainPort(const PlainPort&) = delete;
+  PlainPort& operator=(const PlainPort&) = delete;
+  ~PlainPort() { give_back(); }
+  /// 8080 if it is free, because many programs insist on it. The same again when called again.
+  std::uint16_t take();
+  void give_back();
+  std::uint16_t number() const noexcept { return number_; }
+
+ private:
+  std::uint16_t number_ = 0;
+};
+
+/// On the serving loop only, but for backend().
 class Replica : public std::enable_shared_from_this<Replica> {
  public:
   Replica(ServingLoop& loop, const telemetry::LogStore& logs, ReplicaSpec spec);
@@ -64,6 +83,7 @@ class Replica : public std::enable_shared_from_this<Replica> {
   asio::awaitable<void> copy_output(UniqueFd output);
   asio::awaitable<void> sleep(std::chrono::milliseconds time);
   sandbox::ChildProcess launch();
+  std::shared_ptr<http::Client> find_server() const;
   void log_line(std::string_view text);
   void remember(std::string_view line);
   void give_up();
@@ -75,7 +95,7 @@ class Replica : public std::enable_shared_from_this<Replica> {
   asio::steady_timer timer_;    // every wait of live(); cancelled to wake it
   asio::steady_timer stopped_;  // expires when live() has ended
   sandbox::ChildProcess child_;
-  std::uint16_t port_ = 0;
+  PlainPort plain_port_;  // where a user's program listens that runs without a sandbox
   std::string last_line_;
   bool exited_ = true, output_open_ = false, stopping_ = false, running_ = false, was_ready_ = false, failed_ = false;
   int starts_ = 0;

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/ids.h"
+#include "platform/catalog/instance_types.h"
 
 namespace clary::serving {
 
@@ -13,6 +14,11 @@ std::string new_instance_id() { return "i-0" + random_hex(8); }
 int sensible_count(int instances) {
   const int cpus = static_cast<int>(std::thread::hardware_concurrency());
   return std::clamp(instances, 1, std::max(2, cpus));
+}
+
+std::uint64_t memory_of(std::string_view instance_type) {
+  static const catalog::Resources machine = catalog::machine_resources();
+  return catalog::job_resources(instance_type, 1, machine).memory_bytes;
 }
 
 ReplicaSet::ReplicaSet(ServingLoop& loop, const telemetry::LogStore& logs, ReplicaSetSpec spec)

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "platform/serving/replica.h"
@@ -26,6 +27,12 @@ std::string new_instance_id();
 /// Instances asked for -> processes on this machine: at least 1, at most one a CPU (2 where there is one).
 int sensible_count(int instances);
 
+/// What one process may allocate: the memory of the instance type, at most this machine's. Not divided among the
+/// processes of a variant: what they allocate and do not touch costs nothing, and models that are mapped from the disk
+/// read-only do not count at all.
+std::uint64_t memory_of(std::string_view instance_type);
+
+/// On the serving loop only, but for backends() and the destructor.
 class ReplicaSet : public std::enable_shared_from_this<ReplicaSet> {
  public:
   ReplicaSet(ServingLoop& loop, const telemetry::LogStore& logs, ReplicaSetSpec spec);

@@ -103,6 +103,8 @@ std::string TransformRun::run_instances(const std::vector<objects::PlannedObject
     spec.replica.environment = container_.environment;
     for (const auto& [name, value] : spec_.environment) spec.replica.environment[name] = value;
     spec.replica.threads = std::max(1, cpus / count);
+    spec.replica.memory_bytes = memory_of(spec_.instance_type);
+    spec.replica.port_relay = endpoints_.deps().port_relay;
     spec.replica.allow_plain = endpoints_.deps().allow_plain;
     spec.replica.log_group = kLogGroup;
     spec.replica.log_stream = job_;

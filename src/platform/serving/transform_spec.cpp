@@ -89,6 +89,7 @@ TransformSpec transform_spec(const Json& request) {
   spec.gzip = input.value("CompressionType", "None") == "Gzip";
   spec.rules.split = parse_split_type(input.value("SplitType", "None")).value_or(SplitType::kNone);
   spec.rules.assembly = output.value("AssembleWith", "None") == "Line" ? Assembly::kLine : Assembly::kNone;
+  spec.instance_type = request.at("TransformResources").value("InstanceType", "");
   spec.instance_count = request.at("TransformResources").value("InstanceCount", 1);
   const Json client = request.value("ModelClientConfig", Json::object());
   spec.timeout = std::chrono::seconds(client.value("InvocationsTimeoutInSeconds", 600));

@@ -27,6 +27,7 @@ struct TransformSpec {
   std::string output_path;
   std::optional<std::string> content_type, accept;
   bool gzip = false;
+  std::string instance_type;
   int instance_count = 1;
   std::chrono::milliseconds timeout{600'000};  // ModelClientConfig.InvocationsTimeoutInSeconds
   int max_retries = 3;

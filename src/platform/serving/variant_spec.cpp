@@ -8,6 +8,7 @@ namespace clary::serving {
 Json to_json(const VariantSpec& v) {
   return {{"VariantName", v.name},
           {"ModelName", v.model_name},
+          {"InstanceType", v.instance_type},
           {"Container", v.container},
           {"CurrentInstanceCount", v.current_count},
           {"DesiredInstanceCount", v.desired_count},
@@ -22,6 +23,7 @@ VariantSpec variant_spec(const Json& d) {
   VariantSpec v;
   v.name = d.at("VariantName");
   v.model_name = d.at("ModelName");
+  v.instance_type = d.value("InstanceType", "");
   v.container = d.at("Container");
   v.current_count = d.at("CurrentInstanceCount");
   v.desired_count = d.at("DesiredInstanceCount");
@@ -49,6 +51,7 @@ VariantSpec variant_spec(const Json& production_variant, const Json& model) {
   VariantSpec v;
   v.name = production_variant.at("VariantName");
   v.model_name = production_variant.value("ModelName", "");
+  v.instance_type = production_variant.value("InstanceType", "");
   v.container = model.at("PrimaryContainer");
   v.desired_count = production_variant.value("InitialInstanceCount", 1);
   v.desired_weight = production_variant.value("InitialVariantWeight", 1.0);

@@ -14,6 +14,7 @@ namespace clary::serving {
 
 struct VariantSpec {
   std::string name, model_name;
+  std::string instance_type;        // "" for a serverless variant
   Json container = Json::object();  // ContainerDefinition
   int current_count = 0, desired_count = 1;
   double current_weight = 0, desired_weight = 1;

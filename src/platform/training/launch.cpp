@@ -137,7 +137,11 @@ std::vector<agent::AgentSpec> agent_specs(const TrainingJob& job, const LaunchCo
   common.sandboxed = sandbox::sandbox_available();
   if (!common.sandboxed && own && !context.allow_plain_user_programs) throw sandbox::no_sandbox();
   common.gpu = std::filesystem::exists("/dev/nvidiactl");
-  common.network = !job.request.value("EnableNetworkIsolation", false);
+  // The operator may give a program of the user's the machine's network; EnableNetworkIsolation takes it back.
+  const bool machine = entry->machine_network && !job.request.value("EnableNetworkIsolation", false);
+  common.network = machine     ? agent::AgentNetwork::kMachine
+                   : hosts > 1 ? agent::AgentNetwork::kJob
+                               : agent::AgentNetwork::kOwn;
   const Json environment = job.request.value("Environment", Json::object());
   const Json hyperparameters = job.request.value("HyperParameters", Json::object());
   common.environment[contract::kEnvImage] = algorithm.at("TrainingImage").get<std::string>();

@@ -5,12 +5,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <csignal>
 #include <future>
 #include <thread>
 
 #include "formats/archive.h"
+#include "platform/catalog/instance_types.h"
 #include "platform/objects/test_store.h"
 #include "platform/services/runtime/runtime_handler.h"
 #include "platform/serving/transform_jobs.h"
@@ -45,7 +48,8 @@ class HostingTest : public objects::ObjectStoreTest {
 
   void start_server() {
     endpoints = std::make_unique<serving::Endpoints>(
-        serving::ServingDeps{*database_, *store_, logs, metrics, catalog, folder_.path(), false});
+        serving::ServingDeps{*database_, *store_, logs, metrics, catalog, folder_.path(), false,
+                             tests::build_folder() / "libexec/clary/port_relay"});
     transforms = std::make_unique<serving::TransformJobs>(*endpoints);
     hosting = std::make_unique<sagemaker::HostingDeps>(*endpoints, *transforms);
     operations = sagemaker::hosting_operations(*hosting);
@@ -86,11 +90,12 @@ class HostingTest : public objects::ObjectStoreTest {
                            {"ModelDataUrl", "s3://bucket/" + key},
                            {"Environment", std::move(environment)}}}});
   }
-  void create_config(const std::string& name, const std::string& model, int instances = 1) {
+  void create_config(const std::string& name, const std::string& model, int instances = 1,
+                     const std::string& type = "ml.m4.xlarge") {
     call("CreateEndpointConfig", {{"EndpointConfigName", name},
                                   {"ProductionVariants", Json::array({{{"VariantName", "A"},
                                                                        {"ModelName", model},
-                                                                       {"InstanceType", "ml.m4.xlarge"},
+                                                                       {"InstanceType", type},
                                                                        {"InitialInstanceCount", instances}}})}});
   }
   Json wait_endpoint(const std::string& name, std::chrono::seconds limit = 20s) {
@@ -111,7 +116,7 @@ class HostingTest : public objects::ObjectStoreTest {
 
   asio::awaitable<Answer> invoke_async(std::string body, http::Headers headers) {
     http::TextBody none("");
-    http::Request request{"POST", "/endpoints/e/invocations", std::move(headers), none, false, "", "test"};
+    http::Request request{"POST", "/endpoints/" + target + "/invocations", std::move(headers), none, false, "", "test"};
     Answer answer;
     try {
       http::Response response = co_await handler(request, std::move(body), kCaller);
@@ -174,6 +179,7 @@ class HostingTest : public objects::ObjectStoreTest {
   std::unique_ptr<sagemaker::HostingDeps> hosting;
   sagemaker::Operations operations;
   aws::WholeBodyHandler handler;
+  std::string target = "e";  // the endpoint that invoke() asks
 };
 
 /// The endpoint's folder is <data>/endpoints/<name>/<generation>/<variant>/model.
@@ -264,6 +270,53 @@ TEST_F(HostingTest, DeploysInvokesAndDeletes) {
   EXPECT_THAT(error_of("DescribeEndpoint", {{"EndpointName", "e"}}), HasSubstr("Could not find endpoint"));
   EXPECT_EQ(invoke("x").error, "Endpoint e of account 123456789012 not found.");
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "endpoints/e"));
+}
+
+/// Both programs listen on port 8080, each in its own network.
+TEST_F(HostingTest, EndpointsCreatedTogetherAnswerWithTheirOwnModels) {
+  for (const auto& [name, key] : {std::pair("e", "m1.tar.gz"), std::pair("f", "m2.tar.gz")}) {
+    create_model(name, key);
+    create_config(name, name);
+    call("CreateEndpoint", {{"EndpointName", name}, {"EndpointConfigName", name}});
+  }
+  for (const auto& [name, version] : {std::pair("e", "one"), std::pair("f", "two")}) {
+    EXPECT_EQ(wait_endpoint(name)["EndpointStatus"], "InService") << name;
+    target = name;
+    EXPECT_EQ(invoke("version").body, version) << name;
+    EXPECT_EQ(Json::parse(invoke("environment").body)["SAGEMAKER_BIND_TO_PORT"], "8080");
+  }
+}
+
+TEST_F(HostingTest, ProgramReachesNothingOfTheMachineAndIsNotReached) {
+  call("CreateModel", {{"ModelName", "m"},
+                       {"EnableNetworkIsolation", true},
+                       {"PrimaryContainer", {{"Image", "echo:latest"}, {"ModelDataUrl", "s3://bucket/m1.tar.gz"}}}});
+  EXPECT_EQ(call("DescribeModel", {{"ModelName", "m"}})["EnableNetworkIsolation"], true);
+  create_config("c", "m");
+  call("CreateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c"}});
+  ASSERT_EQ(wait_endpoint("e")["EndpointStatus"], "InService");
+  const UniqueFd server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(server.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(server.get(), 8), 0);
+  ::getsockname(server.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  EXPECT_EQ(invoke("connect " + std::to_string(ntohs(address.sin_port))).body, "Connection refused");
+  EXPECT_EQ(invoke("connect 8080").body, "Success");  // itself
+  const Json network = Json::parse(invoke("network").body);
+  EXPECT_NE(network[0], std::filesystem::read_symlink("/proc/self/ns/net").string());
+  EXPECT_EQ(network[1], Json::array({"lo"}));
+}
+
+TEST_F(HostingTest, ProcessGetsTheMemoryOfItsInstanceType) {
+  create_model("m", "m1.tar.gz");
+  create_config("c", "m", 1, "ml.t2.medium");
+  call("CreateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c"}});
+  ASSERT_EQ(wait_endpoint("e")["EndpointStatus"], "InService");
+  const auto machine = catalog::machine_resources();
+  EXPECT_EQ(invoke("limit").body, std::to_string(catalog::job_resources("ml.t2.medium", 1, machine).memory_bytes));
 }
 
 TEST_F(HostingTest, ProcessThatDiesIsReplacedAndTheRequestBehindItSurvives) {
@@ -361,7 +414,7 @@ TEST_F(HostingTest, EndpointCreatedAgainKeepsItsModelWhenTheOldOneHasDrained) {
   create_model("m2", "m2.tar.gz");
   create_config("c2", "m2");
   handler = runtime_handler(*endpoints);
-  std::thread slow([&] {
+  std::jthread slow([&] {
     asio::io_context context;
     auto answer = asio::co_spawn(context, invoke_async("sleep 1.5", {}), asio::use_future);
     context.run();
