@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines "name=value" against a schema with a field of every type. Only Error{kInvalid} may escape, and what was
-// accepted is accepted again in the form that the schema shows.
+// Lines "name=value" against a schema with a field of every type, in both dialects. Only Error{kInvalid} may escape,
+// and what was accepted is accepted again in the form that the schema shows.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "learning/hyper/python_text.h"
 #include "learning/hyper/schema.h"
 
 namespace {
@@ -18,18 +19,29 @@ struct Sample {
   bool on = false;
   std::vector<std::int64_t> layers;
   std::string note;
+  clary::hyper::TextMap passed;
 };
 
-const clary::Schema<Sample>& schema() {
+clary::Schema<Sample> schema(clary::hyper::Dialect dialect) {
   using namespace clary::hyper;
-  static const clary::Schema<Sample> s{
-      "sample",
-      {integer("k", &Sample::k, 1, 1000).literal("auto", "0"),
-       continuous("rate", &Sample::rate, 1e-6).literal("Inf", "inf"),
-       categorical("task", &Sample::task, {{"a", 0}, {"b", 1}}).literal("bee", "b"), boolean("on", &Sample::on),
-       integer_list("layers", &Sample::layers, 1).literal("auto", ""), free_text("note", &Sample::note)},
-      {{"k must not be 13", [](const Sample& h) { return h.k != 13; }}}};
-  return s;
+  return {"sample",
+          {integer("k", &Sample::k, 1, 1000).literal("auto", "0"),
+           continuous("rate", &Sample::rate, 1e-6).literal("Inf", "inf"),
+           categorical("task", &Sample::task, {{"a", 0}, {"b", 1}}).literal("bee", "b"), boolean("on", &Sample::on),
+           integer_list("layers", &Sample::layers, 1).literal("auto", ""), free_text("note", &Sample::note),
+           word_list("steps", &Sample::passed, {"grow", "prune"}).or_else("grow"),
+           one_of("method", &Sample::passed, {"true", "false"}).any_case().alias("m").or_else("true")},
+          {{"k must not be 13", [](const Sample& h) { return h.k != 13; }}},
+          dialect};
+}
+
+void parse_twice(const clary::Schema<Sample>& schema, const clary::hyper::TextMap& given) {
+  try {
+    schema.parse(given);
+    schema.parse(schema.configuration(given));
+  } catch (const clary::Error& error) {
+    if (error.kind() != clary::Kind::kInvalid) std::abort();
+  }
 }
 
 }  // namespace
@@ -40,12 +52,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t equals = line.find('=');
     given[std::string(line.substr(0, equals))] = equals == line.npos ? "" : std::string(line.substr(equals + 1));
   }
-  try {
-    schema().parse(given);
-    schema().parse(schema().configuration(given));
-    clary::hyper::python_repr(given);
-  } catch (const clary::Error& error) {
-    if (error.kind() != clary::Kind::kInvalid) std::abort();
-  }
+  static const auto open = schema(clary::hyper::Dialect::kJsonSchema), strict = schema(clary::hyper::Dialect::kToolkit);
+  parse_twice(open, given);
+  parse_twice(strict, given);
+  clary::hyper::python_repr(given);
   return 0;
 }

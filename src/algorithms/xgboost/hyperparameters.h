@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// XGBoost's hyperparameters: one table of names, ranges and words. The container fills in no defaults, so what a job
-// did not give is left to the library. Messages and the order of checks are the container's, which stops at the first
-// problem; that is why they are checked here and not by hyper::Schema, which describes the same table.
+// XGBoost's hyperparameters: the struct and its one table. The container fills in no defaults, so what a job did not
+// give is left to the library; most rows go to it as they came.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "algorithms/xgboost/model/objectives.h"
@@ -24,17 +22,21 @@ struct Hyperparameters {
   std::optional<int> kfold;
   int num_cv_round = 1;
   std::optional<int> nthread;
+  std::optional<int> silent;
   std::string tuning_metric;  // "rmse" of `_tuning_objective_metric` = "validation:rmse"; or empty
   bool csv_weights = false;
   bool save_model_on_termination = false;
+  bool use_dask_gpu_training = false;
   int seed = 0;
-  /// What the library gets, besides eval_metric and nthread.
-  std::vector<std::pair<std::string, std::string>> library;
+  /// What the library gets, besides eval_metric and nthread; only what was given.
+  hyper::TextMap library;
+  /// Given, checked, and without effect.
+  hyper::TextMap no_effect;
   /// For the log: what was given and is handled otherwise here.
   std::vector<std::string> warnings;
 };
 
-/// For describe, the manual and the configuration in the log; parse() below checks.
+/// Its parse() gives what the job asked for; parse() below what it runs with.
 const Schema<Hyperparameters>& schema();
 
 /// @throws Error{kInvalid} with the container's text for the first problem

@@ -3,23 +3,17 @@
 // file's form, the joining of CSV answers and the digits of the log follow the tag that the user asked for.
 #pragma once
 
-#include <compare>
-#include <limits>
-
 #include "contract/image.h"
+#include "learning/hyper/field_spec.h"
 
 namespace clary::xgboost {
 
-/// "1.0-1-cpu-py3" is {1, 0}; the closed container "xgboost:1" and "xgboost:latest" is {0, 72}.
-struct Tag {
-  int major = 1, minor = 7;
+/// "1.0-1-cpu-py3" is {1, 0}; the closed container "xgboost:1" and "xgboost:latest" is kClosedTag.
+using Tag = hyper::Version;
 
-  friend constexpr auto operator<=>(const Tag&, const Tag&) = default;
-};
+inline constexpr Tag kOldest{0, 0}, kClosedTag{0, 72}, kDefaultTag{1, 7};
 
-inline constexpr Tag kOldest{0, 0}, kNever{std::numeric_limits<int>::max(), 0};
-
-/// No tag, or one that is not a version: 1.7.
+/// No tag, or one that is not a version: kDefaultTag.
 Tag tag_of(const contract::ImageName& image);
 inline Tag tag_from_environment() { return tag_of(contract::image_from_environment()); }
 

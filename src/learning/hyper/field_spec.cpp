@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -15,22 +16,39 @@ namespace {
 
 constexpr std::size_t kMaxListLength = 1000;  // ours: layers of a network, cut points
 
+/// from_chars() takes no '+'.
+std::string_view without_plus(std::string_view text) {
+  return text.starts_with('+') && !text.starts_with("+-") ? text.substr(1) : text;
+}
+
 std::optional<double> number(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
+  text = without_plus(text);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
   return value;
 }
 
-std::optional<std::int64_t> whole_number(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
+std::optional<std::int64_t> whole_number(std::string_view text, bool as_python = false) {
+  text = without_plus(text);
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc() && end == text.data() + text.size()) return value;
+  if (as_python) return std::nullopt;
   const auto real = number(text);  // "1e3", "10.0": scripts print them
   if (!real || std::abs(*real) > 9e15 || std::floor(*real) != *real) return std::nullopt;
   return static_cast<std::int64_t>(*real);
+}
+
+/// True when the value is in the range, and no bound that is open.
+template <class T>
+bool inside(const FieldSpec& spec, T value, T low, T high) {
+  if (!(value >= low && value <= high)) return false;  // not a number is in no range
+  return !(spec.above_min && value == low) && !(spec.below_max && value == high);
+}
+
+bool listed(const std::vector<std::string>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 std::string bound(std::int64_t value) { return value == kUnbounded ? "" : std::to_string(value); }
@@ -53,39 +71,17 @@ std::string range_words(const FieldSpec& spec) {
 
 std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
 
-const char* type_name(FieldType type) {
-  switch (type) {
-    case FieldType::kInteger:
-      return "Integer";
-    case FieldType::kContinuous:
-      return "Continuous";
-    case FieldType::kCategorical:
-    case FieldType::kBoolean:
-      return "Categorical";
-    case FieldType::kFreeText:
-    case FieldType::kIntegerList:
-      return "FreeText";
-  }
-  return "FreeText";
-}
-
-const char* scaling_name(Scaling scaling) {
-  switch (scaling) {
-    case Scaling::kLinear:
-      return "Linear";
-    case Scaling::kLogarithmic:
-      return "Logarithmic";
-    case Scaling::kReverseLogarithmic:
-      return "ReverseLogarithmic";
-    case Scaling::kAuto:
-      break;
-  }
-  return "Auto";
-}
-
 std::vector<std::string> categories_of(const FieldSpec& spec) {
   return spec.type == FieldType::kBoolean ? std::vector<std::string>{"true", "false"} : spec.choices;
 }
+
+/// The rule in a table's cell: the words of a list are left to `about`, since there can be dozens.
+std::string short_rule(const FieldSpec& spec) { return spec.type == FieldType::kWordList ? "text" : rule_of(spec); }
+
+// In SageMaker's words, by the enums' order.
+constexpr std::array kTypeNames{"Integer",  "Continuous", "Categorical", "Categorical",
+                                "FreeText", "FreeText",   "FreeText"};
+constexpr std::array kScalingNames{"Auto", "Linear", "Logarithmic", "ReverseLogarithmic"};
 
 std::string tunable_words(const FieldSpec& spec) {
   if (!spec.tunable) return "no";
@@ -110,50 +106,93 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::optional<std::int64_t> read_integer(const FieldSpec& spec, std::string_view text) {
-  const auto [resolved, literal] = resolve_literal(spec, trimmed(text));
-  const auto value = whole_number(resolved);
-  if (!value || literal) return value;
-  return *value < spec.min_integer || *value > spec.max_integer ? std::nullopt : value;
+std::optional<FieldSpec> as_of(const FieldSpec& spec, const std::optional<Version>& version) {
+  if (version && !spec.lifetime.covers(*version)) return std::nullopt;
+  FieldSpec out = spec;
+  if (version)
+    for (const auto& [word, lifetime] : spec.choice_lifetimes)
+      if (!lifetime.covers(*version)) std::erase(out.choices, word);
+  return out;
 }
 
-std::optional<double> read_continuous(const FieldSpec& spec, std::string_view text) {
+Read<std::int64_t> read_integer(const FieldSpec& spec, std::string_view text) {
+  const auto [resolved, literal] = resolve_literal(spec, trimmed(text));
+  const auto value = whole_number(resolved, spec.as_python);
+  if (!value) return {};
+  const bool taken = (literal || inside(spec, *value, spec.min_integer, spec.max_integer)) &&
+                     *value >= spec.held.first && *value <= spec.held.second;
+  return {taken ? Verdict::kTaken : Verdict::kOutside, *value};
+}
+
+Read<double> read_continuous(const FieldSpec& spec, std::string_view text) {
   const auto [resolved, literal] = resolve_literal(spec, trimmed(text));
   const auto value = number(resolved);
-  if (!value || literal) return value;
-  if (!std::isfinite(*value) || *value < spec.min || *value > spec.max) return std::nullopt;
-  if ((spec.above_min && *value == spec.min) || (spec.below_max && *value == spec.max)) return std::nullopt;
-  return value;
+  if (!value) return {};
+  const bool taken = literal || (std::isfinite(*value) && inside(spec, *value, spec.min, spec.max));
+  return {taken ? Verdict::kTaken : Verdict::kOutside, *value};
 }
 
-std::optional<bool> read_boolean(std::string_view text) {
+Read<bool> read_boolean(const FieldSpec&, std::string_view text) {
   const std::string word = lower(trimmed(text));
-  if (word == "true" || word == "1") return true;
-  if (word == "false" || word == "0") return false;
-  return std::nullopt;
+  if (word == "true" || word == "1") return {Verdict::kTaken, true};
+  if (word == "false" || word == "0") return {Verdict::kTaken, false};
+  return {};
 }
 
-std::optional<std::vector<std::int64_t>> read_integer_list(const FieldSpec& spec, std::string_view text) {
+Read<std::string> read_word(const FieldSpec& spec, std::string_view text) {
+  std::string word(resolve_literal(spec, text).first);
+  if (spec.any_case) word = lower(trimmed(word));
+  const Verdict verdict = listed(spec.choices, word) ? Verdict::kTaken : Verdict::kOutside;
+  return {verdict, std::move(word)};
+}
+
+Read<std::vector<std::int64_t>> read_integer_list(const FieldSpec& spec, std::string_view text) {
   auto [resolved, literal] = resolve_literal(spec, trimmed(text));
   if (resolved.size() >= 2 &&
       ((resolved.front() == '[' && resolved.back() == ']') || (resolved.front() == '(' && resolved.back() == ')')))
     resolved = trimmed(resolved.substr(1, resolved.size() - 2));
-  std::vector<std::int64_t> out;
-  if (resolved.empty()) return literal ? std::optional(out) : std::nullopt;
+  Read<std::vector<std::int64_t>> out;
+  if (resolved.empty()) return out.verdict = literal ? Verdict::kTaken : Verdict::kUnreadable, out;
   for (const std::string_view part : split(resolved, ',')) {
     const auto value = whole_number(trimmed(part));
-    if (!value || *value < spec.min_integer || *value > spec.max_integer) return std::nullopt;
-    if (out.size() == kMaxListLength) return std::nullopt;
-    out.push_back(*value);
+    if (!value || *value < spec.min_integer || *value > spec.max_integer) return {};
+    if (out.value.size() == kMaxListLength) return {};
+    out.value.push_back(*value);
+  }
+  return out.verdict = Verdict::kTaken, out;
+}
+
+std::vector<std::string> elements_of(std::string_view list) {
+  std::string bare;
+  for (const char c : list)
+    if (std::string_view("[]()'\" ").find(c) == std::string_view::npos) bare += c;
+  std::vector<std::string> out;
+  for (const std::string_view element : split(bare, ',')) out.emplace_back(element);
+  if (out.size() > 1 && out.back().empty()) out.pop_back();  // "(1,)"
+  return out;
+}
+
+Read<std::vector<std::string>> read_word_list(const FieldSpec& spec, std::string_view text, const ElementRule& rule) {
+  Read<std::vector<std::string>> out{Verdict::kTaken, elements_of(text)};
+  for (const std::string& element : out.value) {
+    const auto problem = rule ? rule(element) : std::nullopt;
+    if (problem ? problem->empty() : listed(spec.choices, element)) continue;
+    out.verdict = Verdict::kOutside, out.sentence = problem.value_or("");
+    break;
   }
   return out;
 }
+
+std::string show(std::int64_t value) { return std::to_string(value); }
 
 std::string show(double value) {
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
   return fmt::format("{}", value);
 }
 
+std::string show(bool value) { return value ? "true" : "false"; }
+std::string show(const std::string& value) { return value; }
+std::string show(const std::vector<std::string>& values) { return fmt::format("{}", fmt::join(values, ",")); }
 std::string show(const std::vector<std::int64_t>& values) { return fmt::format("{}", fmt::join(values, ",")); }
 
 bool is_absent(const FieldSpec& spec, std::string_view text) {
@@ -192,6 +231,9 @@ std::string rule_of(const FieldSpec& spec) {
     case FieldType::kIntegerList:
       rule = "a list of integers" + range_words(spec);
       break;
+    case FieldType::kWordList:
+      rule = "a list of the words " + joined(spec.choices);
+      break;
     case FieldType::kFreeText:
       rule = "text";
       break;
@@ -201,9 +243,15 @@ std::string rule_of(const FieldSpec& spec) {
   return rule;
 }
 
+std::string interval_of(const FieldSpec& spec) {
+  const auto [low, high] = range_of(spec);
+  return fmt::format("{}{}, {}{}", spec.above_min || low.empty() ? '(' : '[', low.empty() ? "-inf" : low,
+                     high.empty() ? "+inf" : high, spec.below_max || high.empty() ? ')' : ']');
+}
+
 Json describe(const FieldSpec& spec) {
   Json out = {{"Name", spec.name},
-              {"Type", type_name(spec.type)},
+              {"Type", kTypeNames.at(static_cast<std::size_t>(spec.type))},
               {"IsRequired", spec.required},
               {"IsTunable", spec.tunable},
               {"Description", spec.about}};
@@ -217,8 +265,9 @@ Json describe(const FieldSpec& spec) {
     out["Range"]["CategoricalParameterRangeSpecification"] = {{"Values", categories_of(spec)}};
   }
   if (spec.tunable && !spec.tunable_min.empty())
-    out["TunableRange"] = {
-        {"MinValue", spec.tunable_min}, {"MaxValue", spec.tunable_max}, {"ScalingType", scaling_name(spec.scaling)}};
+    out["TunableRange"] = {{"MinValue", spec.tunable_min},
+                           {"MaxValue", spec.tunable_max},
+                           {"ScalingType", kScalingNames.at(static_cast<std::size_t>(spec.scaling))}};
   for (const auto& [spelling, meaning] : spec.literals) out["AlsoAccepted"].push_back(spelling);
   if (spec.hidden) out["IsInternal"] = true;
   return out;
@@ -229,8 +278,8 @@ std::string to_markdown(const std::vector<const FieldSpec*>& table) {
   for (const FieldSpec* spec : table) {
     if (spec->hidden) continue;
     const std::string shown = spec->required || spec->default_text.empty() ? "-" : "`" + spec->default_text + "`";
-    out += fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", spec->name, spec->required ? "yes" : "no", rule_of(*spec),
-                       shown, tunable_words(*spec), spec->about);
+    out += fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", spec->name, spec->required ? "yes" : "no",
+                       short_rule(*spec), shown, tunable_words(*spec), spec->about);
   }
   return out;
 }
@@ -241,7 +290,7 @@ std::string to_help(const std::vector<const FieldSpec*>& table) {
     if (spec->hidden) continue;
     const std::string fallback =
         spec->required ? "required" : (spec->default_text.empty() ? "optional" : "default " + spec->default_text);
-    out += fmt::format("  {:<28} {} ({})\n  {:<28} {}\n", spec->name, rule_of(*spec), fallback, "", spec->about);
+    out += fmt::format("  {:<28} {} ({})\n  {:<28} {}\n", spec->name, short_rule(*spec), fallback, "", spec->about);
   }
   return out;
 }

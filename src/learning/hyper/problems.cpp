@@ -4,16 +4,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/error.h"
+#include "learning/hyper/python_text.h"
 
 namespace clary::hyper {
 namespace {
 
-constexpr std::size_t kShownValue = 100;  // a value in a message is cut to this many bytes
+// A value in a message is cut to this many bytes.
+constexpr std::size_t kShownValue = 100, kShownToolkitValue = 200;
 
-std::string shortened(std::string_view value) {
-  return value.size() <= kShownValue ? std::string(value) : std::string(value.substr(0, kShownValue)) + "...";
+std::string shortened(std::string_view value, std::size_t limit = kShownValue) {
+  return value.size() <= limit ? std::string(value) : std::string(value.substr(0, limit)) + "...";
 }
 
 bool is_word_char(char c) {
@@ -29,58 +32,134 @@ bool names_word(const std::string& sentence, const std::string& word) {
   return false;
 }
 
+bool knows(const Table& table, std::string_view name) {
+  return std::any_of(table.begin(), table.end(), [&](const FieldSpec* spec) { return spec->name == name; });
+}
+
+/// Of a value that is in the range, and that the struct's member cannot hold.
+std::optional<std::string> too_large(const FieldSpec& spec, std::string_view text) {
+  const std::int64_t value = spec.type == FieldType::kInteger ? read_integer(spec, text).value : 0;
+  if (value <= spec.held.second || value > spec.max_integer) return std::nullopt;
+  return fmt::format("{} is above {}", value, spec.held.second);
+}
+
+/// "1.5 is not in [0, 1]": what the toolkit says after the name of a value that it could read.
+std::string toolkit_range_words(const FieldSpec& spec, std::string_view text) {
+  switch (spec.type) {
+    case FieldType::kInteger:
+      return fmt::format("{} is not in {}", read_integer(spec, text).value, interval_of(spec));
+    case FieldType::kContinuous:
+      return fmt::format("{} is not in {}", python_float(read_continuous(spec, text).value), interval_of(spec));
+    case FieldType::kCategorical:
+      return fmt::format("{} is not in {}", shortened(read_word(spec, text).value, kShownToolkitValue),
+                         python_list(spec.choices));
+    case FieldType::kWordList:
+      return fmt::format("value {} not in range {}", shortened(python_list(elements_of(text)), kShownToolkitValue),
+                         python_list(spec.choices));
+    case FieldType::kBoolean:
+    case FieldType::kIntegerList:
+    case FieldType::kFreeText:
+      break;  // no row of these types is ever out of range without a sentence of its own
+  }
+  return fmt::format("value {} is not {}", shortened(text, kShownToolkitValue), rule_of(spec));
+}
+
 }  // namespace
 
 void Problems::check_names(const TextMap& given) {
   std::vector<std::string> missing;
   for (const FieldSpec* spec : table_)
-    if (spec->required && !given_value(*spec, given)) missing.push_back("'" + spec->name + "'");
-  if (!missing.empty())
-    found_.push_back(fmt::format("No value(s) were specified for {} which are required hyperparameter(s)",
-                                 fmt::join(missing, ", ")));
+    if (spec->required && !given_value(*spec, given)) missing.push_back(spec->name);
+  if (dialect_ == Dialect::kToolkit) {
+    for (const std::string& name : missing)
+      found_.push_back({Stage::kMissing, "", "Missing required hyperparameter: " + name});
+  } else if (!missing.empty()) {
+    found_.push_back({Stage::kMissing, "",
+                      fmt::format("No value(s) were specified for '{}' which are required hyperparameter(s)",
+                                  fmt::join(missing, "', '"))});
+  }
   for (const auto& [name, value] : given) {
-    if (std::any_of(table_.begin(), table_.end(), [&name = name](const FieldSpec* spec) { return spec->name == name; }))
+    if (knows(table_, name)) continue;
+    if (dialect_ == Dialect::kToolkit) {
+      found_.push_back(
+          {Stage::kReading, name, "Extraneous hyperparameter found: " + name.substr(0, kShownToolkitValue)});
       continue;
+    }
     std::string text = fmt::format("Additional properties are not allowed ('{}' was unexpected)", shortened(name));
     if (const auto closest = closest_name(name, table_)) text += fmt::format("; did you mean '{}'?", *closest);
-    found_.push_back(std::move(text));
+    found_.push_back({Stage::kReading, name, std::move(text)});
   }
 }
 
-void Problems::bad_value(const FieldSpec& spec, std::string_view value) {
-  found_.push_back(fmt::format("{}: '{}' is not valid under any of the given schemas: expected {}", spec.name,
-                               shortened(value), rule_of(spec)));
+void Problems::bad_value(const FieldSpec& spec, std::string_view text, const Read<std::string>& read) {
+  const bool toolkit = dialect_ == Dialect::kToolkit;
+  const bool unreadable = toolkit && read.verdict == Verdict::kUnreadable;
+  std::string sentence = read.sentence;
+  if (sentence.empty()) {
+    sentence = toolkit ? "Hyperparameter " + spec.name + ": " : spec.name + ": ";
+    if (unreadable)
+      sentence += "could not parse value (caused by ValueError)";
+    else if (const auto words = too_large(spec, text))
+      sentence += *words;
+    else if (toolkit)
+      sentence += toolkit_range_words(spec, text);
+    else
+      sentence +=
+          fmt::format("'{}' is not valid under any of the given schemas: expected {}", shortened(text), rule_of(spec));
+  }
+  found_.push_back({unreadable ? Stage::kReading : Stage::kRange, spec.name, std::move(sentence)});
 }
 
 void Problems::broken_rule(const std::string& sentence, const TextMap& configuration) {
   std::vector<std::string> values;
-  for (const auto& [name, value] : configuration)
-    if (names_word(sentence, name)) values.push_back(name + "=" + shortened(value));
-  found_.push_back(values.empty() ? sentence : fmt::format("{} (given {})", sentence, fmt::join(values, ", ")));
+  if (dialect_ == Dialect::kJsonSchema)
+    for (const auto& [name, value] : configuration)
+      if (names_word(sentence, name)) values.push_back(name + "=" + shortened(value));
+  found_.push_back(
+      {Stage::kRule, "", values.empty() ? sentence : fmt::format("{} (given {})", sentence, fmt::join(values, ", "))});
+}
+
+bool Problems::values_are_valid() const {
+  return std::none_of(found_.begin(), found_.end(), [](const Problem& p) { return p.stage < Stage::kRule; });
 }
 
 void Problems::raise() const {
   if (found_.empty()) return;
-  if (found_.size() == 1) throw Error(Kind::kInvalid, algorithm_ + ": " + found_.front());
+  if (dialect_ == Dialect::kToolkit) {
+    const auto order = [](const Problem& p) { return std::tie(p.stage, p.name); };
+    const auto first = std::min_element(found_.begin(), found_.end(),
+                                        [&](const Problem& a, const Problem& b) { return order(a) < order(b); });
+    throw Error(Kind::kInvalid, first->sentence);
+  }
+  if (found_.size() == 1) throw Error(Kind::kInvalid, algorithm_ + ": " + found_.front().sentence);
   std::string text = fmt::format("{}: {} problems with the hyperparameters:", algorithm_, found_.size());
-  for (std::size_t i = 0; i < found_.size(); ++i) text += fmt::format(" ({}) {}.", i + 1, found_[i]);
+  for (std::size_t i = 0; i < found_.size(); ++i) text += fmt::format(" ({}) {}.", i + 1, found_[i].sentence);
   throw Error(Kind::kInvalid, text);
 }
 
 std::optional<std::string> given_value(const FieldSpec& spec, const TextMap& given) {
   const auto found = given.find(spec.name);
   if (found == given.end()) return std::nullopt;
-  if (found->second == "None" && spec.type != FieldType::kFreeText &&
+  if (found->second == "None" && !spec.as_python && spec.type != FieldType::kFreeText &&
       std::find(spec.choices.begin(), spec.choices.end(), "None") == spec.choices.end() &&
       !resolve_literal(spec, "None").second)
     return std::nullopt;
   return found->second;
 }
 
+TextMap without_aliases(const Table& table, const TextMap& given) {
+  TextMap out = given;
+  for (const FieldSpec* spec : table)
+    for (const std::string& alias : spec->aliases)
+      if (auto node = out.extract(alias)) out.insert_or_assign(spec->name, std::move(node.mapped()));
+  return out;
+}
+
 TextMap overlaid(const Table& table, const TextMap& given) {
+  const TextMap named = without_aliases(table, given);
   TextMap out;
   for (const FieldSpec* spec : table) {
-    const auto value = given_value(*spec, given);
+    const auto value = given_value(*spec, named);
     if (value)
       out[spec->name] = *value;
     else if (!spec->required)
@@ -99,32 +178,8 @@ std::uint64_t seed_of(const TextMap& given) {
   FieldSpec spec;
   spec.min_integer = 0, spec.max_integer = kUnbounded;
   const auto found = given.find(kSeedName);
-  if (found == given.end()) return 1;
-  return static_cast<std::uint64_t>(read_integer(spec, found->second).value_or(1));
-}
-
-std::string python_repr(const TextMap& map) {
-  std::string out = "{";
-  const auto quoted = [&out](std::string_view text) {
-    out += '\'';
-    for (const char c : text) {
-      if (c == '\\' || c == '\'') out += '\\';
-      if (c == '\n')
-        out += "\\n";
-      else if (static_cast<unsigned char>(c) < 0x20)
-        out += fmt::format("\\x{:02x}", c);
-      else
-        out += c;
-    }
-    out += '\'';
-  };
-  for (const auto& [name, value] : map) {
-    if (out.size() > 1) out += ", ";
-    quoted(name);
-    out += ": ";
-    quoted(value);
-  }
-  return out + "}";
+  const auto seed = found == given.end() ? Read<std::int64_t>() : read_integer(spec, found->second);
+  return seed ? static_cast<std::uint64_t>(seed.value) : 1;
 }
 
 }  // namespace clary::hyper

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "learning/hyper/python_text.h"
 
 namespace clary::hyper {
 namespace {
@@ -177,13 +178,205 @@ TEST(Schema, AutoLeavesAnOptionalEmpty) {
   EXPECT_EQ(given.width, 7);
   EXPECT_EQ(given.rate, 0.01);
   EXPECT_EQ(given.norm, false);
-  for (const TextMap& bad : {TextMap{{"width", "0"}}, {{"width", ""}}, {{"rate", "0"}}, {{"rate", "1"}}, {{"norm", "?"}}})
+  for (const TextMap& bad :
+       {TextMap{{"width", "0"}}, {{"width", ""}}, {{"rate", "0"}}, {{"rate", "1"}}, {{"norm", "?"}}})
     EXPECT_THROW(s.parse(bad), Error) << bad.begin()->first;
   EXPECT_NE(s.to_markdown().find("| a number above 0 and below 1 or 'auto' |"), std::string::npos);
   EXPECT_NE(s.to_markdown().find("| true or false or 'auto' |"), std::string::npos);
 }
 
-TEST(Problems, PythonReprEscapes) {
+/// Every form that a library's own parameters and a container with versions need.
+struct Library {
+  std::int32_t rounds = 0;
+  std::optional<std::int64_t> classes;
+  std::vector<std::string> metrics;
+  std::string goal = "squares";
+  bool weights = false, verbose = false;
+  TextMap passed;  // to the library
+};
+
+/// "1x2"; both numbers below 10.
+Read<std::string> read_grid(std::string_view text) {
+  if (text.size() != 3 || text[1] != 'x') return {};
+  if (text[0] == '9') return {Verdict::kOutside, "", "grid: 9 rows are too many"};
+  return {Verdict::kTaken, std::string(text)};
+}
+
+std::optional<std::string> threshold_problem(std::string_view metric) {
+  if (metric.find('@') == metric.npos) return std::nullopt;
+  return metric == "error@0.5" ? "" : "threshold of " + std::string(metric);
+}
+
+std::vector<Field<Library>> library_fields() {
+  return {integer("rounds", &Library::rounds, 1).required().about("Rounds."),
+          integer("classes", &Library::classes, 2).also_in(&Library::passed).about("Classes."),
+          word_list("metrics", &Library::metrics, {"rmse", "auc", "error"}, threshold_problem)
+              .choice_offered("auc", {.since = {1, 2}})
+              .about("Metrics."),
+          one_of("goal", &Library::goal, {"squares", "classes"}).also_in(&Library::passed).about("Goal."),
+          one_of("method", &Library::passed, {"exact", "hist"}).or_else("exact").about("Method."),
+          word_list("steps", &Library::passed, {"grow", "prune", "sync"}).about("Steps."),
+          continuous("eta", &Library::passed, 0, 1).above_min().alias("learning_rate").or_else("0.3").about("Step."),
+          integer("seed", &Library::passed, -5, 5).above_min().below_max().or_else("0").about("Seed."),
+          integer("weights", &Library::weights, 0, 1).offered({.until = {1, 7}}).about("Weights."),
+          categorical("verbose", &Library::verbose, {{"true", true}, {"false", false}}).any_case().about("Lines."),
+          formed_text("grid", &Library::passed, read_grid).about("Grid.")};
+}
+
+const Schema<Library>& toolkit() {
+  static const Schema<Library> s{
+      "library",
+      library_fields(),
+      {{"classes are required", [](const Library& l) { return l.goal != "classes" || l.classes; }},
+       Rule<Library>([](const Library& l) { return l.metrics.size() > 1 ? "only one of " + show(l.metrics) : ""; })},
+      Dialect::kToolkit,
+      {{"GPUs are not supported", [](const TextMap& texts, const std::optional<Version>& version) {
+          return !version || *version >= Version{1, 2} || !texts.contains("method") ||
+                 texts.find("method")->second != "gpu";
+        }}}};
+  return s;
+}
+
+std::string toolkit_problem(TextMap given, std::optional<Version> version = std::nullopt) {
+  given.try_emplace("rounds", "1");
+  try {
+    toolkit().parse(given, version);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::kInvalid);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(SchemaForLibraries, CollectsWhatWasGivenAsText) {
+  const Library l = toolkit().parse({{"rounds", " +5 "},
+                                     {"classes", "3"},
+                                     {"goal", "classes"},
+                                     {"metrics", "['rmse']"},
+                                     {"steps", "grow, prune"},
+                                     {"learning_rate", ".50"},
+                                     {"weights", "1"},
+                                     {"verbose", " True"},
+                                     {"grid", "2x3"}});
+  EXPECT_EQ(l.rounds, 5);
+  EXPECT_EQ(l.classes, 3);
+  EXPECT_EQ(l.metrics, std::vector<std::string>{"rmse"});
+  EXPECT_TRUE(l.weights);
+  EXPECT_TRUE(l.verbose);
+  EXPECT_EQ(l.passed,
+            (TextMap{{"classes", "3"}, {"goal", "classes"}, {"steps", "grow,prune"}, {"eta", "0.5"}, {"grid", "2x3"}}));
+}
+
+TEST(SchemaForLibraries, ShowsDefaultsThatNoMemberHolds) {
+  EXPECT_EQ(toolkit().defaults(), (TextMap{{"classes", ""},
+                                           {"metrics", ""},
+                                           {"goal", "squares"},
+                                           {"method", "exact"},
+                                           {"steps", ""},
+                                           {"eta", "0.3"},
+                                           {"seed", "0"},
+                                           {"weights", "0"},
+                                           {"verbose", "false"},
+                                           {"grid", ""}}));
+  EXPECT_EQ(toolkit().configuration({{"learning_rate", "0.2"}})["eta"], "0.2");
+  EXPECT_FALSE(toolkit().describe()[1].contains("AlsoAccepted"));  // no "auto"
+}
+
+TEST(SchemaForLibraries, AnAliasCountsBeforeTheNameItself) {
+  EXPECT_EQ(toolkit().parse({{"rounds", "1"}, {"eta", "0.1"}, {"learning_rate", "0.2"}}).passed.at("eta"), "0.2");
+  EXPECT_EQ(toolkit_problem({{"learning_rate", "2"}}), "Hyperparameter eta: 2.0 is not in (0, 1]");
+}
+
+TEST(SchemaInToolkitWords, NamesTheFirstProblem) {
+  const auto unreadable = [](const std::string& name) {
+    return "Hyperparameter " + name + ": could not parse value (caused by ValueError)";
+  };
+  EXPECT_EQ(toolkit_problem({{"foo", "1"}}), "Extraneous hyperparameter found: foo");
+  for (const char* text : {"5.0", "1e3", "None", "auto", "", "+-5", "99999999999999999999"})
+    EXPECT_EQ(toolkit_problem({{"classes", text}}), unreadable("classes")) << text;
+  EXPECT_EQ(toolkit_problem({{"eta", "x"}}), unreadable("eta"));
+  EXPECT_EQ(toolkit_problem({{"grid", "2"}}), unreadable("grid"));
+  EXPECT_EQ(toolkit_problem({{"eta", "0"}}), "Hyperparameter eta: 0.0 is not in (0, 1]");
+  EXPECT_EQ(toolkit_problem({{"eta", "nan"}}), "Hyperparameter eta: nan is not in (0, 1]");
+  EXPECT_EQ(toolkit_problem({{"seed", "5"}}), "Hyperparameter seed: 5 is not in (-5, 5)");
+  EXPECT_EQ(toolkit_problem({{"classes", "1"}}), "Hyperparameter classes: 1 is not in [2, +inf)");
+  EXPECT_EQ(toolkit_problem({{"rounds", "2147483648"}}), "Hyperparameter rounds: 2147483648 is above 2147483647");
+  EXPECT_EQ(toolkit_problem({{"method", "x"}}), "Hyperparameter method: x is not in ['exact', 'hist']");
+  EXPECT_EQ(toolkit_problem({{"verbose", "Maybe"}}), "Hyperparameter verbose: maybe is not in ['true', 'false']");
+  EXPECT_EQ(toolkit_problem({{"steps", "grow,x"}}),
+            "Hyperparameter steps: value ['grow', 'x'] not in range ['grow', 'prune', 'sync']");
+  EXPECT_EQ(toolkit_problem({{"metrics", "error@0.5"}}), "");
+  EXPECT_EQ(toolkit_problem({{"metrics", "rmse,error@1,x"}}), "threshold of error@1");
+  EXPECT_EQ(toolkit_problem({{"grid", "9x1"}}), "grid: 9 rows are too many");
+  EXPECT_EQ(toolkit_problem({{"goal", "classes"}}), "classes are required");
+  EXPECT_EQ(toolkit_problem({{"metrics", "rmse,auc"}}), "only one of rmse,auc");
+}
+
+TEST(SchemaInToolkitWords, LooksForMissingThenUnreadableThenOutsideThenRules) {
+  TextMap given{{"eta", "7"}, {"goal", "classes"}, {"method", "gpu"}, {"seed", "x"}, {"zzz", "1"}};
+  const auto problem = [&] {
+    try {
+      toolkit().parse(given, Version{1, 0});
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(problem(), "Missing required hyperparameter: rounds");
+  given["rounds"] = "1";
+  EXPECT_EQ(problem(), "Hyperparameter seed: could not parse value (caused by ValueError)");
+  given["seed"] = "1";
+  EXPECT_EQ(problem(), "Extraneous hyperparameter found: zzz");
+  given.erase("zzz");
+  EXPECT_EQ(problem(), "GPUs are not supported");
+  given["method"] = "hist";
+  EXPECT_EQ(problem(), "Hyperparameter eta: 7.0 is not in (0, 1]");
+  given["eta"] = "1";
+  EXPECT_EQ(problem(), "classes are required");
+  given["classes"] = "3";
+  EXPECT_EQ(problem(), "");
+}
+
+TEST(SchemaWithVersions, OffersNamesAndWordsByVersion) {
+  EXPECT_EQ(toolkit_problem({{"weights", "1"}}, Version{1, 6}), "");
+  EXPECT_EQ(toolkit_problem({{"weights", "1"}}, Version{1, 7}), "Extraneous hyperparameter found: weights");
+  EXPECT_EQ(toolkit_problem({{"metrics", "auc"}}, Version{1, 2}), "");
+  EXPECT_EQ(toolkit_problem({{"metrics", "auc"}}, Version{1, 1}),
+            "Hyperparameter metrics: value ['auc'] not in range ['rmse', 'error']");
+  EXPECT_EQ(toolkit_problem({{"weights", "1"}, {"metrics", "auc"}}), "");  // no version: all of them
+}
+
+TEST(SchemaForLibraries, WorksInTheOtherDialectToo) {
+  const Schema<Library> s{"library", library_fields(), {}};
+  try {
+    s.parse({{"rounds", "2147483648"}, {"classes", "auto"}, {"steps", "x"}, {"grid", "9x1"}, {"weights", "1"}},
+            Version{1, 7});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "library: 4 problems with the hyperparameters: (1) Additional properties are not allowed ('weights' was "
+        "unexpected). (2) rounds: 2147483648 is above 2147483647. (3) steps: 'x' is not valid under any of the given "
+        "schemas: expected a list of the words grow, prune, sync. (4) grid: 9 rows are too many.");
+  }
+  EXPECT_EQ(s.parse({{"rounds", "1"}, {"learning_rate", "0.5"}}).passed, (TextMap{{"eta", "0.5"}}));
+}
+
+TEST(Schema, AMemberTooSmallForTheValueRefusesIt) {
+  struct Narrow {
+    std::int8_t small = 0;
+    std::uint64_t natural = 0;
+  };
+  const Schema<Narrow> s{"n",
+                         {integer("small", &Narrow::small, -kUnbounded), integer("natural", &Narrow::natural, -9)}};
+  EXPECT_EQ(s.parse({{"small", "-128"}, {"natural", "5"}}).small, -128);
+  for (const TextMap& bad : {TextMap{{"small", "128"}}, {{"small", "-129"}}, {{"natural", "-1"}}})
+    EXPECT_THROW(s.parse(bad), Error) << bad.begin()->second;
+}
+
+TEST(PythonText, IsAsPythonPrints) {
+  EXPECT_EQ(python_list({}), "[]");
+  EXPECT_EQ(python_list({"a", "b"}), "['a', 'b']");
   EXPECT_EQ(python_repr({{"a", "1"}, {"b", "it's\n"}}), "{'a': '1', 'b': 'it\\'s\\n'}");
 }
 

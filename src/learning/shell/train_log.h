@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "learning/hyper/python_text.h"
+
 namespace clary::shell {
 
 /// One "#metrics" line. Each value becomes {"sum": v, "count": 1, "min": v, "max": v}.
@@ -76,7 +78,6 @@ class TrainLog {
   std::mutex mutex_;  // guards sink_
 };
 
-/// A number as Python prints it: 7.0, 1e-05, nan, inf.
-std::string python_float(double value);
+using hyper::python_float;  // the form of every number in these lines
 
 }  // namespace clary::shell

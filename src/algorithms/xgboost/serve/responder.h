@@ -14,7 +14,7 @@
 namespace clary::xgboost {
 
 struct ResponderOptions {
-  Tag tag;
+  Tag tag = kDefaultTag;
   std::string default_accept = "text/csv";  // SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT
   std::vector<std::string> keys;            // SAGEMAKER_INFERENCE_OUTPUT: selectable content; empty: scores
   bool batch = false;                       // SAGEMAKER_BATCH is set: one prediction a line
