@@ -11,8 +11,10 @@
 #include "algorithms/knn/data/dataset.h"
 #include "algorithms/knn/data/sample.h"
 #include "algorithms/knn/evaluate/evaluation.h"
+#include "algorithms/knn/knn.h"
 #include "algorithms/knn/train/memory.h"
 #include "base/error.h"
+#include "learning/numeric/index.h"
 #include "learning/numeric/threads.h"
 
 namespace clary::knn {
@@ -178,6 +180,10 @@ Model build(const Hyperparameters& hp, Sample sample, shell::TrainContext& conte
   Vectors rows = preparation.apply(std::move(sample.vectors), *pool);
 
   Index index(plan.index, *pool);
+  // faiss's clustering refuses such rows too, but as a fault of the program.
+  if (hp.index_type != IndexType::kFlat)
+    shell::FiniteCheck(Knn::kName, Knn::kWhenNotFinite)
+        .array("rows", {rows.data(), numeric::at(rows.rows() * rows.width())});
   log.info("Training index...");
   auto start = Clock::now();
   index.train(rows);

@@ -283,6 +283,25 @@ TEST(KnnTrain, NamesWhatIsWrongWithTheData) {
   std::ifstream(memory.path() / "input/data/train_0").ignore(1 << 20);  // lets the writer finish
 }
 
+TEST(KnnTrain, RowsWhoseProjectionOverflowsFailTheJob) {
+  std::string rows;
+  for (int r = 0; r < 300; ++r) rows += std::to_string(r % 3) + ",3e38,3e38,3e38,3e38,3e38,3e38,3e38,3e38\n";
+  for (const char* type : {"faiss.Flat", "faiss.IVFFlat", "faiss.IVFPQ"}) {
+    Job job;
+    job.file("train", "a.csv", rows).set("feature_dim", "8").set("index_type", type);
+    job.set("dimension_reduction_type", "sign").set("dimension_reduction_target", "2");
+    std::string problem;
+    try {
+      job.run().check_finite(shell::FiniteCheck(Knn::kName, Knn::kWhenNotFinite));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Kind::kInvalid);
+      problem = error.what();
+    }
+    EXPECT_THAT(problem, ::testing::StartsWith("knn: rows[")) << type;
+    EXPECT_THAT(problem, HasSubstr("scale the features down")) << type;
+  }
+}
+
 TEST(KnnTrain, WarnsOfLabelsBeyondFloat32) {
   Job job;
   job.file("train", "a.csv", "16777217,1,2\n3,1,2\n16777219,4,5\n");

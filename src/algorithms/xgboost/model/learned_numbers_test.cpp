@@ -57,7 +57,8 @@ TEST(LearnedNumbers, FiniteModelsOfEveryBoosterPass) {
 
 TEST(LearnedNumbers, ALeafThatIsNotFiniteIsNamedWithItsTree) {
   for (const char* kind : {"gbtree", "dart"})
-    EXPECT_THAT(refusal(boosted(kind, INFINITY)), StartsWith("xgboost: tree 2 leaf[0] of the trained model is ")) << kind;
+    EXPECT_THAT(refusal(boosted(kind, INFINITY)), StartsWith("xgboost: tree 2 leaf[0] of the trained model is "))
+        << kind;
 }
 
 TEST(LearnedNumbers, AWeightOfTheLinearBoosterThatIsNotFiniteIsFound) {
