@@ -66,7 +66,9 @@ void ObjectStore::set_bucket_document(std::string_view bucket, std::string_view 
   database_.write([&](store::Connection& db) {
     const BucketInfo found = required_bucket(db, bucket);
     if (text)
-      db.prepare("INSERT OR REPLACE INTO s3_bucket_documents(bucket, name, text) VALUES(?, ?, ?)")
+      db.prepare(
+            "INSERT INTO s3_bucket_documents(bucket, name, text) VALUES(?, ?, ?) "
+            "ON CONFLICT (bucket, name) DO UPDATE SET text=excluded.text")
           .bind(found.id, name, *text)
           .exec();
     else

@@ -9,25 +9,25 @@ namespace {
 
 constexpr const char* kSteps[] = {R"sql(
 CREATE TABLE s3_buckets(
-  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, region TEXT NOT NULL, created INTEGER NOT NULL);
+  id {identity}, name TEXT NOT NULL UNIQUE, region TEXT NOT NULL, created BIGINT NOT NULL);
 CREATE TABLE s3_bucket_documents(
-  bucket INTEGER NOT NULL REFERENCES s3_buckets(id) ON DELETE CASCADE, name TEXT NOT NULL, text TEXT NOT NULL,
-  PRIMARY KEY(bucket, name)) WITHOUT ROWID;
+  bucket BIGINT NOT NULL REFERENCES s3_buckets(id) ON DELETE CASCADE, name TEXT NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY(bucket, name)) {clustered};
 CREATE TABLE s3_objects(
-  bucket INTEGER NOT NULL REFERENCES s3_buckets(id), key TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
-  modified INTEGER NOT NULL, content_type TEXT NOT NULL, storage_class TEXT NOT NULL, checksum_algorithm TEXT NOT NULL,
+  bucket BIGINT NOT NULL REFERENCES s3_buckets(id), key TEXT NOT NULL, size BIGINT NOT NULL, etag TEXT NOT NULL,
+  modified BIGINT NOT NULL, content_type TEXT NOT NULL, storage_class TEXT NOT NULL, checksum_algorithm TEXT NOT NULL,
   checksum TEXT NOT NULL, checksum_type TEXT NOT NULL, blob TEXT NOT NULL, upload TEXT NOT NULL, headers TEXT NOT NULL,
-  tags TEXT, parts TEXT, PRIMARY KEY(bucket, key)) WITHOUT ROWID;
+  tags TEXT, parts TEXT, PRIMARY KEY(bucket, key)) {clustered};
 CREATE INDEX s3_objects_by_blob ON s3_objects(blob);
 CREATE TABLE s3_uploads(
-  id TEXT PRIMARY KEY, bucket INTEGER NOT NULL REFERENCES s3_buckets(id), key TEXT NOT NULL, created INTEGER NOT NULL,
+  id TEXT PRIMARY KEY, bucket BIGINT NOT NULL REFERENCES s3_buckets(id), key TEXT NOT NULL, created BIGINT NOT NULL,
   content_type TEXT NOT NULL, storage_class TEXT NOT NULL, checksum_algorithm TEXT NOT NULL,
-  checksum_type TEXT NOT NULL, headers TEXT NOT NULL, tags TEXT) WITHOUT ROWID;
+  checksum_type TEXT NOT NULL, headers TEXT NOT NULL, tags TEXT) {clustered};
 CREATE INDEX s3_uploads_by_key ON s3_uploads(bucket, key, id);
 CREATE TABLE s3_parts(
-  upload TEXT NOT NULL REFERENCES s3_uploads(id) ON DELETE CASCADE, number INTEGER NOT NULL, size INTEGER NOT NULL,
-  etag TEXT NOT NULL, modified INTEGER NOT NULL, checksum TEXT NOT NULL, blob TEXT NOT NULL,
-  PRIMARY KEY(upload, number)) WITHOUT ROWID;
+  upload TEXT NOT NULL REFERENCES s3_uploads(id) ON DELETE CASCADE, number BIGINT NOT NULL, size BIGINT NOT NULL,
+  etag TEXT NOT NULL, modified BIGINT NOT NULL, checksum TEXT NOT NULL, blob TEXT NOT NULL,
+  PRIMARY KEY(upload, number)) {clustered};
 CREATE INDEX s3_parts_by_blob ON s3_parts(blob);
 )sql"};
 
@@ -51,7 +51,7 @@ BucketInfo required_bucket(store::Connection& db, std::string_view name) {
 std::optional<ObjectInfo> find_object(store::Connection& db, const BucketInfo& bucket, std::string_view key) {
   auto row = db.prepare(
       "SELECT size, etag, modified, content_type, storage_class, checksum_algorithm, checksum, checksum_type, blob, "
-      "headers, parts, json_array_length(tags) FROM s3_objects WHERE bucket=? AND key=?");
+      "headers, parts, tags FROM s3_objects WHERE bucket=? AND key=?");
   if (!row.bind(bucket.id, key).step()) return std::nullopt;
   ObjectInfo object;
   object.bucket = bucket.name;
@@ -67,7 +67,7 @@ std::optional<ObjectInfo> find_object(store::Connection& db, const BucketInfo& b
   object.blob = row.column<std::string>(8);
   if (const auto headers = row.column<std::string>(9); headers != "{}") object.headers = parse_json(headers);
   if (!row.is_null(10)) object.parts = parse_json(row.column<std::string>(10));
-  object.tag_count = row.column<int>(11);
+  object.tag_count = static_cast<int>(tags_from_json(row.column<std::string>(11)).size());
   return object;
 }
 
@@ -88,9 +88,13 @@ std::vector<std::string> put_object(store::Connection& db, const BucketInfo& buc
     return value.empty() ? std::nullopt : std::optional(dump_json(value));
   };
   db.prepare(
-        "INSERT OR REPLACE INTO s3_objects(bucket, key, size, etag, modified, content_type, storage_class, "
+        "INSERT INTO s3_objects(bucket, key, size, etag, modified, content_type, storage_class, "
         "checksum_algorithm, checksum, checksum_type, blob, upload, headers, tags, parts) "
-        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (bucket, key) DO UPDATE SET size=excluded.size, "
+        "etag=excluded.etag, modified=excluded.modified, content_type=excluded.content_type, "
+        "storage_class=excluded.storage_class, checksum_algorithm=excluded.checksum_algorithm, "
+        "checksum=excluded.checksum, checksum_type=excluded.checksum_type, blob=excluded.blob, "
+        "upload=excluded.upload, headers=excluded.headers, tags=excluded.tags, parts=excluded.parts")
       .bind(bucket.id, object.key, object.size, object.etag, object.last_modified, object.content_type,
             object.storage_class, object.checksum_algorithm, object.checksum, object.checksum_type, object.blob,
             upload_id, dump_json(object.headers), json_or_null(to_json(options.tags)), json_or_null(object.parts))

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "base/error.h"
 
@@ -73,6 +74,10 @@ class Statement {
   struct is_optional : std::false_type {};
   template <class T>
   struct is_optional<std::optional<T>> : std::true_type {};
+  template <class T>
+  struct is_variant : std::false_type {};
+  template <class... T>
+  struct is_variant<std::variant<T...>> : std::true_type {};
 
   template <class T>
   void bind_one(int index, const T& value) {
@@ -83,6 +88,8 @@ class Statement {
         bind_one(index, *value);
       else
         bind_null(index);
+    } else if constexpr (is_variant<T>::value) {
+      std::visit([&](const auto& alternative) { bind_one(index, alternative); }, value);
     } else if constexpr (std::floating_point<T>) {
       bind_double(index, static_cast<double>(value));
     } else if constexpr (std::integral<T>) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "platform/store/dialect.h"
 
 namespace clary::store {
 
@@ -36,18 +37,22 @@ Database::Database(std::filesystem::path file)
 Database::~Database() = default;
 
 void Database::migrate(std::string_view module, std::span<const char* const> steps) {
+  const auto version_in = [&](Connection& db) {
+    auto query = db.prepare("SELECT version FROM schema_versions WHERE module=?");
+    return query.bind(module).step() ? query.column<std::int64_t>(0) : 0;
+  };
+  // Nearly every start: without a write, and so without waiting for the disk.
+  if (read(version_in) == static_cast<std::int64_t>(steps.size())) return;
   write([&](Connection& db) {
-    std::int64_t version = 0;
-    {
-      auto query = db.prepare("SELECT version FROM schema_versions WHERE module=?");
-      if (query.bind(module).step()) version = query.column<std::int64_t>(0);
-    }
+    const std::int64_t version = version_in(db);
     if (version > static_cast<std::int64_t>(steps.size()))
       throw Error(Kind::kConflict, file_.string() + ": " + std::string(module) + ": version " +
                                        std::to_string(version) + " is newer than this program's " +
                                        std::to_string(steps.size()));
-    for (auto i = static_cast<std::size_t>(version); i < steps.size(); ++i) db.run_script(steps[i]);
-    db.prepare("INSERT OR REPLACE INTO schema_versions(module, version) VALUES(?, ?)")
+    for (auto i = static_cast<std::size_t>(version); i < steps.size(); ++i) db.run_script(dialect::schema(steps[i]));
+    db.prepare(
+          "INSERT INTO schema_versions(module, version) VALUES(?, ?) "
+          "ON CONFLICT (module) DO UPDATE SET version=excluded.version")
         .bind(module, steps.size())
         .exec();
   });

@@ -31,7 +31,8 @@ class Database {
   ~Database();
 
   /// Brings a module's tables up to date: step i takes it from version i to i + 1 and runs once in the file's life.
-  /// Steps are only ever appended. @throws Error{kConflict} when the file is newer than this program
+  /// Steps are SQL with the words of dialect.h, and only ever appended; all that are missing run in one transaction.
+  /// @throws Error{kConflict} when the file is newer than this program
   void migrate(std::string_view module, std::span<const char* const> steps);
 
   /// Calls f(Connection&) inside one read transaction: everything it reads is of one moment.

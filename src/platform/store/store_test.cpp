@@ -3,11 +3,13 @@
 
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "platform/store/database.h"
+#include "platform/store/dialect.h"
 
 namespace clary::store {
 namespace {
@@ -50,6 +52,34 @@ TEST_F(DatabaseTest, ValuesOfEveryTypeRoundTrip) {
     EXPECT_FALSE(row.column<std::optional<std::string>>(3));
     EXPECT_EQ(row.column<int>(4), 7);
     EXPECT_FALSE(row.step());
+  });
+}
+
+TEST_F(DatabaseTest, BindsTheAlternativeThatAVariantHolds) {
+  Database db(file_);
+  using Value = std::variant<std::int64_t, std::string>;
+  db.read([](Connection& c) {
+    auto row = c.prepare("SELECT typeof(?1), typeof(?2)");
+    ASSERT_TRUE(row.bind(Value(std::int64_t{7}), Value("7")).step());
+    EXPECT_EQ(row.column<std::string>(0), "integer");
+    EXPECT_EQ(row.column<std::string>(1), "text");
+  });
+}
+
+TEST_F(DatabaseTest, SchemaStepsAreWrittenInTheWordsOfTheDialect) {
+  Database db(file_);
+  constexpr const char* kStep[] = {
+      "CREATE TABLE a(id {identity}, name TEXT); CREATE TABLE b(x TEXT PRIMARY KEY) {clustered}"};
+  db.migrate("m", kStep);
+  db.write([](Connection& c) {
+    c.prepare("INSERT INTO a(name) VALUES('one')").exec();
+    c.prepare("DELETE FROM a").exec();
+    c.prepare("INSERT INTO a(name) VALUES('two')").exec();
+    EXPECT_EQ(c.last_insert_id(), 2) << "a number is never given twice";
+    auto found = c.prepare("SELECT count(*) FROM a WHERE " + dialect::contains("name", "?1"));
+    ASSERT_TRUE(found.bind("w").step());
+    EXPECT_EQ(found.column<int>(0), 1);
+    EXPECT_THROW(c.prepare("SELECT rowid FROM b"), Error);
   });
 }
 
