@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// States of an endpoint and of a transform job, and which may follow which. One table a thing; terminal states have no
-// way out.
+// States of an endpoint and of a transform job, and which may follow which. One table a thing; a deleted
+// endpoint has no row, a transform job keeps its last state.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <string_view>
-#include <utility>
+
+#include "platform/resources/state_machine.h"
 
 namespace clary::serving {
 
@@ -20,9 +19,7 @@ inline constexpr std::string_view kInProgress = "InProgress", kCompleted = "Comp
                                   kStopping = "Stopping", kStopped = "Stopped";
 }  // namespace transform_status
 
-using StatusMove = std::pair<std::string_view, std::string_view>;
-
-inline constexpr auto kEndpointMoves = std::to_array<StatusMove>({
+inline constexpr auto kEndpointStates = resources::state_machine<std::string_view>({
     {endpoint_status::kCreating, endpoint_status::kInService},
     {endpoint_status::kCreating, endpoint_status::kFailed},
     {endpoint_status::kInService, endpoint_status::kUpdating},
@@ -33,17 +30,11 @@ inline constexpr auto kEndpointMoves = std::to_array<StatusMove>({
     {endpoint_status::kFailed, endpoint_status::kDeleting},
 });
 
-inline constexpr auto kTransformMoves = std::to_array<StatusMove>({
+inline constexpr auto kTransformStates = resources::state_machine<std::string_view>({
     {transform_status::kInProgress, transform_status::kCompleted},
     {transform_status::kInProgress, transform_status::kFailed},
     {transform_status::kInProgress, transform_status::kStopping},
     {transform_status::kStopping, transform_status::kStopped},
 });
-
-template <std::size_t N>
-constexpr bool can_move(const std::array<StatusMove, N>& moves, std::string_view from, std::string_view to) {
-  return std::any_of(moves.begin(), moves.end(),
-                     [&](const StatusMove& m) { return m.first == from && m.second == to; });
-}
 
 }  // namespace clary::serving

@@ -16,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 namespace status = endpoint_status;
+using resources::Resource;
 
 constexpr auto kDrainPatience = 65s;     // the longest invocation is 60 s
 constexpr auto kStopPatience = 3s;       // for requests in flight when the server stops
@@ -32,8 +33,8 @@ fs::path make_run_root(const fs::path& data_folder) {
 }
 
 /// Moves the row on if the table allows it; a row that is elsewhere by now stays there.
-void move_to(Row& row, std::string_view next, const std::string& reason) {
-  if (!can_move(kEndpointMoves, row.status, next)) return;
+void move_to(Resource& row, std::string_view next, const std::string& reason) {
+  if (!kEndpointStates.can_move(row.status, next)) return;
   row.status = next;
   row.body.erase("Pending");
   if (reason.empty())
@@ -60,8 +61,7 @@ std::string ping_failed(const std::string& variant, const std::string& last_line
 
 Endpoints::Endpoints(ServingDeps deps)
     : deps_(std::move(deps)),
-      rows_(deps_.database, RowKind::kEndpoint),
-      tags_(deps_.database),
+      rows_(deps_.database, resources::ResourceKind::kEndpoint),
       run_root_(make_run_root(deps_.data_folder)),
       table_(std::make_shared<const RoutingTable>()) {
   asio::co_spawn(
@@ -87,19 +87,19 @@ void Endpoints::settle(const std::string& name) {
 }
 
 void Endpoints::recover() {
-  const std::vector<Row> rows =
+  const std::vector<Resource> rows =
       rows_.with_status({std::string(status::kInService), std::string(status::kUpdating),
                          std::string(status::kCreating), std::string(status::kDeleting), std::string(status::kFailed)});
   remove_unused_folders(rows);
-  for (const Row& row : rows)
+  for (const Resource& row : rows)
     if (row.status != status::kFailed)
       asio::post(loop_.context(), [this, row] { queues_.add(row.name, [this, row] { return bring_back(row); }); });
 }
 
 /// What a server left that ended between two steps of a change. Nothing runs yet.
-void Endpoints::remove_unused_folders(const std::vector<Row>& rows) const {
+void Endpoints::remove_unused_folders(const std::vector<Resource>& rows) const {
   std::set<fs::path> used;
-  for (const Row& row : rows) {
+  for (const Resource& row : rows) {
     used.insert(folder_of(row.name, generation_of(row.body)));
     used.insert(folder_of(row.name, generation_of(row.body.value("Pending", Json::object()))));
   }
@@ -165,7 +165,7 @@ void Endpoints::start(const Fleet& fleet) {
   }
 }
 
-void Endpoints::publish(const Row& row) {
+void Endpoints::publish(const Resource& row) {
   auto route = std::make_shared<EndpointRoute>();
   route->name = row.name;
   const std::vector<std::string_view> arn = split(row.arn, ':');
@@ -209,7 +209,7 @@ asio::awaitable<void> Endpoints::stop_fleet(Fleet fleet, std::chrono::millisecon
 
 asio::awaitable<void> Endpoints::settle_one(std::string name) {
   if (stopping_) co_return;
-  std::optional<Row> row = co_await http::offload(loop_.blocking(), [&] { return rows_.find(name); });
+  std::optional<Resource> row = co_await http::offload(loop_.blocking(), [&] { return rows_.find(name); });
   if (!row || stopping_) co_return;
   if (row->status == status::kDeleting)
     co_await tear_down(name);
@@ -217,7 +217,7 @@ asio::awaitable<void> Endpoints::settle_one(std::string name) {
     co_await deploy(std::move(*row));
 }
 
-asio::awaitable<void> Endpoints::deploy(Row row) {
+asio::awaitable<void> Endpoints::deploy(Resource row) {
   std::string reason;
   try {
     // Not with ?: because GCC 12 then runs both coroutines.
@@ -236,11 +236,11 @@ asio::awaitable<void> Endpoints::deploy(Row row) {
   co_await http::offload(loop_.blocking(), [&] {
     if (const std::string generation = generation_of(row.body["Pending"]); !generation.empty())
       fs::remove_all(folder_of(row.name, generation));
-    rows_.update(row.name, [&](Row& now) { move_to(now, first ? status::kFailed : status::kInService, reason); });
+    rows_.update(row.name, [&](Resource& now) { move_to(now, first ? status::kFailed : status::kInService, reason); });
   });
 }
 
-asio::awaitable<std::string> Endpoints::replace_fleet(const Row& row) {
+asio::awaitable<std::string> Endpoints::replace_fleet(const Resource& row) {
   const Json& pending = row.body["Pending"];
   const std::string generation = generation_of(pending);
   std::vector<VariantSpec> variants = variant_specs(pending.at("Variants"));
@@ -272,7 +272,7 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Row& row) {
   variants.clear();
   for (const Variant& v : fleet) variants.push_back(v.spec);
   co_await http::offload(loop_.blocking(), [&] {
-    rows_.update(row.name, [&](Row& now) {
+    rows_.update(row.name, [&](Resource& now) {
       now.body["Variants"] = to_json(variants);
       now.body["Generation"] = generation;
       now.body["EndpointConfigName"] = pending.at("EndpointConfigName");
@@ -286,7 +286,7 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Row& row) {
   co_return "";
 }
 
-asio::awaitable<std::string> Endpoints::change_capacity(const Row& row) {
+asio::awaitable<std::string> Endpoints::change_capacity(const Resource& row) {
   Fleet& fleet = fleets_[row.name];
   std::vector<VariantSpec> desired = variant_specs(row.body.at("Variants"));
   std::string reason;
@@ -306,7 +306,7 @@ asio::awaitable<std::string> Endpoints::change_capacity(const Row& row) {
   }
   publish(row);
   co_await http::offload(loop_.blocking(), [&] {
-    rows_.update(row.name, [&](Row& now) {
+    rows_.update(row.name, [&](Resource& now) {
       now.body["Variants"] = to_json(desired);
       move_to(now, status::kInService, reason);
     });
@@ -314,7 +314,7 @@ asio::awaitable<std::string> Endpoints::change_capacity(const Row& row) {
   co_return "";
 }
 
-asio::awaitable<void> Endpoints::bring_back(Row row) {
+asio::awaitable<void> Endpoints::bring_back(Resource row) {
   std::string reason;
   try {
     if (row.status != status::kDeleting && row.body.contains("Variants")) {
@@ -338,8 +338,9 @@ asio::awaitable<void> Endpoints::bring_back(Row row) {
   }
   if (stopping_) co_return;
   if (!reason.empty())
-    co_await http::offload(loop_.blocking(),
-                           [&] { rows_.update(row.name, [&](Row& now) { move_to(now, status::kFailed, reason); }); });
+    co_await http::offload(loop_.blocking(), [&] {
+      rows_.update(row.name, [&](Resource& now) { move_to(now, status::kFailed, reason); });
+    });
   else
     co_await settle_one(row.name);
 }
@@ -356,7 +357,7 @@ asio::awaitable<void> Endpoints::tear_down(std::string name) {
   co_await http::offload(loop_.blocking(), [&] {
     std::error_code ignored;  // what stays is removed at the next start
     fs::remove_all(deps_.data_folder / "endpoints" / name, ignored);
-    rows_.erase(name, [](store::Connection& db, const Row& row) { resources::TagTable::remove_all(db, row.arn); });
+    rows_.erase(name);
   });
 }
 

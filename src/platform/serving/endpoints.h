@@ -18,11 +18,10 @@
 
 #include "platform/catalog/algorithm_catalog.h"
 #include "platform/objects/object_store.h"
-#include "platform/resources/tag_table.h"
+#include "platform/resources/resource_table.h"
 #include "platform/serving/operation_queues.h"
 #include "platform/serving/replica_set.h"
 #include "platform/serving/routing.h"
-#include "platform/serving/rows.h"
 #include "platform/serving/serving_loop.h"
 #include "platform/serving/variant_spec.h"
 #include "platform/telemetry/log_store.h"
@@ -55,7 +54,7 @@ class Endpoints {
 
   bool stopping() const noexcept { return stopping_.load(); }
 
-  Rows& rows() noexcept { return rows_; }
+  resources::ResourceTable& rows() noexcept { return rows_; }
   ServingLoop& loop() noexcept { return loop_; }
   const ServingDeps& deps() const noexcept { return deps_; }
   /// A folder whose path is short enough for Unix sockets.
@@ -83,10 +82,10 @@ class Endpoints {
 
   // In the strand of the endpoint's name:
   asio::awaitable<void> settle_one(std::string name);
-  asio::awaitable<void> deploy(Row row);
-  asio::awaitable<std::string> replace_fleet(const Row& row);  // "" or the FailureReason
-  asio::awaitable<std::string> change_capacity(const Row& row);
-  asio::awaitable<void> bring_back(Row row);
+  asio::awaitable<void> deploy(resources::Resource row);
+  asio::awaitable<std::string> replace_fleet(const resources::Resource& row);  // "" or the FailureReason
+  asio::awaitable<std::string> change_capacity(const resources::Resource& row);
+  asio::awaitable<void> bring_back(resources::Resource row);
   asio::awaitable<void> tear_down(std::string name);
   asio::awaitable<void> stop_fleet(Fleet fleet, std::chrono::milliseconds patience);
   asio::awaitable<void> stop_all();
@@ -95,14 +94,13 @@ class Endpoints {
   Fleet make_fleet(const std::string& endpoint, const std::string& generation,
                    const std::vector<VariantSpec>& variants);
   std::filesystem::path folder_of(const std::string& endpoint, const std::string& generation) const;
-  void remove_unused_folders(const std::vector<Row>& rows) const;
+  void remove_unused_folders(const std::vector<resources::Resource>& rows) const;
   void start(const Fleet& fleet);
-  void publish(const Row& row);
+  void publish(const resources::Resource& row);
   void unpublish(const std::string& name);
 
   ServingDeps deps_;
-  Rows rows_;
-  resources::TagTable tags_;  // resources and their tags come and go in one transaction
+  resources::ResourceTable rows_;
   std::filesystem::path run_root_;
   std::atomic<std::shared_ptr<const RoutingTable>> table_;
   std::atomic<bool> stopping_ = false;

@@ -8,14 +8,15 @@ namespace clary::serving {
 namespace {
 
 namespace status = transform_status;
+using resources::Resource;
 
 constexpr int kAtOnce = 4;        // ours: jobs that run at the same time
 constexpr auto kRetryPause = 1s;  // ours: before a row that could not be written (a full disk) is tried again
 
 /// The row's last change. A job that was asked to stop is Stopped however it ended; an ended one stays as it is.
-void finish(Row& row, std::string_view next, const std::string& reason) {
-  if (!can_move(kTransformMoves, row.status, next)) next = status::kStopped;
-  if (!can_move(kTransformMoves, row.status, next)) return;
+void finish(Resource& row, std::string_view next, const std::string& reason) {
+  if (!kTransformStates.can_move(row.status, next)) next = status::kStopped;
+  if (!kTransformStates.can_move(row.status, next)) return;
   row.status = next;
   row.body["EndTime"] = now_ms();
   if (!reason.empty() && next == status::kFailed) row.body["FailureReason"] = reason.substr(0, 1024);  // AWS limit
@@ -24,14 +25,14 @@ void finish(Row& row, std::string_view next, const std::string& reason) {
 }  // namespace
 
 TransformJobs::TransformJobs(Endpoints& endpoints)
-    : endpoints_(endpoints), rows_(endpoints.deps().database, RowKind::kTransformJob) {}
+    : endpoints_(endpoints), rows_(endpoints.deps().database, resources::ResourceKind::kTransformJob) {}
 
 TransformJobs::~TransformJobs() { stop(); }
 
 void TransformJobs::recover() {
-  for (const Row& row : rows_.with_status({std::string(status::kInProgress)})) start(row.name);
-  for (const Row& row : rows_.with_status({std::string(status::kStopping)}))
-    rows_.update(row.name, [](Row& now) { finish(now, status::kStopped, ""); });
+  for (const Resource& row : rows_.with_status({std::string(status::kInProgress)})) start(row.name);
+  for (const Resource& row : rows_.with_status({std::string(status::kStopping)}))
+    rows_.update(row.name, [](Resource& now) { finish(now, status::kStopped, ""); });
 }
 
 void TransformJobs::stop() {
@@ -71,7 +72,7 @@ void TransformJobs::start(const std::string& name) {
   } catch (const std::exception& e) {  // the machine has no thread left
     running_.erase(it);
     log::error("transform job {}: {}", name, e.what());
-    rows_.update(name, [&](Row& row) {
+    rows_.update(name, [&](Resource& row) {
       finish(row, status::kFailed, std::string("InternalServerError: the job's thread cannot be started: ") + e.what());
     });
   }
@@ -88,7 +89,7 @@ void TransformJobs::stop_job(const std::string& name) {
   }
   moved_.notify_all();
   if (!known)
-    rows_.update(name, [](Row& row) {
+    rows_.update(name, [](Resource& row) {
       if (row.status == status::kStopping) finish(row, status::kStopped, "");
     });
 }
@@ -103,7 +104,7 @@ bool TransformJobs::wait_for_turn(const Running& self) {
 
 std::string TransformJobs::transform(const std::string& name, Running& self) {
   bool wanted = false;
-  const auto row = rows_.update(name, [&](Row& now) {
+  const auto row = rows_.update(name, [&](Resource& now) {
     wanted = now.status == status::kInProgress;  // a stop may have come before the thread began
     if (wanted) now.body["StartTime"] = now_ms();
   });
@@ -123,7 +124,7 @@ void TransformJobs::record_end(const std::string& name, const Running& self, con
   while (!stopping_ || self.cancelled) {
     lock.unlock();
     try {
-      rows_.update(name, [&](Row& row) { finish(row, reason.empty() ? status::kCompleted : status::kFailed, reason); });
+      rows_.update(name, [&](Resource& row) { finish(row, reason.empty() ? status::kCompleted : status::kFailed, reason); });
       return;
     } catch (const std::exception& e) {
       log::error("transform job {}: its end cannot be recorded: {}", name, e.what());

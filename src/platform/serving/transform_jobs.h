@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "platform/serving/rows.h"
+#include "platform/resources/resource_table.h"
 #include "platform/serving/transform_run.h"
 
 namespace clary::serving {
@@ -26,7 +26,7 @@ class TransformJobs {
   /// Interrupts what runs; the rows stay InProgress for the next start. Call it before Endpoints::stop().
   void stop();
 
-  Rows& rows() noexcept { return rows_; }
+  resources::ResourceTable& rows() noexcept { return rows_; }
   /// Call after the row was inserted as InProgress. Its body: "Request" and "Container".
   void start(const std::string& name);
   /// Call after the row was moved to Stopping.
@@ -48,7 +48,7 @@ class TransformJobs {
   void reap();
 
   Endpoints& endpoints_;
-  Rows rows_;
+  resources::ResourceTable rows_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable moved_;
   std::map<std::string, Running> running_;

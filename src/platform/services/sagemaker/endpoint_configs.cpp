@@ -4,7 +4,6 @@
 #include <set>
 
 #include "platform/aws/service_error.h"
-#include "platform/resources/tag_table.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
 #include "platform/serving/endpoints.h"
@@ -62,8 +61,7 @@ Json create_endpoint_config(const Json& input, const Caller& caller, HostingDeps
   const auto tags = resources::parse_tags(input.value("Tags", Json::array()));
   const std::string name = input["EndpointConfigName"], arn = resource_arn(caller, "endpoint-config", name);
   const EpochMs now = now_ms();
-  if (!deps.configs.insert({name, arn, now, now, "", std::move(body)},
-                           [&](store::Connection& db) { resources::TagTable::add(db, arn, tags); }))
+  if (!deps.configs.insert({name, arn, now, now, "", std::move(body)}, tags).inserted)
     throw invalid("Cannot create already existing endpoint configuration \"" + arn + "\".");
   return {{"EndpointConfigArn", arn}};
 }
@@ -82,7 +80,7 @@ Json describe_endpoint_config(const Json& input, const Caller& caller, HostingDe
 }
 
 Json list_endpoint_configs(const Json& input, HostingDeps& deps) {
-  return list_answer(deps.configs.list(list_query(input)), "EndpointConfigs", [](const serving::Row& row) {
+  return list_answer(deps.configs.list(list_query(input)), "EndpointConfigs", [](const resources::Resource& row) {
     return Json{
         {"EndpointConfigName", row.name}, {"EndpointConfigArn", row.arn}, {"CreationTime", epoch_seconds(row.created)}};
   });
@@ -90,8 +88,7 @@ Json list_endpoint_configs(const Json& input, HostingDeps& deps) {
 
 Json delete_endpoint_config(const Json& input, const Caller& caller, HostingDeps& deps) {
   const std::string name = input["EndpointConfigName"];
-  if (!deps.configs.erase(
-          name, [](store::Connection& db, const serving::Row& row) { resources::TagTable::remove_all(db, row.arn); }))
+  if (!deps.configs.erase(name))
     throw could_not_find("endpoint configuration", resource_arn(caller, "endpoint-config", name));
   return nullptr;
 }

@@ -8,7 +8,6 @@
 #include <set>
 
 #include "platform/aws/service_error.h"
-#include "platform/resources/tag_table.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
 #include "platform/serving/endpoint_state.h"
@@ -19,7 +18,7 @@ namespace {
 using aws::Caller;
 using aws::Code;
 using aws::ServiceError;
-using serving::Row;
+using resources::Resource;
 using serving::VariantSpec;
 namespace status = serving::endpoint_status;
 
@@ -55,8 +54,9 @@ Json create_endpoint(const Json& input, const Caller& caller, HostingDeps& deps)
               {"Variants", serving::to_json(variants)}}}};
   if (input.contains("DeploymentConfig")) body["LastDeploymentConfig"] = input["DeploymentConfig"];
   const EpochMs now = now_ms();
-  if (!deps.endpoints.rows().insert({name, arn, now, now, std::string(status::kCreating), std::move(body)},
-                                    [&](store::Connection& db) { resources::TagTable::add(db, arn, tags); }))
+  if (!deps.endpoints.rows()
+           .insert({name, arn, now, now, std::string(status::kCreating), std::move(body)}, tags)
+           .inserted)
     throw invalid("Cannot create already existing endpoint \"" + arn + "\".");
   deps.endpoints.settle(name);
   return {{"EndpointArn", arn}};
@@ -83,7 +83,7 @@ Json describe_endpoint(const Json& input, const Caller& caller, HostingDeps& dep
 }
 
 Json list_endpoints(const Json& input, HostingDeps& deps) {
-  return list_answer(deps.endpoints.rows().list(list_query(input)), "Endpoints", [](const Row& row) {
+  return list_answer(deps.endpoints.rows().list(list_query(input)), "Endpoints", [](const Resource& row) {
     return Json{{"EndpointName", row.name},
                 {"EndpointArn", row.arn},
                 {"EndpointStatus", row.status},
@@ -94,10 +94,10 @@ Json list_endpoints(const Json& input, HostingDeps& deps) {
 
 /// Runs `change` on the row of an endpoint that may move to `next`, then makes it so.
 Json change_endpoint(const std::string& name, std::string_view next, const Caller& caller, HostingDeps& deps,
-                     const std::function<void(Row&)>& change) {
+                     const std::function<void(Resource&)>& change) {
   const std::string arn = endpoint_arn(caller, name);
-  const auto row = deps.endpoints.rows().update(name, [&](Row& now) {
-    if (!serving::can_move(serving::kEndpointMoves, now.status, next)) {
+  const auto row = deps.endpoints.rows().update(name, [&](Resource& now) {
+    if (!serving::kEndpointStates.can_move(now.status, next)) {
       if (now.status == status::kFailed)
         throw invalid("Cannot update endpoint \"" + arn + "\" in status Failed. Delete it and create it again.");
       throw invalid("Cannot update in-progress endpoint \"" + arn + "\".");
@@ -111,7 +111,7 @@ Json change_endpoint(const std::string& name, std::string_view next, const Calle
 }
 
 /// RetainAllVariantProperties: counts and weights of variants that live on stay as they are, unless excluded.
-void retain_properties(const Json& input, const Row& row, std::vector<VariantSpec>& variants) {
+void retain_properties(const Json& input, const Resource& row, std::vector<VariantSpec>& variants) {
   if (!input.value("RetainAllVariantProperties", false)) return;
   std::set<std::string> excluded;
   for (const Json& property : input.value("ExcludeRetainedVariantProperties", Json::array()))
@@ -129,7 +129,7 @@ Json update_endpoint(const Json& input, const Caller& caller, HostingDeps& deps)
   const std::string name = input["EndpointName"], config = input["EndpointConfigName"];
   if (!deps.endpoints.rows().find(name)) throw could_not_find("endpoint", endpoint_arn(caller, name));
   auto variants = variants_of(config, caller, deps);
-  return change_endpoint(name, status::kUpdating, caller, deps, [&](Row& row) {
+  return change_endpoint(name, status::kUpdating, caller, deps, [&](Resource& row) {
     retain_properties(input, row, variants);
     row.body["Pending"] = {{"EndpointConfigName", config},
                            {"Generation", serving::Endpoints::new_generation()},
@@ -149,7 +149,7 @@ Json update_weights(const Json& input, const Caller& caller, HostingDeps& deps) 
       throw invalid("DesiredInstanceCount of variant \"" + variant +
                     "\": 0 is not supported by this server; set DesiredWeight to 0 instead.");
   }
-  return change_endpoint(input["EndpointName"], status::kUpdating, caller, deps, [&](Row& row) {
+  return change_endpoint(input["EndpointName"], status::kUpdating, caller, deps, [&](Resource& row) {
     auto variants = serving::variant_specs(row.body.at("Variants"));
     std::string unknown;
     for (const Json& one : desired) {
@@ -172,7 +172,7 @@ Json update_weights(const Json& input, const Caller& caller, HostingDeps& deps) 
 }
 
 Json delete_endpoint(const Json& input, const Caller& caller, HostingDeps& deps) {
-  change_endpoint(input["EndpointName"], status::kDeleting, caller, deps, [](Row&) {});
+  change_endpoint(input["EndpointName"], status::kDeleting, caller, deps, [](Resource&) {});
   return nullptr;
 }
 

@@ -10,8 +10,8 @@ namespace clary::sagemaker {
 HostingDeps::HostingDeps(serving::Endpoints& live_endpoints, serving::TransformJobs& transform_jobs)
     : endpoints(live_endpoints),
       transforms(transform_jobs),
-      models(live_endpoints.deps().database, serving::RowKind::kModel),
-      configs(live_endpoints.deps().database, serving::RowKind::kEndpointConfig) {}
+      models(live_endpoints.deps().database, resources::ResourceKind::kModel),
+      configs(live_endpoints.deps().database, resources::ResourceKind::kEndpointConfig) {}
 
 Operations hosting_operations(HostingDeps& deps) {
   Operations all = model_operations(deps);

@@ -8,7 +8,7 @@
 
 #include "platform/aws/service_error.h"
 #include "platform/aws/services.h"
-#include "platform/serving/rows.h"
+#include "platform/resources/resource_table.h"
 
 namespace clary::serving {
 class Endpoints;
@@ -24,7 +24,7 @@ struct HostingDeps {
 
   serving::Endpoints& endpoints;
   serving::TransformJobs& transforms;
-  serving::Rows models, configs;
+  resources::ResourceTable models, configs;
 };
 
 // `deps` must outlive the operations.

@@ -15,9 +15,9 @@ std::optional<EpochMs> time_member(const Json& input, const char* name) {
 
 }  // namespace
 
-serving::RowQuery list_query(const Json& input) {
-  serving::RowQuery query;
-  using Sort = serving::RowQuery::Sort;
+resources::ResourceQuery list_query(const Json& input) {
+  resources::ResourceQuery query;
+  using Sort = resources::ResourceQuery::Sort;
   const std::string sort = input.value("SortBy", "CreationTime");
   query.sort = sort == "Name" ? Sort::kName : sort == "Status" ? Sort::kStatus : Sort::kCreationTime;
   query.ascending = input.value("SortOrder", "Descending") == "Ascending";

@@ -2,7 +2,6 @@
 // CreateModel, DescribeModel, ListModels, DeleteModel (control-plane.md section 6). A row's body is the request without
 // its tags.
 #include "platform/aws/service_error.h"
-#include "platform/resources/tag_table.h"
 #include "platform/services/sagemaker/environment.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
@@ -65,8 +64,7 @@ Json create_model(const Json& input, const Caller& caller, HostingDeps& deps) {
   const std::string name = input["ModelName"], arn = resource_arn(caller, "model", name);
   check_model_data(serving::container_spec(body["PrimaryContainer"]), deps, input.value("ExecutionRoleArn", ""));
   const EpochMs now = now_ms();
-  if (!deps.models.insert({name, arn, now, now, "", std::move(body)},
-                          [&](store::Connection& db) { resources::TagTable::add(db, arn, tags); }))
+  if (!deps.models.insert({name, arn, now, now, "", std::move(body)}, tags).inserted)
     throw invalid("Cannot create already existing model \"" + arn + "\".");
   return {{"ModelArn", arn}};
 }
@@ -91,16 +89,14 @@ Json describe_model(const Json& input, const Caller& caller, HostingDeps& deps) 
 }
 
 Json list_models(const Json& input, HostingDeps& deps) {
-  return list_answer(deps.models.list(list_query(input)), "Models", [](const serving::Row& row) {
+  return list_answer(deps.models.list(list_query(input)), "Models", [](const resources::Resource& row) {
     return Json{{"ModelName", row.name}, {"ModelArn", row.arn}, {"CreationTime", epoch_seconds(row.created)}};
   });
 }
 
 Json delete_model(const Json& input, const Caller& caller, HostingDeps& deps) {
   const std::string name = input["ModelName"];
-  if (!deps.models.erase(
-          name, [](store::Connection& db, const serving::Row& row) { resources::TagTable::remove_all(db, row.arn); }))
-    throw could_not_find("model", resource_arn(caller, "model", name));
+  if (!deps.models.erase(name)) throw could_not_find("model", resource_arn(caller, "model", name));
   return nullptr;
 }
 

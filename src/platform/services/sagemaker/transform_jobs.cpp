@@ -4,7 +4,6 @@
 #include "platform/serving/transform_jobs.h"
 
 #include "platform/aws/service_error.h"
-#include "platform/resources/tag_table.h"
 #include "platform/services/sagemaker/environment.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
@@ -16,7 +15,7 @@ namespace {
 using aws::Caller;
 using aws::Code;
 using aws::ServiceError;
-using serving::Row;
+using resources::Resource;
 namespace status = serving::transform_status;
 
 Json create_transform_job(const Json& input, const Caller& caller, HostingDeps& deps) {
@@ -33,13 +32,13 @@ Json create_transform_job(const Json& input, const Caller& caller, HostingDeps& 
   serving::transform_spec(request);  // throws where the request breaks a rule
   const auto tags = resources::parse_tags(input.value("Tags", Json::array()));
   const EpochMs now = now_ms();
-  const Row row{name,
-                arn,
-                now,
-                now,
-                std::string(status::kInProgress),
-                {{"Request", std::move(request)}, {"Container", model->body.at("PrimaryContainer")}}};
-  if (!deps.transforms.rows().insert(row, [&](store::Connection& db) { resources::TagTable::add(db, arn, tags); }))
+  const Resource row{name,
+                     arn,
+                     now,
+                     now,
+                     std::string(status::kInProgress),
+                     {{"Request", std::move(request)}, {"Container", model->body.at("PrimaryContainer")}}};
+  if (!deps.transforms.rows().insert(row, tags).inserted)
     throw ServiceError(Code::kResourceInUse,
                        "Transform job names must be unique within an AWS account and region, and a transform job with "
                        "this name already exists (" +
@@ -64,7 +63,7 @@ Json describe_transform_job(const Json& input, HostingDeps& deps) {
 }
 
 Json list_transform_jobs(const Json& input, HostingDeps& deps) {
-  return list_answer(deps.transforms.rows().list(list_query(input)), "TransformJobSummaries", [](const Row& row) {
+  return list_answer(deps.transforms.rows().list(list_query(input)), "TransformJobSummaries", [](const Resource& row) {
     Json summary{{"TransformJobName", row.name},
                  {"TransformJobArn", row.arn},
                  {"TransformJobStatus", row.status},
@@ -78,9 +77,9 @@ Json list_transform_jobs(const Json& input, HostingDeps& deps) {
 
 Json stop_transform_job(const Json& input, HostingDeps& deps) {
   const std::string name = input["TransformJobName"];
-  const auto row = deps.transforms.rows().update(name, [](Row& now) {
+  const auto row = deps.transforms.rows().update(name, [](Resource& now) {
     if (now.status == status::kStopping) return;
-    if (!serving::can_move(serving::kTransformMoves, now.status, status::kStopping))
+    if (!serving::kTransformStates.can_move(now.status, status::kStopping))
       throw ServiceError(Code::kValidationException,
                          "The request was rejected because the transform job is in status " + now.status + ".");
     now.status = status::kStopping;

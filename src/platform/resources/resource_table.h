@@ -12,25 +12,25 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "platform/resources/tag_table.h"
 
-namespace clary::store {
-class Database;
-class Connection;
-class Statement;
-}  // namespace clary::store
+namespace clary::resources {
 
-namespace clary::serving {
+enum class ResourceKind { kModel, kEndpointConfig, kEndpoint, kTransformJob };
 
-enum class RowKind { kModel, kEndpointConfig, kEndpoint, kTransformJob };
-
-struct Row {
+struct Resource {
   std::string name, arn;
   EpochMs created = 0, modified = 0;
   std::string status;  // "" for models and configurations
   Json body = Json::object();
 };
 
-struct RowQuery {
+struct Insertion {
+  Resource resource;  // what is there now: the new one, or the one that has the name (in whatever case) already
+  bool inserted = false;
+};
+
+struct ResourceQuery {
   enum class Sort { kName, kCreationTime, kStatus };
   Sort sort = Sort::kCreationTime;
   bool ascending = false;
@@ -40,34 +40,36 @@ struct RowQuery {
   std::string token;
 };
 
-struct RowPage {
-  std::vector<Row> rows;
+struct ResourcePage {
+  std::vector<Resource> items;
   std::string next_token;  // "" at the end
 };
 
-class Rows {
+class ResourceTable {
  public:
   /// Creates the tables when they are not there.
-  Rows(store::Database& database, RowKind kind);
+  ResourceTable(store::Database& database, ResourceKind kind);
 
-  /// False when a row of that name (ignoring case) exists. `also` runs in the same transaction after the insertion.
-  bool insert(const Row& row, const std::function<void(store::Connection&)>& also = {});
-  std::optional<Row> find(std::string_view name) const;
-  bool erase(std::string_view name, const std::function<void(store::Connection&, const Row&)>& also = {});
+  /// With its tags. @throws Error{kLimit} beyond kMaxTags
+  Insertion insert(const Resource& resource, const TagList& tags = {});
+  std::optional<Resource> find(std::string_view name) const;
+  /// With its tags. False when there is none of that name.
+  bool erase(std::string_view name);
 
   /// Reads, lets `change` alter status and body (or throw, which undoes), stamps `modified`, writes: one transaction.
   /// @return the row as written; nothing when there is none
-  std::optional<Row> update(std::string_view name, const std::function<void(Row&)>& change);
+  std::optional<Resource> update(std::string_view name, const std::function<void(Resource&)>& change);
 
   /// @throws Error{kInvalid} on a token that is not ours
-  RowPage list(const RowQuery& query) const;
-  std::vector<Row> with_status(const std::vector<std::string>& statuses) const;
+  ResourcePage list(const ResourceQuery& query) const;
+  std::vector<Resource> with_status(const std::vector<std::string>& statuses) const;
 
  private:
   std::string sql(std::string_view text) const;  // puts the table's name where TABLE stands
 
   store::Database& database_;
+  TagTable tags_;
   std::string_view table_;
 };
 
-}  // namespace clary::serving
+}  // namespace clary::resources

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "platform/serving/rows.h"
+#include "platform/resources/resource_table.h"
 
 #include <array>
 
@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "platform/store/database.h"
 
-namespace clary::serving {
+namespace clary::resources {
 namespace {
 
 constexpr std::array kTables{"serving_models", "serving_endpoint_configs", "serving_endpoints",
@@ -36,77 +36,83 @@ CREATE INDEX serving_transform_jobs_created ON serving_transform_jobs (created, 
 
 constexpr std::string_view kColumns = "name, arn, created, modified, status, body";
 
-Row row_of(const store::Statement& s) {
+Resource row_of(const store::Statement& s) {
   return {s.column<std::string>(0), s.column<std::string>(1), s.column<EpochMs>(2),
           s.column<EpochMs>(3),     s.column<std::string>(4), parse_json(s.column<std::string>(5))};
 }
 
-std::string sort_value(const Row& row, RowQuery::Sort sort) {
+std::string sort_value(const Resource& row, ResourceQuery::Sort sort) {
   switch (sort) {
-    case RowQuery::Sort::kCreationTime:
+    case ResourceQuery::Sort::kCreationTime:
       return std::to_string(row.created);
-    case RowQuery::Sort::kStatus:
+    case ResourceQuery::Sort::kStatus:
       return row.status;
-    case RowQuery::Sort::kName:
+    case ResourceQuery::Sort::kName:
       break;
   }
   return row.name;
 }
 
-std::string_view sort_column(RowQuery::Sort sort) {
+std::string_view sort_column(ResourceQuery::Sort sort) {
   constexpr std::array<std::string_view, 3> kNames{"name", "created", "status"};
   return kNames.at(static_cast<std::size_t>(sort));
 }
 
 /// A token is the place of the last row shown: base64 of "<sort value>\n<name>".
-std::string token_of(const Row& row, RowQuery::Sort sort) { return to_base64(sort_value(row, sort) + "\n" + row.name); }
+std::string token_of(const Resource& row, ResourceQuery::Sort sort) {
+  return to_base64(sort_value(row, sort) + "\n" + row.name);
+}
 
 struct Place {
   std::string value, name;
 };
 
-Place place_of(const std::string& token, RowQuery::Sort sort) {
+Place place_of(const std::string& token, ResourceQuery::Sort sort) {
   const auto text = from_base64(token);
   const std::size_t line = text ? text->find('\n') : std::string::npos;
   if (line == std::string::npos || !is_utf8(*text))
     throw Error(Kind::kInvalid, "Invalid pagination token because \"it is not one that this server gave out\".");
   Place place{text->substr(0, line), text->substr(line + 1)};
-  if (sort == RowQuery::Sort::kCreationTime && place.value.find_first_not_of("0123456789") != std::string::npos)
+  if (sort == ResourceQuery::Sort::kCreationTime && place.value.find_first_not_of("0123456789") != std::string::npos)
     throw Error(Kind::kInvalid, "Invalid pagination token because \"it belongs to another sort order\".");
   return place;
 }
 
 }  // namespace
 
-Rows::Rows(store::Database& database, RowKind kind)
-    : database_(database), table_(kTables.at(static_cast<std::size_t>(kind))) {
+ResourceTable::ResourceTable(store::Database& database, ResourceKind kind)
+    : database_(database), tags_(database), table_(kTables.at(static_cast<std::size_t>(kind))) {
   database_.migrate("serving", kSteps);
 }
 
-std::string Rows::sql(std::string_view text) const {
+std::string ResourceTable::sql(std::string_view text) const {
   constexpr std::string_view kPlace = "TABLE";
   std::string out(text);
   out.replace(out.find(kPlace), kPlace.size(), table_);
   return out;
 }
 
-bool Rows::insert(const Row& row, const std::function<void(store::Connection&)>& also) {
+Insertion ResourceTable::insert(const Resource& resource, const TagList& tags) {
   const std::string statement =
-      sql("INSERT OR IGNORE INTO TABLE (name, folded, arn, created, modified, status, body) "
-          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+      sql("INSERT INTO TABLE (name, folded, arn, created, modified, status, body) "
+          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING");
+  const std::string select = sql("SELECT " + std::string(kColumns) + " FROM TABLE WHERE folded = ?1");
   return database_.write([&](store::Connection& db) {
     db.prepare(statement)
-        .bind(row.name, lower(row.name), row.arn, row.created, row.modified, row.status, dump_json(row.body))
+        .bind(resource.name, lower(resource.name), resource.arn, resource.created, resource.modified, resource.status,
+              dump_json(resource.body))
         .exec();
     const bool inserted = db.changes() > 0;
-    if (inserted && also) also(db);
-    return inserted;
+    if (inserted) TagTable::add(db, resource.arn, tags);
+    auto s = db.prepare(select);
+    s.bind(lower(resource.name)).step();
+    return Insertion{row_of(s), inserted};
   });
 }
 
-std::optional<Row> Rows::find(std::string_view name) const {
+std::optional<Resource> ResourceTable::find(std::string_view name) const {
   const std::string statement = sql("SELECT " + std::string(kColumns) + " FROM TABLE WHERE name = ?1");
-  return database_.read([&](store::Connection& db) -> std::optional<Row> {
+  return database_.read([&](store::Connection& db) -> std::optional<Resource> {
     auto s = db.prepare(statement);
     s.bind(name);
     if (!s.step()) return std::nullopt;
@@ -114,11 +120,11 @@ std::optional<Row> Rows::find(std::string_view name) const {
   });
 }
 
-bool Rows::erase(std::string_view name, const std::function<void(store::Connection&, const Row&)>& also) {
+bool ResourceTable::erase(std::string_view name) {
   const std::string select = sql("SELECT " + std::string(kColumns) + " FROM TABLE WHERE name = ?1");
   const std::string remove = sql("DELETE FROM TABLE WHERE name = ?1");
   return database_.write([&](store::Connection& db) {
-    std::optional<Row> row;
+    std::optional<Resource> row;
     {
       auto s = db.prepare(select);
       s.bind(name);
@@ -126,16 +132,16 @@ bool Rows::erase(std::string_view name, const std::function<void(store::Connecti
     }
     if (!row) return false;
     db.prepare(remove).bind(name).exec();
-    if (also) also(db, *row);
+    TagTable::remove_all(db, row->arn);
     return true;
   });
 }
 
-std::optional<Row> Rows::update(std::string_view name, const std::function<void(Row&)>& change) {
+std::optional<Resource> ResourceTable::update(std::string_view name, const std::function<void(Resource&)>& change) {
   const std::string select = sql("SELECT " + std::string(kColumns) + " FROM TABLE WHERE name = ?1");
   const std::string write = sql("UPDATE TABLE SET modified = ?2, status = ?3, body = ?4 WHERE name = ?1");
-  return database_.write([&](store::Connection& db) -> std::optional<Row> {
-    std::optional<Row> row;
+  return database_.write([&](store::Connection& db) -> std::optional<Resource> {
+    std::optional<Resource> row;
     {
       auto s = db.prepare(select);
       s.bind(name);
@@ -149,7 +155,7 @@ std::optional<Row> Rows::update(std::string_view name, const std::function<void(
   });
 }
 
-RowPage Rows::list(const RowQuery& query) const {
+ResourcePage ResourceTable::list(const ResourceQuery& query) const {
   const std::string column(sort_column(query.sort));
   const std::string beyond = query.ascending ? ">" : "<";
   const std::string direction = query.ascending ? " ASC" : " DESC";
@@ -163,7 +169,7 @@ RowPage Rows::list(const RowQuery& query) const {
   std::optional<Place> after;
   if (!query.token.empty()) after = place_of(query.token, query.sort);
 
-  RowPage page;
+  ResourcePage page;
   database_.read([&](store::Connection& db) {
     auto s = db.prepare(statement);
     const auto bind = [&](const auto& place_value) {
@@ -172,23 +178,23 @@ RowPage Rows::list(const RowQuery& query) const {
     };
     if (!after)
       bind(nullptr);
-    else if (query.sort == RowQuery::Sort::kCreationTime)
+    else if (query.sort == ResourceQuery::Sort::kCreationTime)
       bind(static_cast<std::int64_t>(std::stoll("0" + after->value.substr(0, 17))));
     else
       bind(after->value);
-    while (s.step()) page.rows.push_back(row_of(s));
+    while (s.step()) page.items.push_back(row_of(s));
   });
-  if (page.rows.size() > static_cast<std::size_t>(query.limit)) {
-    page.rows.resize(static_cast<std::size_t>(query.limit));
-    page.next_token = token_of(page.rows.back(), query.sort);
+  if (page.items.size() > static_cast<std::size_t>(query.limit)) {
+    page.items.resize(static_cast<std::size_t>(query.limit));
+    page.next_token = token_of(page.items.back(), query.sort);
   }
   return page;
 }
 
-std::vector<Row> Rows::with_status(const std::vector<std::string>& statuses) const {
+std::vector<Resource> ResourceTable::with_status(const std::vector<std::string>& statuses) const {
   const std::string statement = sql("SELECT " + std::string(kColumns) + " FROM TABLE WHERE status = ?1 ORDER BY name");
   return database_.read([&](store::Connection& db) {
-    std::vector<Row> rows;
+    std::vector<Resource> rows;
     for (const std::string& status : statuses) {
       auto s = db.prepare(statement);
       s.bind(status);
@@ -198,4 +204,4 @@ std::vector<Row> Rows::with_status(const std::vector<std::string>& statuses) con
   });
 }
 
-}  // namespace clary::serving
+}  // namespace clary::resources
