@@ -48,7 +48,6 @@ struct Parts {
   telemetry::LogStore logs;
   telemetry::MetricStore metrics;
   catalog::AlgorithmCatalog catalog;
-  resources::TagTable tags{database};
   TrainingJobs jobs{database};
   executors::LocalProcess executor;
   std::optional<LaunchContext> context;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rows of models, endpoint configurations, endpoints and transform jobs: a name, an ARN, times, a status, and a
-// JSON document with the rest. Names that differ only in case collide (their ARNs would be equal); look-ups are exact.
-// Safe from any thread; every change is one durable transaction.
+// The resources of one kind. All kinds share one table (schema.cpp). Names that differ only in case collide (their ARNs
+// would be equal); look-ups are exact. Safe from any thread; every change is one durable transaction.
 #pragma once
 
 #include <functional>
@@ -10,66 +9,47 @@
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
-#include "base/time.h"
-#include "platform/resources/tag_table.h"
+#include "platform/resources/listing.h"
+#include "platform/resources/resource.h"
+#include "platform/resources/tags.h"
+#include "platform/store/database.h"
 
 namespace clary::resources {
-
-enum class ResourceKind { kModel, kEndpointConfig, kEndpoint, kTransformJob };
-
-struct Resource {
-  std::string name, arn;
-  EpochMs created = 0, modified = 0;
-  std::string status;  // "" for models and configurations
-  Json body = Json::object();
-};
 
 struct Insertion {
   Resource resource;  // what is there now: the new one, or the one that has the name (in whatever case) already
   bool inserted = false;
 };
 
-struct ResourceQuery {
-  enum class Sort { kName, kCreationTime, kStatus };
-  Sort sort = Sort::kCreationTime;
-  bool ascending = false;
-  std::string name_contains, status;                                                      // "" = any
-  std::optional<EpochMs> created_after, created_before, modified_after, modified_before;  // exclusive
-  int limit = 10;
-  std::string token;
-};
-
-struct ResourcePage {
-  std::vector<Resource> items;
-  std::string next_token;  // "" at the end
-};
-
 class ResourceTable {
  public:
-  /// Creates the tables when they are not there.
+  enum class Modified { kNow, kAsSet };
+
+  /// Creates the table when it is not there.
   ResourceTable(store::Database& database, ResourceKind kind);
 
   /// With its tags. @throws Error{kLimit} beyond kMaxTags
   Insertion insert(const Resource& resource, const TagList& tags = {});
   std::optional<Resource> find(std::string_view name) const;
-  /// With its tags. False when there is none of that name.
-  bool erase(std::string_view name);
 
-  /// Reads, lets `change` alter status and body (or throw, which undoes), stamps `modified`, writes: one transaction.
+  /// Reads, lets `change` alter status and body (or throw, which undoes), stamps `modified` unless it is to stay as
+  /// `change` left it, writes: one transaction.
   /// @return the row as written; nothing when there is none
-  std::optional<Resource> update(std::string_view name, const std::function<void(Resource&)>& change);
+  std::optional<Resource> update(std::string_view name, const std::function<void(Resource&)>& change,
+                                 Modified modified = Modified::kNow);
 
-  /// @throws Error{kInvalid} on a token that is not ours
+  /// With its tags. False when there is none of that name, or `allowed` is false for it.
+  bool erase(std::string_view name, const std::function<bool(const Resource&)>& allowed = {});
+
+  /// @throws Error{kInvalid} on a token that is not one of such a list
   ResourcePage list(const ResourceQuery& query) const;
-  std::vector<Resource> with_status(const std::vector<std::string>& statuses) const;
+  std::vector<Resource> with_status(const std::vector<std::string>& statuses) const;  // oldest first
 
  private:
-  std::string sql(std::string_view text) const;  // puts the table's name where TABLE stands
+  std::optional<Resource> find_in(store::Connection& db, std::string_view name) const;
 
   store::Database& database_;
-  TagTable tags_;
-  std::string_view table_;
+  const KindRow& kind_;
 };
 
 }  // namespace clary::resources

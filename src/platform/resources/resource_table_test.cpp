@@ -85,12 +85,56 @@ TEST_F(ResourceTableTest, UpdateIsOneTransaction) {
   EXPECT_FALSE(table.update("missing", [](Resource&) {}));
 }
 
-TEST_F(ResourceTableTest, ForeignTokensAreRefused) {
-  ResourceQuery query;
-  for (const char* token : {"x", "!!!!", "YWJj", "YQpi"}) {
-    query.token = token;
-    EXPECT_THROW(table.list(query), Error) << token;
-  }
+TEST_F(ResourceTableTest, InsertAnswersWhatHasTheNameAlready) {
+  add("Abc", 1);
+  const Insertion second = table.insert({"ABC", "arn:2", 2, 2, "", Json::object()});
+  EXPECT_FALSE(second.inserted);
+  EXPECT_EQ(second.resource.name, "Abc");
+  EXPECT_EQ(second.resource.created, 1);
+}
+
+TEST_F(ResourceTableTest, KindsShareATableAndNoNames) {
+  ResourceTable models(database, ResourceKind::kModel);
+  add("same", 1);
+  const Insertion model = models.insert({"same", "arn:model", 5, 5, "", Json::object()});
+  EXPECT_TRUE(model.inserted);
+  EXPECT_GT(model.resource.id, table.find("same")->id);
+  EXPECT_TRUE(models.erase("same"));
+  EXPECT_TRUE(table.find("same"));
+}
+
+TEST_F(ResourceTableTest, UpdateCanLeaveTheTimeToTheChange) {
+  add("e", 1);
+  table.update(
+      "e", [](Resource& resource) { resource.modified = 7; }, ResourceTable::Modified::kAsSet);
+  EXPECT_EQ(table.find("e")->modified, 7);
+}
+
+TEST_F(ResourceTableTest, ErasesOnlyWhatIsAllowed) {
+  add("e", 1, "Creating");
+  const auto settled = [](const Resource& resource) { return resource.status == "InService"; };
+  EXPECT_FALSE(table.erase("e", settled));
+  table.update("e", [](Resource& resource) { resource.status = "InService"; });
+  EXPECT_TRUE(table.erase("e", settled));
+}
+
+TEST_F(ResourceTableTest, ThoseWithAStatusComeOldestFirst) {
+  add("z", 1, "Creating");
+  add("a", 2, "Updating");
+  add("m", 3, "Creating");
+  add("x", 4, "Failed");
+  std::vector<std::string> found;
+  for (const Resource& resource : table.with_status({"Updating", "Creating"})) found.push_back(resource.name);
+  EXPECT_THAT(found, ElementsAre("z", "a", "m"));
+}
+
+// A request of the greatest depth that a client may send is one level deeper in its row.
+TEST_F(ResourceTableTest, ABodyMayBeDeeperThanARequest) {
+  Json deep = 1;
+  for (int i = 0; i < kMaxJsonDepth + 2; ++i) deep = Json::array({deep});
+  table.insert({"e", "arn:e", 1, 1, "", {{"Request", deep}}});
+  EXPECT_EQ(table.find("e")->body["Request"], deep);
+  EXPECT_EQ(table.list({}).items.size(), 1u);
 }
 
 }  // namespace

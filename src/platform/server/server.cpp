@@ -16,7 +16,7 @@
 #include "platform/aws/proxy.h"
 #include "platform/executors/local_process.h"
 #include "platform/objects/object_store.h"
-#include "platform/resources/tag_table.h"
+#include "platform/resources/tags.h"
 #include "platform/sandbox/sandbox.h"
 #include "platform/server/installation.h"
 #include "platform/server/own_pages.h"
@@ -107,7 +107,7 @@ struct Server::Parts {
         edge(credentials, edge_options(given), http.workers()) {
     edge.add(sagemaker::sagemaker_service({sagemaker::training_job_operations(training_deps),
                                            sagemaker::hosting_operations(hosting_deps),
-                                           sagemaker::tag_operations(tags, database)}));
+                                           sagemaker::tag_operations(tags)}));
     edge.add(services::logs_service(logs));
     edge.add(services::cloudwatch_service(metrics));
     edge.add(services::sts_service(credentials));
@@ -138,7 +138,7 @@ struct Server::Parts {
   telemetry::LogStore logs;
   telemetry::MetricStore metrics;
   catalog::AlgorithmCatalog catalog;
-  resources::TagTable tags;
+  resources::ResourceTags tags;
   executors::LocalProcess executor;
   training::TrainingJobs training_jobs;
   training::Scheduler scheduler;

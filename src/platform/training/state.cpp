@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "platform/resources/state_machine.h"
 
 namespace clary::training {
 
@@ -26,30 +27,30 @@ constexpr auto kRows = std::to_array<StateRow>({
     {kMaxRuntimeExceeded, "MaxRuntimeExceeded", "Stopped", "MaxRuntimeExceeded",
      "Training job runtime exceeded MaxRuntimeInSeconds provided"},
 });
-constexpr std::size_t kCount = kRows.size();
 
 constexpr bool rows_are_in_enum_order() {
-  for (std::size_t i = 0; i < kCount; ++i)
+  for (std::size_t i = 0; i < kRows.size(); ++i)
     if (static_cast<std::size_t>(kRows[i].state) != i) return false;
   return true;
 }
 static_assert(rows_are_in_enum_order(), "kRows: one row per JobState, in enum order");
 
-// From (row) to (column), in enum order. A job whose agent died may start over (RetryStrategy): back to Starting.
-constexpr bool kMoves[kCount][kCount] = {
-    // Star Pend Down Trai Uplo Stop StUp Comp Fail Stpd MaxR
-    {false, true, true, true, true, true, false, false, true, true, false},      // Starting
-    {true, false, true, true, false, true, false, false, true, true, false},     // Pending
-    {true, false, false, true, true, true, false, false, true, true, false},     // Downloading
-    {true, false, false, false, true, true, false, false, true, false, false},   // Training
-    {false, false, false, false, false, true, false, true, true, false, false},  // Uploading
-    {false, false, false, false, false, false, true, false, true, true, true},   // Stopping
-    {false, false, false, false, false, false, false, false, true, true, true},  // StoppingUploading
-    {},
-    {},
-    {},
-    {},
-};
+// A job whose agent died may start over (RetryStrategy): back to Starting.
+constexpr auto kMoves = resources::state_machine<JobState>({
+    {kStarting, kPending},         {kStarting, kDownloading},      {kStarting, kTraining},
+    {kStarting, kUploading},       {kStarting, kStopping},         {kStarting, kFailed},
+    {kStarting, kStopped},         {kPending, kStarting},          {kPending, kDownloading},
+    {kPending, kTraining},         {kPending, kStopping},          {kPending, kFailed},
+    {kPending, kStopped},          {kDownloading, kStarting},      {kDownloading, kTraining},
+    {kDownloading, kUploading},    {kDownloading, kStopping},      {kDownloading, kFailed},
+    {kDownloading, kStopped},      {kTraining, kStarting},         {kTraining, kUploading},
+    {kTraining, kStopping},        {kTraining, kFailed},           {kUploading, kStopping},
+    {kUploading, kCompleted},      {kUploading, kFailed},          {kStopping, kStoppingUploading},
+    {kStopping, kFailed},          {kStopping, kStopped},          {kStopping, kMaxRuntimeExceeded},
+    {kStoppingUploading, kFailed}, {kStoppingUploading, kStopped}, {kStoppingUploading, kMaxRuntimeExceeded},
+});
+static_assert(kMoves.is_terminal(kCompleted) && kMoves.is_terminal(kFailed) && kMoves.is_terminal(kStopped) &&
+              kMoves.is_terminal(kMaxRuntimeExceeded));
 
 }  // namespace
 
@@ -61,10 +62,8 @@ JobState parse_state(std::string_view key) {
   throw Error(Kind::kMalformed, "training job state \"" + std::string(key) + "\" is not one");
 }
 
-bool is_terminal(JobState state) { return state >= kCompleted; }
+bool is_terminal(JobState state) { return kMoves.is_terminal(state); }
 
-bool can_move(JobState from, JobState to) {
-  return kMoves[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
-}
+bool can_move(JobState from, JobState to) { return kMoves.can_move(from, to); }
 
 }  // namespace clary::training

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of training jobs. Every change of state goes through move(), in one transaction with what belongs to it.
+// Training jobs: a typed view of their rows in the table of resources, whose body holds all but name, ARN, times and
+// status. Every change of state goes through move(), in one transaction with what belongs to it.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 #include "base/json.h"
 #include "base/time.h"
-#include "platform/resources/tag_table.h"
+#include "platform/resources/resource_table.h"
 #include "platform/store/database.h"
 #include "platform/training/state.h"
 
@@ -38,20 +39,7 @@ struct TrainingJob {
   int instance_count() const;
 };
 
-struct JobListQuery {
-  std::optional<EpochMs> created_after = std::nullopt, created_before = std::nullopt;
-  std::optional<EpochMs> modified_after = std::nullopt, modified_before = std::nullopt;
-  std::string name_contains = {}, status = {};
-  enum class Sort { kName, kCreationTime, kStatus } sort = Sort::kCreationTime;
-  bool ascending = false;
-  int limit = 10;
-  std::string token = {};  // of the page before
-};
-
-struct JobPage {
-  std::vector<TrainingJob> jobs;
-  std::string next_token;  // "" at the end
-};
+using JobPage = resources::Page<TrainingJob>;
 
 class TrainingJobs {
  public:
@@ -61,10 +49,11 @@ class TrainingJobs {
   bool create(TrainingJob& job, const resources::TagList& tags);
   std::optional<TrainingJob> find(std::string_view name);
   /// @throws Error{kInvalid} for a token that is not one of ours
-  JobPage list(const JobListQuery& query);
+  JobPage list(const resources::ResourceQuery& query);
   std::vector<TrainingJob> unfinished();  // oldest first
 
-  /// Runs `change` on the row inside a transaction and stores what it made of it; nothing when the row is gone.
+  /// Runs `change` on the row inside a transaction and stores what it made of it; nothing when the row is gone. The
+  /// time of its last modification is what `change` says: AWS's is that of the status.
   std::optional<TrainingJob> update(std::string_view name, const std::function<void(TrainingJob&)>& change);
 
   /// Only terminal jobs. False when it is not in such a state.
@@ -75,7 +64,7 @@ class TrainingJobs {
   static void move(TrainingJob& job, JobState to, EpochMs now, std::string_view message = {});
 
  private:
-  store::Database& database_;
+  resources::ResourceTable table_;
 };
 
 }  // namespace clary::training

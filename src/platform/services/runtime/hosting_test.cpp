@@ -571,7 +571,7 @@ TEST_F(HostingTest, TransformThatCannotBeStartedFails) {
   const EpochMs now = now_ms();
   transforms->rows().insert({"t", "arn:t", now, now, "InProgress", {{"Request", {{"TransformJobName", "t"}}}}});
   transforms->start("t");
-  std::optional<serving::Row> row;
+  std::optional<resources::Resource> row;
   for (int i = 0; i < 1000; ++i) {
     row = transforms->rows().find("t");
     if (row->status != "InProgress") break;

@@ -8,7 +8,7 @@ namespace {
 
 std::optional<EpochMs> time_member(const Json& input, const char* name) {
   const auto found = input.find(name);
-  if (found == input.end()) return std::nullopt;
+  if (found == input.end() || found->is_null()) return std::nullopt;
   if (found->is_string()) return parse_iso8601(found->get<std::string>());
   return static_cast<EpochMs>(std::llround(found->get<double>() * 1000));
 }

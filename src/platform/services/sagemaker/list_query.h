@@ -4,18 +4,18 @@
 #pragma once
 
 #include "base/json.h"
-#include "platform/resources/resource_table.h"
+#include "platform/resources/listing.h"
 
 namespace clary::sagemaker {
 
 /// Default: CreationTime, Descending, 10.
 resources::ResourceQuery list_query(const Json& input);
 
-/// {"<member>": [summary(row)...], "NextToken": ...}
-template <class F>
-Json list_answer(const resources::ResourcePage& page, const char* member, F summary) {
+/// {"<member>": [summary(item)...], "NextToken": ...}
+template <class T, class F>
+Json list_answer(const resources::Page<T>& page, const char* member, F summary) {
   Json list = Json::array();
-  for (const resources::Resource& row : page.items) list.push_back(summary(row));
+  for (const T& item : page.items) list.push_back(summary(item));
   Json answer{{member, std::move(list)}};
   if (!page.next_token.empty()) answer["NextToken"] = page.next_token;
   return answer;

@@ -1,67 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 // AddTags, ListTags, DeleteTags on the ARN of any resource this server holds.
-#include <algorithm>
-#include <array>
-
 #include "platform/aws/service_error.h"
+#include "platform/resources/resource.h"
+#include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/training.h"
 
 namespace clary::sagemaker {
 
 namespace {
 
-struct KindRow {
-  std::string_view kind;   // in the ARN
-  std::string_view table;  // has a column `arn`
-  std::string_view words;  // in the message; "" for the kinds that answer "Requested resource not found."
-};
-constexpr auto kKinds = std::to_array<KindRow>({
-    {"training-job", "training_jobs", ""},
-    {"transform-job", "serving_transform_jobs", ""},
-    {"model", "serving_models", "model"},
-    {"endpoint-config", "serving_endpoint_configs", "endpoint configuration"},
-    {"endpoint", "serving_endpoints", "endpoint"},
-});
+using resources::ResourceKind;
 
-/// @throws ServiceError when there is nothing of that ARN
-std::string existing_arn(const Json& input, store::Database& database) {
-  const std::string arn = input.at("ResourceArn");
-  const auto slash = arn.find('/');
-  const auto colon = arn.rfind(':', slash);
-  const std::string kind =
-      slash == std::string::npos || colon == std::string::npos ? "" : arn.substr(colon + 1, slash - colon - 1);
-  const auto* row = std::find_if(kKinds.begin(), kKinds.end(), [&](const KindRow& k) { return k.kind == kind; });
-  if (row != kKinds.end()) {
-    const bool found = database.read([&](store::Connection& connection) {
-      auto statement = connection.prepare("SELECT 1 FROM " + std::string(row->table) + " WHERE arn = ?1");
-      return statement.bind(arn).step();
-    });
-    if (found) return arn;
-    if (!row->words.empty())
-      throw aws::ServiceError(aws::Code::kValidationException,
-                              "Could not find " + std::string(row->words) + " \"" + arn + "\".");
+/// AWS has one sentence for jobs and for ARNs that name no kind, another for the rest.
+aws::ServiceError no_such(const std::string& arn) {
+  switch (resources::kind_of_arn(arn).value_or(ResourceKind::kTrainingJob)) {
+    case ResourceKind::kModel:
+      return could_not_find("model", arn);
+    case ResourceKind::kEndpointConfig:
+      return could_not_find("endpoint configuration", arn);
+    case ResourceKind::kEndpoint:
+      return could_not_find("endpoint", arn);
+    case ResourceKind::kTrainingJob:
+    case ResourceKind::kTransformJob:
+      break;
   }
-  throw aws::ServiceError(aws::Code::kValidationException, "Requested resource not found.");
+  return {aws::Code::kValidationException, "Requested resource not found."};
+}
+
+Json add_tags(const Json& input, resources::ResourceTags& tags) {
+  const std::string arn = input.at("ResourceArn");
+  const auto all = tags.add(arn, resources::parse_tags(input.at("Tags")));
+  if (!all) throw no_such(arn);
+  return {{"Tags", resources::to_json(*all)}};
+}
+
+Json list_tags(const Json& input, resources::ResourceTags& tags) {
+  const std::string arn = input.at("ResourceArn");
+  const auto all = tags.list(arn);
+  if (!all) throw no_such(arn);
+  return {{"Tags", resources::to_json(*all)}};
+}
+
+Json delete_tags(const Json& input, resources::ResourceTags& tags) {
+  const std::string arn = input.at("ResourceArn");
+  if (!tags.remove(arn, input.at("TagKeys").get<std::vector<std::string>>())) throw no_such(arn);
+  return Json::object();
 }
 
 }  // namespace
 
-Operations tag_operations(resources::TagTable& tags, store::Database& database) {
+Operations tag_operations(resources::ResourceTags& tags) {
   return {
-      {"AddTags",
-       [&](const Json& in, const aws::Caller&) {
-         const std::string arn = existing_arn(in, database);
-         return Json{{"Tags", resources::to_json(tags.add(arn, resources::parse_tags(in.at("Tags"))))}};
-       }},
-      {"ListTags",
-       [&](const Json& in, const aws::Caller&) {
-         return Json{{"Tags", resources::to_json(tags.list(existing_arn(in, database)))}};
-       }},
-      {"DeleteTags",
-       [&](const Json& in, const aws::Caller&) {
-         tags.remove(existing_arn(in, database), in.at("TagKeys").get<std::vector<std::string>>());
-         return Json(Json::object());
-       }},
+      {"AddTags", [&](const Json& in, const aws::Caller&) { return add_tags(in, tags); }},
+      {"ListTags", [&](const Json& in, const aws::Caller&) { return list_tags(in, tags); }},
+      {"DeleteTags", [&](const Json& in, const aws::Caller&) { return delete_tags(in, tags); }},
   };
 }
 

@@ -6,7 +6,7 @@
 
 #include "platform/catalog/algorithm_catalog.h"
 #include "platform/objects/object_store.h"
-#include "platform/resources/tag_table.h"
+#include "platform/resources/tags.h"
 #include "platform/services/sagemaker/service.h"
 #include "platform/training/scheduler.h"
 #include "platform/training/training_jobs.h"
@@ -24,8 +24,8 @@ struct TrainingDeps {
 /// `deps` must outlive the operations.
 Operations training_job_operations(TrainingDeps& deps);
 
-/// AddTags, ListTags, DeleteTags; the ARNs of what this database holds are known.
-Operations tag_operations(resources::TagTable& tags, store::Database& database);
+/// AddTags, ListTags, DeleteTags.
+Operations tag_operations(resources::ResourceTags& tags);
 
 /// Checks of CreateTrainingJob beyond the service model, in AWS's words, and the request with its defaults filled in.
 /// @throws Error / ServiceError

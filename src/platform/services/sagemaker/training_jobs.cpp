@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // CreateTrainingJob, DescribeTrainingJob, ListTrainingJobs, StopTrainingJob, UpdateTrainingJob, DeleteTrainingJob.
-#include <cmath>
-
 #include "base/text.h"
 #include "platform/aws/service_error.h"
+#include "platform/services/sagemaker/list_query.h"
 #include "platform/services/sagemaker/training.h"
 
 namespace clary::sagemaker {
@@ -47,31 +46,6 @@ Json describe_job(const Json& input, TrainingDeps& deps) {
   return describe(*job, deps);
 }
 
-std::optional<EpochMs> time_of(const Json& input, const char* member) {
-  const auto found = input.find(member);
-  if (found == input.end() || found->is_null()) return std::nullopt;
-  if (found->is_string()) return parse_iso8601(found->get<std::string>());
-  return std::llround(found->get<double>() * 1000);
-}
-
-training::JobListQuery list_query_of(const Json& input) {
-  training::JobListQuery query;
-  query.created_after = time_of(input, "CreationTimeAfter");
-  query.created_before = time_of(input, "CreationTimeBefore");
-  query.modified_after = time_of(input, "LastModifiedTimeAfter");
-  query.modified_before = time_of(input, "LastModifiedTimeBefore");
-  query.name_contains = input.value("NameContains", "");
-  query.status = input.value("StatusEquals", "");
-  query.limit = input.value("MaxResults", 10);
-  query.token = input.value("NextToken", "");
-  query.ascending = input.value("SortOrder", "Descending") == "Ascending";
-  const std::string sort = input.value("SortBy", "CreationTime");
-  query.sort = sort == "Name"     ? training::JobListQuery::Sort::kName
-               : sort == "Status" ? training::JobListQuery::Sort::kStatus
-                                  : training::JobListQuery::Sort::kCreationTime;
-  return query;
-}
-
 Json summary(const TrainingJob& job) {
   Json item{{"TrainingJobName", job.name},
             {"TrainingJobArn", job.arn},
@@ -84,11 +58,7 @@ Json summary(const TrainingJob& job) {
 }
 
 Json list(const Json& input, TrainingDeps& deps) {
-  const training::JobPage page = deps.jobs.list(list_query_of(input));
-  Json answer{{"TrainingJobSummaries", Json::array()}};
-  for (const TrainingJob& job : page.jobs) answer["TrainingJobSummaries"].push_back(summary(job));
-  if (!page.next_token.empty()) answer["NextToken"] = page.next_token;
-  return answer;
+  return list_answer(deps.jobs.list(list_query(input)), "TrainingJobSummaries", summary);
 }
 
 Json stop(const Json& input, TrainingDeps& deps) {
