@@ -18,7 +18,7 @@ namespace {
 /// Adds what the "-ref" attributes of every line name.
 void add_references(const std::string& uri, const std::vector<std::string>& names, bool gzip,
                     objects::ObjectSource& source, std::vector<objects::PlannedObject>& plan) {
-  const auto told = [&](const Error& error, const std::string& where) {
+  const auto located = [&](const Error& error, const std::string& where) {
     return Error(error.kind(), "manifest " + uri + ": " + where + error.what());
   };
   std::optional<agent::ManifestLines> manifest;
@@ -27,7 +27,7 @@ void add_references(const std::string& uri, const std::vector<std::string>& name
     if (!opened) throw objects::nothing_found(uri);
     manifest.emplace("/proc/self/fd/" + std::to_string(opened->fd.get()), gzip);
   } catch (const Error& error) {
-    throw told(error, "");
+    throw located(error, "");
   }
   const agent::ManifestLines& lines = *manifest;
   std::set<std::string> known;
@@ -43,7 +43,7 @@ void add_references(const std::string& uri, const std::vector<std::string>& name
           throw Error(Kind::kLimit, "more than 10000000 objects are named");
       }
     } catch (const Error& error) {
-      throw told(error, "line " + std::to_string(lines.number(i)) + ": ");
+      throw located(error, "line " + std::to_string(lines.number(i)) + ": ");
     }
 }
 

@@ -16,7 +16,8 @@ class Executor {
   using Changed = std::function<void(const std::filesystem::path& folder)>;
   virtual ~Executor() = default;
 
-  /// Whom to tell, from a thread of the executor's own, that an agent wrote an event or ended.
+  /// `changed` is called whenever an agent may have written an event or ended, on a thread of the executor's own or
+  /// inside start() and attach(). Returns when no call of the previous listener is running; null removes it.
   virtual void set_listener(Changed changed) = 0;
   /// Starts an agent for the folder and watches it. @throws Error when it cannot be started
   virtual void start(const std::filesystem::path& folder) = 0;

@@ -36,14 +36,18 @@ std::vector<agent::AgentChannel> plan_channel(const Json& request, const std::st
   if (pipe && request.contains("ShuffleConfig"))
     channel.shuffle_seed = request["ShuffleConfig"].at("Seed").get<std::int64_t>();
   const bool sharded = channel.config.distribution == "ShardedByS3Key";
+  // A shuffled shard is another one in every epoch, so each host gets all objects and picks its own when the epoch
+  // begins.
   channel.deal_each_epoch = sharded && channel.shuffle_seed.has_value();
 
   const bool manifest = source.at("S3DataType") == "AugmentedManifestFile";
   if (manifest) channel.attributes = source.at("AttributeNames").get<std::vector<std::string>>();
-  if (manifest) channel.deal_each_epoch = sharded;  // by line
+  // The objects of a manifest are what its lines refer to: the hosts share its lines instead.
+  if (manifest) channel.deal_each_epoch = sharded;
   std::vector<objects::PlannedObject> plan =
       manifest ? plan_augmented_manifest(source.at("S3Uri"), channel.attributes, channel.gzip, store)
                : objects::plan_source(source, store);
+  // Every host must cut the same order, whatever the order in which a manifest named the keys.
   if (sharded && !manifest)
     std::stable_sort(plan.begin(), plan.end(),
                      [](const objects::PlannedObject& a, const objects::PlannedObject& b) { return a.key < b.key; });
@@ -65,11 +69,13 @@ agent::AgentCheckpoint plan_checkpoint(const Json& request, objects::ObjectStore
     if (!uri.ends_with('/')) uri += '/';
     checkpoint.objects = staged(objects::plan_source({{"S3DataType", "S3Prefix"}, {"S3Uri", uri}}, store));
   } catch (const Error& error) {
-    if (error.kind() != Kind::kNotFound) throw;  // nothing there yet
+    if (error.kind() != Kind::kNotFound) throw;  // no checkpoint yet: the first run of this prefix
   }
   return checkpoint;
 }
 
+/// What "docker run" would start: the entrypoint is the request's or else the image's; the arguments are the request's,
+/// or else "train", which SageMaker passes to an image's own entrypoint only.
 std::vector<std::string> program_of(const Json& algorithm, const catalog::AlgorithmEntry& entry) {
   std::vector<std::string> argv = entry.argv;
   if (algorithm.contains("ContainerEntrypoint"))
@@ -83,7 +89,8 @@ std::vector<std::string> program_of(const Json& algorithm, const catalog::Algori
   return argv;
 }
 
-/// A loopback network of the job's own: 127.<1..250>.<1..250>.
+/// A loopback network of the job's own: 127.<1..250>.<1..250>. Two jobs share one only when their ids are a multiple of
+/// 62,500 apart.
 std::string address_prefix(std::int64_t id) {
   return "127." + std::to_string(1 + id / 250 % 250) + "." + std::to_string(1 + id % 250) + ".";
 }
@@ -147,8 +154,9 @@ std::vector<agent::AgentSpec> agent_specs(const TrainingJob& job, const LaunchCo
   common.environment[contract::kEnvImage] = algorithm.at("TrainingImage").get<std::string>();
   for (const auto& [name, path] : entry->files) {
     common.environment[name] = path.string();
-    if (std::filesystem::exists(path)) common.read_only.push_back(path);  // else the program says what it misses
+    if (std::filesystem::exists(path)) common.read_only.push_back(path);  // else the program reports the missing file
   }
+  // After the catalogue's own variables: a variable of the request overrides them.
   for (const auto& [name, value] : environment.items()) common.environment[name] = value;
   for (const auto& [name, value] : hyperparameters.items()) common.hyperparameters[name] = value;
   common.metrics = metric_definitions(entry->descriptor, algorithm);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the row of a job to what each of its agents is told.
+// From the row of a job to the specification (agent.json) of each of its agents.
 #pragma once
 
 #include <filesystem>

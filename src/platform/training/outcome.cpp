@@ -19,7 +19,7 @@ bool has_class(const std::string& text) {
          text.starts_with("InternalServerError:");
 }
 
-/// The program's own text, or what its exit code says; "" when there is nothing to say.
+/// The program's own text, or the signal that its exit code stands for; "" when there is neither.
 std::string program_text(const agent::AgentEvent& end, const std::string& host) {
   if (end.failure && !end.failure->empty()) return cut(*end.failure, kMaxFailureReason);
   if (end.exit_code > 128 && end.exit_code < 160)
@@ -27,10 +27,11 @@ std::string program_text(const agent::AgentEvent& end, const std::string& host) 
   return "";
 }
 
+/// A program that was asked to stop may end with any exit code: it is then Stopped, not Failed.
 bool failed(const InstanceReport& instance) {
   if (instance.lost()) return true;
   const agent::AgentEvent* end = instance.ended();
-  if (end == nullptr || end->stop == "Terminate") return false;  // that one was told to because another had failed
+  if (end == nullptr || end->stop == "Terminate") return false;  // stopped because another instance had failed
   return end->cause != agent::EndCause::kExit || end->stop == "Signal" || (end->exit_code != 0 && end->stop.empty());
 }
 
@@ -50,9 +51,10 @@ std::string failure_reason(const agent::AgentEvent& end, const std::string& host
     return cut("ClientError: Data download failed:" + end.text, kMaxFailureReason);
   if (end.cause == agent::EndCause::kAgent)
     return cut(std::string(kInternalError) + " (The agent of " + host + ": " + end.text + ")", kMaxFailureReason);
-  if (end.stop == "Signal")
-    return std::string(kInternalError) + " (The agent of " + host + " was told to end by a signal.)";
+  if (end.stop == "Signal") return std::string(kInternalError) + " (The agent of " + host + " was ended by a signal.)";
   std::string text = program_text(end, host);
+  // The shell of the built-in algorithms writes the class of the error before its text; a user's program does not get
+  // to choose the class of its failure.
   if (builtin && has_class(text)) {
     if (!text.starts_with("AlgorithmError:")) return text;
     text = text.substr(sizeof "AlgorithmError:" - 1);
@@ -78,7 +80,8 @@ JobReport summarize(const std::vector<InstanceReport>& instances, bool builtin) 
     report.over &= instance.over();
     report.agent_lost |= instance.lost();
     if (!failed(instance)) continue;
-    // The first to fail counts; an agent that died left no time and counts as the last.
+    // The first to fail counts, since the others often fail because of it; an agent that died left no time and counts
+    // as the last.
     const agent::AgentEvent* end = instance.ended();
     if (end != nullptr && (!report.failure || first_failure == 0 || end->time < first_failure)) {
       report.failure = failure_reason(*end, instance.host, builtin);
@@ -87,6 +90,7 @@ JobReport summarize(const std::vector<InstanceReport>& instances, bool builtin) 
       report.failure = lost_reason(instance);
     }
   }
+  // All instances ended without a program started (all downloads failed) is no training.
   const bool any_training = std::any_of(instances.begin(), instances.end(), [](const InstanceReport& instance) {
     return std::any_of(instance.events.begin(), instance.events.end(),
                        [](const agent::AgentEvent& event) { return event.kind == agent::AgentEventKind::kTraining; });

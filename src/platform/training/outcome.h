@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the agents' events say about the job as a whole, and the FailureReason that follows.
+// From the agents' events to the state of the job as a whole, and its FailureReason. Pure: no I/O, no clock.
 #pragma once
 
 #include <optional>
@@ -19,7 +19,7 @@ struct InstanceReport {
   bool alive = false;
   std::string end;  // how the agent's process ended, when it is known
 
-  const agent::AgentEvent* ended() const;  // its last word, or null
+  const agent::AgentEvent* ended() const;  // its last event, or null
   bool lost() const { return !alive && ended() == nullptr; }
   bool over() const { return !alive || ended() != nullptr; }
 };
@@ -27,13 +27,14 @@ struct InstanceReport {
 struct JobReport {
   bool downloading = false;            // some instance has begun
   bool training = false;               // every program has been started
-  bool over = false;                   // no instance has anything left to say
+  bool over = false;                   // every instance has reported its end or died
   bool max_runtime = false;            // some instance ran into MaxRuntimeInSeconds
-  bool agent_lost = false;             // some agent died without a last word
+  bool agent_lost = false;             // some agent died without reporting its end
   std::optional<std::string> failure;  // FailureReason of the instance that failed first
 };
 
-/// @param builtin  the program is ours: its failure text begins with its class (ClientError, AlgorithmError)
+/// @param builtin  the program is one of this repository: its failure text begins with its class (ClientError,
+/// AlgorithmError)
 JobReport summarize(const std::vector<InstanceReport>& instances, bool builtin);
 
 /// control-plane: "AlgorithmError: <text>, exit code: <n>", cut to 1024 bytes at a character.

@@ -32,7 +32,8 @@ objects::S3Uri place_of(const std::string& uri) {
   return *place;
 }
 
-/// The folder `relative` of every host that has one, opened so that no link is followed.
+/// The folder `relative` of every host that has one, opened so that no link is followed: the program wrote there, and
+/// this process may read what the program may not.
 std::vector<UniqueFd> folders_of(const std::vector<fs::path>& instances, const std::string& relative) {
   std::vector<UniqueFd> folders;
   for (const fs::path& instance : instances)
@@ -41,7 +42,7 @@ std::vector<UniqueFd> folders_of(const std::vector<fs::path>& instances, const s
   return folders;
 }
 
-/// One folder with the files of all hosts, by hard links; a later host's file wins.
+/// One folder with the files of all hosts, by hard links (no byte is copied); a later host's file wins.
 void merge(const std::vector<UniqueFd>& folders, const fs::path& merged) {
   fs::create_directories(merged);
   for (const UniqueFd& folder : folders)
@@ -53,13 +54,14 @@ void merge(const std::vector<UniqueFd>& folders, const fs::path& merged) {
     });
 }
 
-/// Packs the folder of all hosts straight into the store, at `uri`.
+/// Packs the folder of all hosts straight into the store, at `uri`. The object is there after commit() and not before:
+/// a crash leaves an upload that the store drops at its next start, and the merged folder, which the next try removes.
 void upload_archive(const std::vector<fs::path>& instances, const std::string& relative, const std::string& uri,
                     const std::string& name, objects::ObjectStore& store) {
   const objects::S3Uri place = place_of(uri);
   const auto folders = folders_of(instances, relative);
   const fs::path merged = instances.front().parent_path() / ("upload-" + name);
-  fs::remove_all(merged);
+  fs::remove_all(merged);  // of a try that a crash ended
   if (folders.size() != 1) merge(folders, merged);
   objects::Upload upload = store.begin();
   formats::pack_tar_gz(folders.size() == 1 ? agent::path_of(folders[0]) : merged,
@@ -119,11 +121,23 @@ CheckpointMirror::CheckpointMirror(std::string s3_uri, std::vector<fs::path> ins
 }
 
 void CheckpointMirror::sync(objects::ObjectStore& store, bool settled) {
+  if (!settled) {
+    const MutexLock lock(mutex_);
+    put_changes(store, false);
+  } else if (mutex_.try_lock()) {
+    const MutexLock lock(mutex_, std::adopt_lock);
+    put_changes(store, true);
+  }
+}
+
+/// seen_ is replaced at the end only: after an exception in the middle the next call puts the same files again. A new
+/// server process starts with an empty seen_, so it puts every file once more and removes nothing that it did not put.
+void CheckpointMirror::put_changes(objects::ObjectStore& store, bool settled) {
   std::map<std::string, Seen> now;
   timespec clock{};
   ::clock_gettime(CLOCK_REALTIME, &clock);
   for (const UniqueFd& folder : folders_of(instances_, "checkpoints"))
-    agent::walk_beneath(folder, [&](const std::string& relative, const struct stat& status) {
+    agent::walk_beneath(folder, [&](const std::string& relative, const struct stat& status) REQUIRES(mutex_) {
       const Seen seen{static_cast<std::uint64_t>(status.st_size),
                       status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec};
       const auto before = seen_.find(relative);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "platform/agent/spec.h"
 #include "platform/objects/object_store.h"
 #include "platform/telemetry/metric_store.h"
@@ -29,10 +30,12 @@ bool has_output(const std::vector<std::filesystem::path>& instances);
 void upload_output(const TrainingJob& job, const std::vector<std::filesystem::path>& instances,
                    objects::ObjectStore& store);
 
-/// Mirrors a job's checkpoint folders to S3: new and changed files are put, deleted ones removed.
+/// Mirrors a job's checkpoint folders to S3: new and changed files are put, deleted ones removed. Any thread may call
+/// sync().
 class CheckpointMirror {
  public:
   CheckpointMirror(std::string s3_uri, std::vector<std::filesystem::path> instances);
+  /// Waits for a sync() that is under way, except when `settled`: then there is nothing to do before the next interval.
   /// @param settled  leave files alone that changed within the last second: they are still being written
   void sync(objects::ObjectStore& store, bool settled);
 
@@ -42,9 +45,12 @@ class CheckpointMirror {
     std::int64_t modified_ns = 0;
     bool operator==(const Seen&) const = default;
   };
+  void put_changes(objects::ObjectStore& store, bool settled) REQUIRES(mutex_);
+
   std::string s3_uri_;
   std::vector<std::filesystem::path> instances_;
-  std::map<std::string, Seen> seen_;  // by relative path
+  Mutex mutex_;                                          // held during uploads
+  std::map<std::string, Seen> seen_ GUARDED_BY(mutex_);  // what S3 has, by relative path
 };
 
 /// [{"MetricName", "Value", "Timestamp"}...]: the last value of each definition that ever matched, 40 at most.

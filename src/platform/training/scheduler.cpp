@@ -36,41 +36,43 @@ Scheduler::Scheduler(fs::path folder, TrainingJobs& jobs, LaunchContext context,
 }
 
 Scheduler::~Scheduler() {
-  executor_.set_listener(nullptr);
+  executor_.set_listener(nullptr);  // first: from here on no executor thread is inside wake()
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
-  woken_.notify_all();
-  if (thread_.joinable()) thread_.join();
-  work_.reset();
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();  // before the queue, which it submits to
+  work_.reset();                           // waits for uploads that have begun: they use this object
 }
 
 void Scheduler::wake(const std::string& job) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     wakes_.insert(job);
   }
-  woken_.notify_all();
+  changed_.notify_all();
 }
 
+/// Waits on a thread of the work queue, so one of its few threads is taken for a second.
 void Scheduler::wake_later(const std::string& job) {
   work_->submit([this, job] {
-    std::unique_lock lock(mutex_);
-    woken_.wait_for(lock, kRetryInterval, [this] { return stopping_; });
+    MutexLock lock(mutex_);
+    changed_.wait_for(lock, kRetryInterval, [this]() REQUIRES(mutex_) { return stopping_; });
     wakes_.insert(job);
     lock.unlock();
-    woken_.notify_all();
+    changed_.notify_all();
   });
 }
 
 void Scheduler::recover() {
-  remove_stale_folders();
+  remove_stale_folders();  // before the deciding thread can make new ones
   for (const TrainingJob& job : jobs_.unfinished()) wake(job.name);
   thread_ = std::thread([this] { run(); });
 }
 
-/// Folders of jobs that ended while their folder was being removed.
+/// Folders without an unfinished job: a crash came between the row's last change and the removal of the folder, or
+/// before start_agents() gave the folder its name ("<job>.new"), or fail() left it to its agents.
 void Scheduler::remove_stale_folders() {
   std::set<std::string> names;
   for (const TrainingJob& job : jobs_.unfinished()) names.insert(job.name);
@@ -85,15 +87,17 @@ void Scheduler::run() {
   for (;;) {
     std::set<std::string> wakes, saved;
     {
-      std::unique_lock lock(mutex_);
-      woken_.wait_until(lock, next_mirror, [this] { return stopping_ || !wakes_.empty() || !saved_.empty(); });
+      MutexLock lock(mutex_);
+      changed_.wait_until(lock, next_mirror,
+                          [this]() REQUIRES(mutex_) { return stopping_ || !wakes_.empty() || !saved_.empty(); });
       if (stopping_) return;
       wakes.swap(wakes_);
       saved.swap(saved_);
     }
+    // Saved first: a wake of the same name may be for a new job, which needs the place in active_.
     for (const std::string& name : saved) active_.erase(name);
     for (const std::string& name : wakes) try {
-        tend(name);
+        advance_job(name);
       } catch (const Error& error) {
         log::error("training job {}: {}", name, error.what());
         if (error.kind() == Kind::kLimit || error.kind() == Kind::kUnavailable)
@@ -112,7 +116,9 @@ void Scheduler::run() {
   }
 }
 
-void Scheduler::tend(const std::string& name) {
+/// One step of one job, from what the table and its folder show now. A wake carries no content, so one that comes twice
+/// or late does no harm.
+void Scheduler::advance_job(const std::string& name) {
   const std::optional<TrainingJob> job = jobs_.find(name);
   if (!job || is_terminal(job->state)) {
     if (job) waiting_.erase(job->id);
@@ -121,9 +127,12 @@ void Scheduler::tend(const std::string& name) {
   if (const auto active = active_.find(name); active != active_.end() && active->second.id == job->id) {
     follow(*job, active->second);
   } else if (job->launched != 0 && fs::exists(folder_ / name)) {
+    // An earlier server process launched it. Launched without a folder (the crash came between the two) is queued again
+    // and keeps its epoch, so its log streams keep their names.
     Active& recovered = activate(*job);
     for (const fs::path& instance : recovered.instances) {
-      // The lock file is the executor's first step: without it this agent was never started.
+      // The lock file is the executor's first step: without it this agent was never started. With it and without an
+      // agent (a crash between lock and spawn) the instance counts as lost.
       if (fs::exists(instance / "agent.lock"))
         executor_.attach(instance);
       else
@@ -164,7 +173,8 @@ void Scheduler::launch_waiting() {
   }
 }
 
-/// False when there is no room for it now.
+/// False when there is no room for it now. `launched` is stored before anything is started: it is the epoch in the
+/// names of the log streams, and a retry or a restart must find the same one.
 bool Scheduler::launch(const TrainingJob& job) {
   const catalog::Resources wanted = catalog::job_resources(instance_type_of(job), job.instance_count(), machine_);
   const catalog::Resources room{machine_.vcpus - used_.vcpus, machine_.memory_bytes - used_.memory_bytes};
@@ -191,6 +201,8 @@ void Scheduler::remove_leftovers(const std::string& name) const {
   fs::remove(context_.metrics.file(kTrainingNamespace, {{"TrainingJobName", name}}));
 }
 
+/// All specs are written into "<job>.new", which one rename() makes the job's folder: a crash before it leaves a folder
+/// that recovery removes, and the job is queued again; a crash after it leaves a job whose agents recovery starts.
 void Scheduler::start_agents(const TrainingJob& job, const std::vector<agent::AgentSpec>& specs) {
   fs::remove_all(folder_ / job.name);
   const fs::path making = folder_ / (job.name + ".new");  // '.' cannot be in a job's name
@@ -198,9 +210,10 @@ void Scheduler::start_agents(const TrainingJob& job, const std::vector<agent::Ag
   for (const agent::AgentSpec& spec : specs) {
     fs::create_directories(making / spec.resources.current_host);
     write_file_atomically(making / spec.resources.current_host / "agent.json", dump_json(to_json(spec)), 0600);
+    // The stream exists as soon as the job trains, even before its program writes a line.
     const telemetry::LogWriter creates_the_stream(spec.log_file);
   }
-  fs::rename(making, folder_ / job.name);  // from here on recovery finds all specs, or none
+  fs::rename(making, folder_ / job.name);
   Active& active = activate(job);
   for (const fs::path& instance : active.instances) executor_.start(instance);
 }
@@ -211,6 +224,7 @@ std::vector<fs::path> Scheduler::instance_folders(const TrainingJob& job) const 
   return folders;
 }
 
+/// Takes the job's share of the machine; finish(), retry() or fail() gives it back, once.
 Scheduler::Active& Scheduler::activate(const TrainingJob& job) {
   Active& active = active_[job.name];
   active.id = job.id;
@@ -228,6 +242,7 @@ Scheduler::Active& Scheduler::activate(const TrainingJob& job) {
   return active;
 }
 
+/// Reads all events from the start each time: they are few, and it makes recovery the same as the normal course.
 void Scheduler::follow(const TrainingJob& job, Active& active) {
   if (active.finishing) return;
   std::vector<InstanceReport> instances;
@@ -235,22 +250,25 @@ void Scheduler::follow(const TrainingJob& job, Active& active) {
     const fs::path& folder = active.instances[static_cast<std::size_t>(host)];
     InstanceReport report;
     report.host = host_name(host);
-    report.alive = executor_.alive(folder);  // before its events: the last of them comes before its end
+    // Before its events: an agent writes its last event and then ends, so in the other order an agent that ends between
+    // the two reads would look as if it had died without a report.
+    report.alive = executor_.alive(folder);
     report.events = agent::read_events(folder);
     report.end = executor_.end_of(folder);
     instances.push_back(std::move(report));
   }
   const JobReport report = summarize(instances, active.builtin);
-  advance(job, report);
+  record_progress(job, report);
   if (report.failure)
-    tell_agents(active, "Terminate");
+    signal_agents(active, "Terminate");
   else if (job.stop_reason == "Stop")
-    tell_agents(active, "Stop");
+    signal_agents(active, "Stop");
   if (report.over && !retry(job, active, report)) finish(job, active, report);
 }
 
-/// Moves the row to where the agents are, if it is not there yet.
-void Scheduler::advance(const TrainingJob& job, const JobReport& report) {
+/// Moves the row to where the agents are, if it is not there yet. The conditions are checked twice: on the copy, to
+/// spare a write per wake, and inside the transaction, because StopTrainingJob changes the row from a request's thread.
+void Scheduler::record_progress(const TrainingJob& job, const JobReport& report) {
   using enum JobState;
   const bool early = job.state == kStarting || job.state == kPending;
   const bool to_downloading = early && report.downloading;
@@ -268,14 +286,18 @@ void Scheduler::advance(const TrainingJob& job, const JobReport& report) {
   });
 }
 
-void Scheduler::tell_agents(Active& active, const std::string& reason) const {
-  if (active.told == reason || active.told == "Terminate") return;
-  active.told = reason;
+/// Asks every agent to stop its program, by a file that the agents watch: it works for agents of an earlier server and
+/// stays there for an agent that has not started yet. "Terminate" overrides "Stop", never the other way round.
+void Scheduler::signal_agents(Active& active, const std::string& reason) const {
+  if (active.stop_sent == reason || active.stop_sent == "Terminate") return;
+  active.stop_sent = reason;
   for (const fs::path& instance : active.instances)
     write_file_atomically(instance / "stop", dump_json({{"Reason", reason}}));
 }
 
-/// RetryStrategy: a job whose agent died (the platform's fault, not the program's) starts over.
+/// RetryStrategy: a job whose agent died (the platform's fault, not the program's) starts over. Its folder is replaced
+/// only when it is launched again, so a crash after the row's change finds the dead agents there and counts one more
+/// attempt.
 bool Scheduler::retry(const TrainingJob& job, Active& active, const JobReport& report) {
   if (!report.agent_lost || !job.stop_reason.empty() || job.attempt >= retries_of(job)) return false;
   if (active.checkpoints) active.checkpoints->sync(context_.objects, false);
@@ -291,6 +313,8 @@ bool Scheduler::retry(const TrainingJob& job, Active& active, const JobReport& r
   return true;
 }
 
+/// The share of the machine is free at once: packing and uploading need little of it. The entry in active_ stays until
+/// save_results() reports through saved_, so that no wake in between starts the job's end a second time.
 void Scheduler::finish(const TrainingJob& job, Active& active, const JobReport& report) {
   active.finishing = true;
   used_.vcpus -= active.resources.vcpus;
@@ -299,7 +323,9 @@ void Scheduler::finish(const TrainingJob& job, Active& active, const JobReport& 
   work_->submit([this, job, active, failure = report.failure.value_or("")] { save_results(job, active, failure); });
 }
 
-/// On a thread of the work queue. Doing it twice (after a crash in the middle) puts the same objects again.
+/// On a thread of the work queue, with a copy of everything the deciding thread owns. The order is objects, row,
+/// folder: after a crash before the row's last change recovery does it all again and puts the same objects; after a
+/// crash behind it remove_stale_folders() removes the folder.
 void Scheduler::save_results(const TrainingJob& job, const Active& active, std::string failure) {
   try {
     const bool output = has_output(active.instances);
@@ -309,10 +335,7 @@ void Scheduler::save_results(const TrainingJob& job, const Active& active, std::
         const JobState to = stopping ? JobState::kStoppingUploading : JobState::kUploading;
         if (can_move(row.state, to)) TrainingJobs::move(row, to, now_ms());
       });
-    if (active.checkpoints) {
-      const std::lock_guard lock(*active.mirror_mutex);
-      active.checkpoints->sync(context_.objects, false);
-    }
+    if (active.checkpoints) active.checkpoints->sync(context_.objects, false);
     if (output) upload_output(job, active.instances, context_.objects);
     if (failure.empty()) upload_model(job, active.instances, context_.objects);
   } catch (const std::exception& error) {
@@ -320,17 +343,17 @@ void Scheduler::save_results(const TrainingJob& job, const Active& active, std::
     if (failure.empty()) failure = std::string("ClientError: Uploading the results failed: ") + error.what();
   }
   while (!try_end_job(job.name, failure)) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     // Stopped with the row as it is: the next start takes the job up again.
-    if (woken_.wait_for(lock, kRetryInterval, [this] { return stopping_; })) return;
+    if (changed_.wait_for(lock, kRetryInterval, [this]() REQUIRES(mutex_) { return stopping_; })) return;
   }
   std::error_code ec;
   fs::remove_all(folder_ / job.name, ec);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     saved_.insert(job.name);
   }
-  woken_.notify_all();
+  changed_.notify_all();
 }
 
 /// False when it could not be written now (a full disk): it is to be tried again.
@@ -365,9 +388,11 @@ void Scheduler::end_job(const std::string& name, const std::string& failure) {
   });
 }
 
+/// Ends a job whose step failed. Its agents are asked to end and no longer followed; they use their folder until they
+/// have, so it stays until the next start of the server or of a job of this name.
 void Scheduler::fail(const std::string& name, const std::string& reason) {
   if (const auto found = active_.find(name); found != active_.end()) {
-    tell_agents(found->second, "Terminate");
+    signal_agents(found->second, "Terminate");
     if (!found->second.finishing) {
       used_.vcpus -= found->second.resources.vcpus;
       used_.memory_bytes -= found->second.resources.memory_bytes;
@@ -385,13 +410,12 @@ void Scheduler::fail(const std::string& name, const std::string& reason) {
 void Scheduler::mirror_checkpoints() {
   for (const auto& [name, active] : active_) {
     if (!active.checkpoints || active.finishing) continue;
-    work_->submit([this, name = name, mirror = active.checkpoints, mutex = active.mirror_mutex] {
-      const std::unique_lock lock(*mutex, std::try_to_lock);
-      if (lock) try {
-          mirror->sync(context_.objects, true);
-        } catch (const std::exception& error) {
-          log::warn("training job {}: mirroring its checkpoints: {}", name, error.what());
-        }
+    work_->submit([this, name = name, mirror = active.checkpoints] {
+      try {
+        mirror->sync(context_.objects, true);
+      } catch (const std::exception& error) {
+        log::warn("training job {}: mirroring its checkpoints: {}", name, error.what());
+      }
     });
   }
 }

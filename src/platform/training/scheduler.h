@@ -4,16 +4,15 @@
 // is in the table and in the instance folders, so a new server process goes on where an old one was killed.
 #pragma once
 
-#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "platform/training/executor.h"
 #include "platform/training/launch.h"
 #include "platform/training/outcome.h"
@@ -44,15 +43,14 @@ class Scheduler {
     catalog::Resources resources;
     std::vector<std::filesystem::path> instances;
     bool builtin = false;
-    std::string told;        // what the agents were told in their stop files
-    bool finishing = false;  // handed to the work queue
-    std::shared_ptr<CheckpointMirror> checkpoints;
-    std::shared_ptr<std::mutex> mirror_mutex = std::make_shared<std::mutex>();
+    std::string stop_sent;                          // the reason in the agents' stop files; "" while there are none
+    bool finishing = false;                         // handed to the work queue
+    std::shared_ptr<CheckpointMirror> checkpoints;  // shared with the work queue; null without CheckpointConfig
   };
 
   void run();
   void wake_later(const std::string& job);
-  void tend(const std::string& name);
+  void advance_job(const std::string& name);
   void queue(const TrainingJob& job);
   void launch_waiting();
   bool launch(const TrainingJob& job);
@@ -60,8 +58,8 @@ class Scheduler {
   void start_agents(const TrainingJob& job, const std::vector<agent::AgentSpec>& specs);
   Active& activate(const TrainingJob& job);
   void follow(const TrainingJob& job, Active& active);
-  void advance(const TrainingJob& job, const JobReport& report);
-  void tell_agents(Active& active, const std::string& reason) const;
+  void record_progress(const TrainingJob& job, const JobReport& report);
+  void signal_agents(Active& active, const std::string& reason) const;
   bool retry(const TrainingJob& job, Active& active, const JobReport& report);
   void finish(const TrainingJob& job, Active& active, const JobReport& report);
   void save_results(const TrainingJob& job, const Active& active, std::string failure);
@@ -83,11 +81,13 @@ class Scheduler {
   std::map<std::int64_t, std::string> waiting_;  // by id: first come, first served
   catalog::Resources used_;
 
-  std::mutex mutex_;
-  std::condition_variable woken_;
-  std::set<std::string> wakes_;  // guarded by mutex_
-  std::set<std::string> saved_;  // guarded by mutex_: jobs whose results are saved
-  bool stopping_ = false;        // guarded by mutex_
+  // What other threads hand to the deciding one. The executor calls wake() with its own listener lock held, so nothing
+  // here may call the executor with mutex_ held.
+  Mutex mutex_;
+  Condition changed_;                               // of what mutex_ guards
+  std::set<std::string> wakes_ GUARDED_BY(mutex_);  // jobs to look at
+  std::set<std::string> saved_ GUARDED_BY(mutex_);  // jobs whose results are saved
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::unique_ptr<WorkQueue> work_;
   std::thread thread_;
 };

@@ -48,7 +48,7 @@ class TrainingJobs {
   /// False when a job of that name (in any case) is there already; `job` then is that job.
   bool create(TrainingJob& job, const resources::TagList& tags);
   std::optional<TrainingJob> find(std::string_view name);
-  /// @throws Error{kInvalid} for a token that is not one of ours
+  /// @throws Error{kInvalid} for a token that list() did not make
   JobPage list(const resources::ResourceQuery& query);
   std::vector<TrainingJob> unfinished();  // oldest first
 

@@ -2,12 +2,12 @@
 // A few threads for work that takes long (packing, uploading), so that the scheduler's own thread never waits.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "base/mutex.h"
 
 namespace clary::training {
 
@@ -22,10 +22,10 @@ class WorkQueue {
  private:
   void run();
 
-  std::mutex mutex_;
-  std::condition_variable moved_;
-  std::deque<std::function<void()>> tasks_;  // guarded by mutex_
-  bool stopping_ = false;                    // guarded by mutex_
+  Mutex mutex_;
+  Condition changed_;  // of what mutex_ guards
+  std::deque<std::function<void()>> tasks_ GUARDED_BY(mutex_);
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 
