@@ -18,7 +18,7 @@ struct Resources {
 /// Of the type's name alone (family and size); an unknown name gets the smallest, 2 vCPU and 8 GiB.
 Resources instance_resources(std::string_view instance_type);
 
-/// CPUs this process may use, and 90 % of the memory it may use (cgroup limits are heeded).
+/// CPUs this process may use, and 90 % of the memory it may use (cgroup limits apply).
 Resources machine_resources();
 
 /// What a job of `count` such instances takes: all of them together never more than the machine has.

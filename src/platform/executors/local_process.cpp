@@ -28,6 +28,8 @@ namespace {
 // How soon the death (not an event) of an earlier server's agent is seen; also when inotify has no watch left.
 constexpr int kPollMs = 200;
 
+/// Locks before the agent exists, so that no two agents (of two servers, even) ever work in one folder. flock() belongs
+/// to the open file, which the agent inherits: closing our descriptor afterwards does not release it.
 UniqueFd locked_file(const fs::path& folder) {
   UniqueFd fd = open_file(folder / "agent.lock", O_RDWR | O_CREAT);
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
@@ -35,6 +37,7 @@ UniqueFd locked_file(const fs::path& folder) {
   return fd;
 }
 
+/// Asks for a shared lock, so that two who ask at once do not take each other for the agent.
 bool lock_is_held(const fs::path& folder) {
   const UniqueFd fd(::open((folder / "agent.lock").c_str(), O_RDONLY | O_CLOEXEC));
   return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
@@ -45,7 +48,8 @@ std::string describe_end(int status) {
   return "ended with exit code " + std::to_string(WEXITSTATUS(status));
 }
 
-/// argv, environment and descriptors of an agent: standard output goes to agent.log, the lock stays open.
+/// argv, environment and descriptors of an agent: standard output goes to agent.log, the lock stays open. Nothing else
+/// of the server is inherited: not its environment (credentials), signal mask, open files or session (a terminal's ^C).
 pid_t spawn_agent(const fs::path& program, const fs::path& folder, const fs::path& objects, int lock) {
   std::vector<std::string> words{program.string(), "--job", folder.string(), "--objects", objects.string()};
   std::vector<char*> argv;
@@ -102,7 +106,7 @@ LocalProcess::LocalProcess(fs::path program, fs::path objects, catalog::Resource
 
 LocalProcess::~LocalProcess() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   set_listener(nullptr);
@@ -111,13 +115,14 @@ LocalProcess::~LocalProcess() {
 }
 
 void LocalProcess::set_listener(Changed changed) {
-  const std::lock_guard lock(listener_mutex_);
+  const MutexLock lock(listener_mutex_);
   changed_ = std::move(changed);
 }
 
 void LocalProcess::start(const fs::path& folder) {
+  // A crash between this line and the spawn leaves a lock file that nobody holds: recovery takes the agent for dead.
   const UniqueFd lock = locked_file(folder);
-  // A descriptor above those that spawn_agent() uses itself.
+  // A descriptor above those that spawn_agent() uses itself: dup2() to the same number would keep close-on-exec.
   const UniqueFd high(::fcntl(lock.get(), F_DUPFD_CLOEXEC, 10));
   Watched agent;
   agent.folder = folder;
@@ -133,27 +138,29 @@ void LocalProcess::attach(const fs::path& folder) {
 }
 
 void LocalProcess::watch(Watched agent) {
+  // The watch goes first and the listener is notified last: an event written at any moment in between is seen.
   agent.watch = ::inotify_add_watch(inotify_.get(), agent.folder.c_str(), IN_MODIFY | IN_CREATE);
   const int pid_fd = agent.pid_fd.get();
   const fs::path folder = agent.folder;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     agents_[folder.string()] = std::move(agent);
   }
+  // After the map has it: an agent that has ended already makes on_child_end() look there at once.
   if (pid_fd >= 0) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.fd = pid_fd;
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pid_fd, &event) != 0) throw_errno("local executor: epoll");
   } else {
-    ::eventfd_write(wake_.get(), 1);
+    ::eventfd_write(wake_.get(), 1);  // run() may be waiting without a limit: from now on it has to poll
   }
-  tell(folder);  // what was written before the watch was set
+  notify_listener(folder);
 }
 
 bool LocalProcess::alive(const fs::path& folder) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = agents_.find(folder.string());
     if (found != agents_.end() && found->second.pid > 0) return !found->second.ended;
   }
@@ -161,18 +168,19 @@ bool LocalProcess::alive(const fs::path& folder) {
 }
 
 std::string LocalProcess::end_of(const fs::path& folder) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = agents_.find(folder.string());
   return found == agents_.end() ? "" : found->second.end;
 }
 
 void LocalProcess::forget(const fs::path& folder) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = agents_.find(folder.string());
   if (found == agents_.end()) return;
   if (found->second.watch >= 0) ::inotify_rm_watch(inotify_.get(), found->second.watch);
   if (found->second.pid > 0 && !found->second.ended) {
-    // Its end has been reported but not yet seen: reap it when it comes.
+    // It has reported its end but is still our child: kept under another key, without a folder to notify for, until
+    // on_child_end() has reaped it.
     found->second.watch = -1;
     found->second.folder.clear();
     agents_[folder.string() + "#" + std::to_string(found->second.pid)] = std::move(found->second);
@@ -180,11 +188,12 @@ void LocalProcess::forget(const fs::path& folder) {
   agents_.erase(folder.string());
 }
 
+/// Waits without a limit as long as every agent has a pidfd and a watch; the others are polled.
 void LocalProcess::run() {
   for (;;) {
     bool polled = false;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (stopping_) return;
       for (const auto& [name, agent] : agents_) polled |= !agent.ended && (agent.pid < 0 || agent.watch < 0);
     }
@@ -196,15 +205,16 @@ void LocalProcess::run() {
       if (fd == wake_.get())
         ::eventfd_read(fd, &ignored);
       else if (fd == inotify_.get())
-        heed_inotify();
+        on_inotify();
       else
-        heed_child(fd);
+        on_child_end(fd);
     }
     if (polled) poll_agents();
   }
 }
 
-void LocalProcess::heed_inotify() {
+/// Folders are collected under the lock and notified without it, here and in the two functions below.
+void LocalProcess::on_inotify() {
   alignas(inotify_event) char buffer[16 * 1024];
   const ssize_t size = ::read(inotify_.get(), buffer, sizeof buffer);
   std::vector<fs::path> folders;
@@ -212,22 +222,22 @@ void LocalProcess::heed_inotify() {
     const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
     at += static_cast<ssize_t>(sizeof *event + event->len);
     if (event->len == 0 || std::strcmp(event->name, "events.jsonl") != 0) continue;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [name, agent] : agents_)
       if (agent.watch == event->wd) folders.push_back(agent.folder);
   }
-  for (const fs::path& folder : folders) tell(folder);
+  for (const fs::path& folder : folders) notify_listener(folder);
 }
 
-void LocalProcess::heed_child(int pid_fd) {
+void LocalProcess::on_child_end(int pid_fd) {
   fs::path folder;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (auto it = agents_.begin(); it != agents_.end(); ++it) {
       Watched& agent = it->second;
       if (agent.pid_fd.get() != pid_fd) continue;
       int status = 0;
-      ::waitpid(agent.pid, &status, 0);
+      ::waitpid(agent.pid, &status, 0);  // does not wait: the pidfd is readable when the process has ended
       ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pid_fd, nullptr);
       agent.pid_fd.reset();
       agent.ended = true;
@@ -237,13 +247,13 @@ void LocalProcess::heed_child(int pid_fd) {
       break;
     }
   }
-  if (!folder.empty()) tell(folder);
+  if (!folder.empty()) notify_listener(folder);
 }
 
 void LocalProcess::poll_agents() {
   std::vector<fs::path> changed;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (auto& [name, agent] : agents_) {
       if (agent.ended || agent.folder.empty()) continue;
       if (agent.pid < 0 && !lock_is_held(agent.folder)) {
@@ -254,11 +264,11 @@ void LocalProcess::poll_agents() {
       }
     }
   }
-  for (const fs::path& folder : changed) tell(folder);
+  for (const fs::path& folder : changed) notify_listener(folder);
 }
 
-void LocalProcess::tell(const fs::path& folder) {
-  const std::lock_guard lock(listener_mutex_);
+void LocalProcess::notify_listener(const fs::path& folder) {
+  const MutexLock lock(listener_mutex_);
   if (changed_) changed_(folder);
 }
 

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Agents as processes of this machine. Each is a session of its own, so that it outlives the server; the lock on
-// <instance>/agent.lock, inherited from here and held as long as the agent lives, tells a later server whether it does.
+// <instance>/agent.lock, inherited from here and held as long as the agent lives, shows a later server whether it does.
+// Any thread may call this class; one thread of its own waits for events (inotify, pidfds) and calls the listener.
 #pragma once
 
 #include <sys/types.h>
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "base/files.h"
+#include "base/mutex.h"
 #include "platform/training/executor.h"
 
 namespace clary::executors {
@@ -43,21 +44,22 @@ class LocalProcess : public training::Executor {
 
   void watch(Watched agent);
   void run();
-  void heed_inotify();
-  void heed_child(int pid_fd);
+  void on_inotify();
+  void on_child_end(int pid_fd);
   void poll_agents();
-  void tell(const std::filesystem::path& folder);
+  void notify_listener(const std::filesystem::path& folder);
 
   const std::filesystem::path program_, objects_;
   const catalog::Resources capacity_;
   UniqueFd inotify_, wake_, epoll_;
 
-  std::mutex listener_mutex_;  // held while the listener is called, so that set_listener() waits for that
-  Changed changed_;            // guarded by listener_mutex_
-  std::mutex mutex_;
-  std::map<std::string, Watched> agents_;  // guarded by mutex_; by folder
-  bool stopping_ = false;                  // guarded by mutex_
-  std::thread thread_;                     // last: everything it uses is above
+  // Never both at once: the listener runs under the first and may call alive(), which takes the second.
+  Mutex listener_mutex_;  // held while the listener is called, so that set_listener() waits for that
+  Changed changed_ GUARDED_BY(listener_mutex_);
+  Mutex mutex_;
+  std::map<std::string, Watched> agents_ GUARDED_BY(mutex_);  // by folder
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  std::thread thread_;  // last: everything it uses is above
 };
 
 }  // namespace clary::executors

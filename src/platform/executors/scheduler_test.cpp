@@ -38,7 +38,7 @@ struct Parts {
     scheduler = std::make_unique<Scheduler>(root / "jobs", jobs, *context, executor);
     scheduler->recover();
   }
-  /// The program is what the hyperparameter `script` says: sh -c finds it in the contract's own file.
+  /// The program is the hyperparameter `script`: sh -c finds it in the contract's own file.
   static std::string script_of(const std::filesystem::path&) {
     return R"sh(eval "$(sed -e 's/.*"script":"//' -e 's/"}$//' /opt/ml/input/config/hyperparameters.json)")sh";
   }

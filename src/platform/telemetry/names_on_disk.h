@@ -18,7 +18,7 @@ inline std::string entry_name(std::string_view name) {
   return out;
 }
 
-/// The name behind an entry; nothing for files that are not ours.
+/// The name behind an entry; nothing for files that the stores did not name.
 inline std::optional<std::string> name_of_entry(std::string_view entry) {
   if (entry == "%") return "";
   return percent_decoded(entry);
