@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// One thread does everything but the feeding of Pipe channels: it waits in poll() for output, the program's end, a stop
+// file, a signal, a feeder's failure or the deadline. What it reports goes into events.jsonl, which the server reads; a
+// crash of the agent leaves the file without its last event, and the kernel kills the program (PR_SET_PDEATHSIG).
 #include "platform/agent/agent.h"
 
 #include <fcntl.h>
@@ -14,12 +17,12 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <mutex>
 #include <thread>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "contract/layout.h"
 #include "platform/agent/beneath.h"
 #include "platform/agent/events.h"
@@ -40,9 +43,10 @@ constexpr std::chrono::seconds kTerminateGrace{5};  // another instance failed: 
 constexpr std::chrono::seconds kNetworkLimit{60};   // for the first instance's agent to make the job's network
 constexpr int kNetworkPollMs = 20;
 constexpr std::chrono::seconds kDrainLimit{2};         // output still in the pipe when the program has ended
-constexpr std::uintmax_t kHardlyAnyBytes = 256 << 10;  // of disk: what a program cannot even report with
+constexpr std::uintmax_t kHardlyAnyBytes = 256 << 10;  // of disk: too little even for a failure file
 
-/// Holds the lock that says "this agent lives": inherited from the executor, or taken here.
+/// The lock that shows that this agent lives: inherited from the executor, or taken here. The program must not inherit
+/// it (close-on-exec), or a process that it leaves behind would look like a living agent.
 UniqueFd agent_lock(const fs::path& folder) {
   if (const char* inherited = std::getenv(kEnvAgentLock)) {
     UniqueFd fd(std::atoi(inherited));
@@ -66,6 +70,7 @@ class Agent {
         feeder_failed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!stop_watch_ || ::inotify_add_watch(stop_watch_.get(), folder_.c_str(), IN_MOVED_TO | IN_CREATE) < 0)
       throw_errno("inotify " + folder_.string());
+    // SIGTERM becomes a descriptor of the loop. Blocked before any thread starts, so that every thread inherits that.
     sigset_t signals;
     ::sigemptyset(&signals);
     ::sigaddset(&signals, SIGTERM);
@@ -83,11 +88,12 @@ class Agent {
     try {
       stage_input(spec_, folder_, objects_);
     } catch (const std::exception& error) {
-      relay_.say(std::string("Data download failed: ") + error.what());
+      relay_.add_line(std::string("Data download failed: ") + error.what());
       return ended(EndCause::kDownload, error.what());
     }
-    start_feeders_first();
-    if (heed_stop_file(); !stop_.empty()) return ended(EndCause::kExit, "");  // stopped before it began
+    create_fifos();  // a program may open the first epoch as soon as it runs
+    // A stop file that came during the download. One that comes after this line wakes the loop: the watch is older.
+    if (on_stop_file(); !stop_.empty()) return ended(EndCause::kExit, "");
     join_network();
     if (!stop_.empty()) return ended(EndCause::kExit, "");
     sandbox::SandboxSpec sandbox = sandbox_of(spec_, folder_);
@@ -117,7 +123,7 @@ class Agent {
   }
 
   // --- Pipe channels
-  void start_feeders_first() {
+  void create_fifos() {
     for (const AgentChannel& channel : spec_.channels) {
       if (channel.config.input_mode != contract::InputMode::kPipe) continue;
       feeders_.emplace_back(channel, spec_.host_index, static_cast<int>(spec_.resources.hosts.size()),
@@ -126,14 +132,15 @@ class Agent {
     }
   }
 
+  /// One thread a channel: each blocks while the program does not read. feeders_ does not change any more.
   void start_feeders() {
     for (PipeChannel& feeder : feeders_)
       std::thread([this, &feeder] {
         try {
           feeder.serve();
         } catch (const std::exception& error) {
-          const std::lock_guard lock(feeder_mutex_);
-          feeder_error_ = error.what();
+          const MutexLock lock(feeder_mutex_);
+          feeder_error_ = error.what();  // before the eventfd makes the loop read it
           ::eventfd_write(feeder_failed_.get(), 1);
         }
       }).detach();  // ends with the process: it may wait for a reader that never comes
@@ -163,8 +170,8 @@ class Agent {
       if (Clock::now() > limit) throw Error(Kind::kUnavailable, "the job's first instance has made no network");
       pollfd fds[] = {{stop_watch_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
       ::poll(fds, std::size(fds), kNetworkPollMs);
-      if (fds[0].revents != 0) heed_stop_file();
-      if (fds[1].revents != 0) heed_signal();
+      if (fds[0].revents != 0) on_stop_file();
+      if (fds[1].revents != 0) on_signal();
     }
     if (!stop_.empty()) return;
     const Json holder = parse_json(read_file(file, 4096));
@@ -174,6 +181,9 @@ class Agent {
   }
 
   // --- the loop
+  /// Returns when the program's first process has ended, not at the end of its output: a process that it left behind
+  /// may hold the pipe open for ever. Output is read first, so that a program that writes much while it stops does not
+  /// block on a full pipe.
   void watch_program() {
     char buffer[1 << 16];
     for (;;) {
@@ -186,13 +196,14 @@ class Agent {
       if (::poll(fds, std::size(fds), milliseconds_left()) < 0 && errno != EINTR) throw_errno("poll");
       if (fds[0].revents != 0) relay_output(buffer, sizeof buffer);
       if (fds[1].revents != 0) return;
-      if (fds[2].revents != 0) heed_stop_file();
-      if (fds[3].revents != 0) heed_feeder();
-      if (fds[4].revents != 0) heed_signal();
-      heed_clock();
+      if (fds[2].revents != 0) on_stop_file();
+      if (fds[3].revents != 0) on_feeder_failure();
+      if (fds[4].revents != 0) on_signal();
+      if (Clock::now() >= deadline_) on_deadline();
     }
   }
 
+  /// Rounded up: poll() must not return just before the deadline, again and again.
   int milliseconds_left() const {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count() + 1;
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
@@ -204,7 +215,9 @@ class Agent {
     if (n == 0) output_closed_ = true;
   }
 
-  void heed_stop_file() {
+  /// The server replaces the file atomically, so what is read is whole. "Stop" may be followed by "Terminate", with a
+  /// shorter grace; any other reason why the program is being stopped is kept.
+  void on_stop_file() {
     char ignored[4096];
     while (::read(stop_watch_.get(), ignored, sizeof ignored) > 0) {
     }
@@ -217,31 +230,32 @@ class Agent {
     }
   }
 
-  void heed_feeder() {
+  /// The program would wait for ever for data that does not come: no grace.
+  void on_feeder_failure() {
     std::uint64_t count = 0;
     ::eventfd_read(feeder_failed_.get(), &count);
     {
-      const std::lock_guard lock(feeder_mutex_);
-      relay_.say("Data download failed: " + feeder_error_);
+      const MutexLock lock(feeder_mutex_);
+      relay_.add_line("Data download failed: " + feeder_error_);
     }
     sandbox::signal_program(child_, SIGKILL);
   }
 
-  void heed_signal() {
+  void on_signal() {
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) > 0) {
     }
     if (stop_.empty()) stop("Signal", grace());
   }
 
-  void heed_clock() {
-    if (Clock::now() < deadline_) return;
+  /// First the end of the allowed runtime, then of the grace after SIGTERM; after SIGKILL there is none.
+  void on_deadline() {
     if (stop_.empty()) {
       stop("MaxRuntime", grace());
       report(AgentEventKind::kStopping);
     } else {
       sandbox::signal_program(child_, SIGKILL);
-      deadline_ = Clock::now() + std::chrono::hours(1);
+      deadline_ = Clock::now() + std::chrono::hours(1);  // the loop must not spin until the kernel is done
     }
   }
 
@@ -260,7 +274,7 @@ class Agent {
     drain_output();
     relay_.finish();
     {
-      const std::lock_guard lock(feeder_mutex_);
+      const MutexLock lock(feeder_mutex_);
       if (!feeder_error_.empty()) return ended(EndCause::kDownload, feeder_error_);
     }
     AgentEvent event = ended(EndCause::kExit, "");
@@ -270,7 +284,7 @@ class Agent {
     return event;
   }
 
-  /// A program that failed on a full disk could not say so either.
+  /// A program that failed on a full disk could not write its failure file either.
   std::optional<std::string> full_disk() const {
     std::error_code failed;
     const fs::space_info space = fs::space(folder_, failed);
@@ -278,6 +292,7 @@ class Agent {
     return "The disk is full: " + std::to_string(space.available) + " bytes are left in " + folder_.string();
   }
 
+  /// What the program wrote just before it ended. The limit is for a process of its own that keeps the pipe open.
   void drain_output() {
     const auto limit = Clock::now() + kDrainLimit;
     char buffer[1 << 16];
@@ -294,11 +309,11 @@ class Agent {
   sandbox::ChildProcess child_, holder_;  // the program; what holds the job's network, at its first instance
   sandbox::Network network_;              // the job's
   bool output_closed_ = false;
-  std::string stop_;  // why the program was told to stop
+  std::string stop_;  // why the program was asked to stop
   Clock::time_point deadline_ = Clock::time_point::max();
   std::vector<PipeChannel> feeders_;
-  std::mutex feeder_mutex_;
-  std::string feeder_error_;  // guarded by feeder_mutex_
+  Mutex feeder_mutex_;
+  std::string feeder_error_ GUARDED_BY(feeder_mutex_);  // of the last channel that failed
 };
 
 }  // namespace
@@ -318,6 +333,7 @@ int run_agent(const fs::path& folder, const fs::path& objects) {
     end.cause = EndCause::kAgent;
     end.text = error.what();
   }
+  // With the lock still held: whoever finds it free finds the last event too.
   append_event(folder, end);
   return 0;
 }

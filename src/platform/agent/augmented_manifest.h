@@ -13,7 +13,7 @@
 
 namespace clary::agent {
 
-inline constexpr std::size_t kMaxManifestLineBytes = std::size_t{64} << 20;  // ours
+inline constexpr std::size_t kMaxManifestLineBytes = std::size_t{64} << 20;  // a limit of this server
 
 inline constexpr std::uint64_t kMaxUnpackedManifestBytes = std::uint64_t{8} << 30;
 

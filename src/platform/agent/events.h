@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an agent tells the server, one JSON line an event in <instance>/events.jsonl. Replaying the file from its start
-// is harmless, so a server that attaches later misses nothing.
+// What an agent reports to the server, one JSON line an event in <instance>/events.jsonl. Replaying the file from its
+// start is harmless, so a server that attaches later misses nothing.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +17,7 @@ enum class AgentEventKind { kDownloading, kTraining, kStopping, kEnded };
 
 /// Why the program, or the attempt to run it, ended.
 enum class EndCause {
-  kExit,      // by itself or by our signals: see exit_code
+  kExit,      // by itself or by the agent's signals: see exit_code
   kDownload,  // input could not be staged: see text
   kAgent,     // the agent failed: see text
 };

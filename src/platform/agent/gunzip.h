@@ -8,8 +8,8 @@
 
 namespace clary::agent {
 
-/// Calls sink(bytes, size) until it says false. Several gzip members in a row are one stream, as gzip reads them.
-/// @return what the sink said last
+/// Calls sink(bytes, size) until it returns false. Several gzip members in a row are one stream, as gzip reads them.
+/// @return what the sink returned last
 /// @throws Error{kMalformed} for a file that is not gzip, or is damaged or cut
 bool inflate_file(const std::filesystem::path& file, const std::function<bool(const void*, std::size_t)>& sink);
 

@@ -26,14 +26,15 @@ LineRelay::LineRelay(const std::filesystem::path& log_file, std::filesystem::pat
     : log_(log_file), metrics_file_(std::move(metrics_file)), extractor_(std::move(extractor)) {}
 
 void LineRelay::add(std::string_view bytes) {
+  // One time for all lines of one read: when they were written is not known, and their order is kept by the file.
   std::vector<telemetry::LogEvent> events;
   const EpochMs now = now_ms();
   for (std::size_t newline; (newline = bytes.find('\n')) != std::string_view::npos;) {
     partial_ += bytes.substr(0, newline);
     bytes.remove_prefix(newline + 1);
-    if (partial_.ends_with('\r')) partial_.pop_back();
+    if (partial_.ends_with('\r')) partial_.pop_back();  // a progress bar, or text from Windows
     events.push_back({now, std::move(partial_)});
-    partial_.clear();
+    partial_.clear();  // moved from: defined again
   }
   partial_ += bytes;
   if (partial_.size() > telemetry::LogWriter::kMaxEventBytes) {  // a program that never ends its line
@@ -50,7 +51,7 @@ void LineRelay::finish() {
   flush(events);
 }
 
-void LineRelay::say(std::string_view line) { log_.append(now_ms(), line); }
+void LineRelay::add_line(std::string_view line) { log_.append(now_ms(), line); }
 
 void LineRelay::flush(std::vector<telemetry::LogEvent>& events) {
   if (events.empty()) return;
@@ -59,10 +60,12 @@ void LineRelay::flush(std::vector<telemetry::LogEvent>& events) {
     if (event.message.find('\t') == std::string::npos) {
       extractor_.extract(event.message, event.time, points);
     } else {
+      // A regex may expect either form: the one that CloudWatch shows or the one that the program printed.
       const std::string printed = std::exchange(event.message, stored(event.message));
       extractor_.extract(event.message, event.time, points, printed);
     }
   }
+  // The log first: a crash in between loses points of the metric, never a line that a point came from.
   log_.append(events);
   if (!points.empty()) telemetry::MetricStore::append_to(metrics_file_, points);
 }

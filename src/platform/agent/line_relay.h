@@ -18,8 +18,8 @@ class LineRelay {
   void add(std::string_view bytes);
   /// The last line, when it had no newline.
   void finish();
-  /// A line of the platform's own.
-  void say(std::string_view line);
+  /// A line of the platform's own; metrics are not searched for in it.
+  void add_line(std::string_view line);
 
  private:
   void flush(std::vector<telemetry::LogEvent>& events);

@@ -83,7 +83,7 @@ std::vector<std::size_t> PipeChannel::order_of(std::size_t count, std::uint64_t 
 bool PipeChannel::write_staged(std::size_t index, bool gzip, int out) const {
   const fs::path file = staged(index);
   if (gzip && wraps()) {
-    std::string whole;  // the length stands before the bytes
+    std::string whole;  // its length is written before its bytes
     inflate_file(file, [&](const void* bytes, std::size_t size) {
       whole.append(static_cast<const char*>(bytes), size);
       return whole.size() <= kMaxRecordBytes;

@@ -36,7 +36,7 @@ class PipeChannel {
   bool wraps() const { return channel_.config.record_wrapper == "RecordIO"; }
   std::filesystem::path staged(std::size_t index) const { return staged_ / std::to_string(index); }
 
-  // These say false when the reader has closed its end.
+  // These return false when the reader has closed its end.
   bool write_object(std::size_t index, int out) const;
   bool write_staged(std::size_t index, bool gzip, int out) const;
   bool write_line(const ManifestLines& lines, std::size_t index, int out) const;

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// The only writer of the format in log_store.h. A reader may look at any time and takes whole lines only. Writers of
+// one stream do not mix their lines (O_APPEND, one write a call), but only one writer keeps its times in order: each
+// stream has one, an agent or a replica. One thread at a time uses a LogWriter.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,6 +37,8 @@ void append_repaired(std::string_view text, std::string& out) {
 
 /// The time of the last whole line; also drops a line that a power loss cut.
 EpochMs recovered_tail(int fd, const std::string& what) {
+  // One event at its longest, with room for its time: the window begins before the last line, or at the start of the
+  // file.
   struct stat status {};
   if (::fstat(fd, &status) != 0) throw_errno(what);
   const off_t window = std::min<off_t>(status.st_size, LogWriter::kMaxEventBytes + 64);
@@ -42,6 +47,8 @@ EpochMs recovered_tail(int fd, const std::string& what) {
   if (::pread(fd, tail.data(), tail.size(), status.st_size - window) != window) throw_errno("read " + what);
   const auto last_newline = tail.rfind('\n');
   const std::size_t whole = last_newline == std::string::npos ? 0 : last_newline + 1;
+  // No fsync() per line: after a power loss the file may end inside one. Without the cut the next event would be glued
+  // to its remains.
   if (whole != tail.size() && ::ftruncate(fd, status.st_size - window + static_cast<off_t>(whole)) != 0)
     throw_errno(what);
   if (whole == 0) return 0;
@@ -61,7 +68,7 @@ LogWriter::LogWriter(const std::filesystem::path& file) : file_(file) {
 }
 
 void LogWriter::encode(EpochMs time, std::string_view message, std::string& out) {
-  last_ = std::max(last_, time);
+  last_ = std::max(last_, time);  // readers bisect by time: a clock that was set back must not show
   // A newline inside a message would be taken for the end of the event: such a message becomes several.
   do {
     std::string_view piece = message.substr(0, std::min(message.find('\n'), message.size()));
@@ -79,6 +86,7 @@ void LogWriter::encode(EpochMs time, std::string_view message, std::string& out)
 }
 
 void LogWriter::append(const std::vector<LogEvent>& events) {
+  // One write() with O_APPEND: the lines of one call stay together, and a reader sees at most the last incomplete.
   std::string text;
   for (const LogEvent& event : events) encode(event.time, event.message, text);
   write_all(fd_.get(), text, file_.string());
