@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starting, signalling and reaping programs, sandboxed or plain.
+// Starting and signalling programs, sandboxed or plain. Between here and the program there may be two more processes:
+//   this process -> bubblewrap (child.pid) -> first process of the PID namespace (child.init_pid) -> the program
+// Each dies with its parent (PR_SET_PDEATHSIG, --die-with-parent), so a crash of this process leaves nothing behind.
+// The caller waits for child.pid, whose status bubblewrap makes the program's. No lock: a ChildProcess is one thread's.
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
@@ -70,13 +73,14 @@ UniqueFd environment_arguments(const std::map<std::string, std::string>& environ
   ::_exit(127);
 }
 
-/// Between fork and exec: async-signal-safe calls only. `keep` stay open besides 0, 1, 2.
+/// Between fork and exec: async-signal-safe calls only, since another thread may have held any lock (of malloc, say)
+/// when the process was copied; all memory is prepared by the caller. `keep` stay open besides 0, 1, 2.
 [[noreturn]] void run_child(char** argv, char** envp, int output, std::array<int, 2> keep, const Network* network,
                             std::uint64_t memory, pid_t parent) {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::signal(SIGPIPE, SIG_DFL);
+  ::signal(SIGPIPE, SIG_DFL);  // ignored dispositions survive exec, and this process ignores it
   const int null = ::open("/dev/null", O_RDONLY);
   ::dup2(null, 0);
   ::dup2(output, 1);
@@ -87,10 +91,12 @@ UniqueFd environment_arguments(const std::map<std::string, std::string>& environ
     give_up();
   // After setns(), which clears it together with the credentials.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(126);
+  if (::getppid() != parent) ::_exit(126);  // it ended before the prctl: the signal will never come
+  // All are marked close-on-exec, then those to keep are unmarked: whatever else this process has open stays outside.
   ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
   for (const int fd : keep)
     if (fd >= 0) ::fcntl(fd, F_SETFD, 0);
+  // Inherited by all that the program starts; it bounds each process, not their sum.
   if (memory != 0) {
     const rlimit limit{memory, memory};
     ::setrlimit(RLIMIT_DATA, &limit);
@@ -158,7 +164,7 @@ bool readable_within(const UniqueFd& fd, int milliseconds) {
 
 bool is_running(const ChildProcess& child) { return !readable_within(child.pid_fd, 0); }
 
-constexpr int kInfoLimitMs = 2000;  // bubblewrap names its child within some milliseconds, unless it hangs
+constexpr int kInfoLimitMs = 2000;  // bubblewrap writes its child's PID within some milliseconds, unless it hangs
 
 }  // namespace
 
@@ -173,6 +179,8 @@ ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
                     const std::map<std::string, std::string>& plain_environment) {
   if (const auto problem = environment_problem(spec.environment))
     throw Error(Kind::kInvalid, "environment of " + spec.argv.front() + ": " + *problem);
+  // The write ends are this function's and close when it returns: output ends when the program's last process has
+  // ended.
   Pipe output = make_pipe();
   Pipe info;
   UniqueFd arguments;
@@ -195,6 +203,7 @@ ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
     run_child(const_cast<char**>(argv_pointers.data()), const_cast<char**>(environment_pointers.data()),
               output.write.get(), {info.write.get(), arguments.get()}, sandboxed ? spec.network : nullptr,
               spec.memory_bytes, parent);
+  // The child is not reaped before its caller waits for it, so the PID cannot be another process's yet.
   child.pid_fd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
   child.output = std::move(output.read);
   child.info = std::move(info.read);
@@ -249,12 +258,12 @@ std::optional<pid_t> program_pid(ChildProcess& child) {
 
 void signal_program(ChildProcess& child, int signal_number) {
   if (signal_number == SIGKILL) {
-    // The namespace's first process takes all others with it. --die-with-parent alone would not do: a bubblewrap killed
+    // The kernel ends a PID namespace with its first process. --die-with-parent alone would not do: a bubblewrap killed
     // before its child has asked for that signal leaves the child running.
     try {
       if (child.sandboxed && child.init_pid < 0 && readable_within(child.info, kInfoLimitMs)) program_pid(child);
       if (child.init_pid > 0 && is_running(child)) ::kill(child.init_pid, SIGKILL);
-    } catch (const Error&) {  // bubblewrap ended in the middle of its word
+    } catch (const Error&) {  // bubblewrap ended while it was writing
     }
     ::kill(child.pid, SIGKILL);
     return;
