@@ -4,12 +4,12 @@
 #include "formats/parallel_reader.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <deque>
 #include <exception>
 #include <limits>
-#include <mutex>
 #include <thread>
+
+#include "base/mutex.h"
 
 namespace clary::formats {
 namespace {
@@ -19,7 +19,7 @@ struct Task {
   Batch rows;
   std::optional<RowProblem> problem;
   std::exception_ptr error;
-  bool done = false;
+  bool done = false;  // guarded by the reader's mutex_ (no annotation here can name it) while a worker has the task
 };
 
 /// Appends rows to a batch that may be of the other layout.
@@ -56,7 +56,7 @@ class ParallelReader : public RowReader {
   ParallelReader& operator=(const ParallelReader&) = delete;
   ~ParallelReader() override {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       stopping_ = true;
     }
     work_ready_.notify_all();
@@ -130,7 +130,7 @@ class ParallelReader : public RowReader {
         continue;
       }
       {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         tasks_.push_back(task.get());
       }
       work_ready_.notify_one();
@@ -140,7 +140,7 @@ class ParallelReader : public RowReader {
 
   void wait_for(Task& task) {
     {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       task_done_.wait(lock, [&] { return task.done; });
     }
     if (task.block.file_start) units_before_ = 0;
@@ -163,9 +163,9 @@ class ParallelReader : public RowReader {
   }
 
   void work(BlockDecoder& decoder) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     while (true) {
-      work_ready_.wait(lock, [&] { return stopping_ || !tasks_.empty(); });
+      work_ready_.wait(lock, [this]() REQUIRES(mutex_) { return stopping_ || !tasks_.empty(); });
       if (stopping_) return;
       Task& task = *tasks_.front();
       tasks_.pop_front();
@@ -192,10 +192,10 @@ class ParallelReader : public RowReader {
   std::int64_t rows_read_ = 0;
   bool ended_ = false;
 
-  std::mutex mutex_;
-  std::condition_variable work_ready_, task_done_;
-  std::deque<Task*> tasks_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  Condition work_ready_, task_done_;
+  std::deque<Task*> tasks_ GUARDED_BY(mutex_);  // owned by order_ or current_
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::vector<std::thread> workers_;
 };
 

@@ -61,7 +61,7 @@ class Store final : public gloo::rendezvous::Store {
 };
 
 /// gloo wants an address that an interface really has, and 127.0.x.y (the hosts of one machine) is on none: these meet
-/// on 127.0.0.1, told apart by port.
+/// on 127.0.0.1, each on a port of its own.
 std::shared_ptr<gloo::transport::Device> make_device(const Hosts& hosts, Clock::time_point deadline) {
   const std::string address = resolve(hosts.current, deadline);
   gloo::transport::tcp::attr attributes;
@@ -137,7 +137,7 @@ class GlooCollective final : public Collective {
   }
 
  private:
-  /// Every host says that it is here, so that one which never comes can be named.
+  /// Every host sets a key of its own, so that one which never comes can be named.
   void wait_for_everybody(Clock::time_point deadline) {
     client_->set("here/" + hosts_.current, "1");
     std::vector<std::string> missing;

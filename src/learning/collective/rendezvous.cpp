@@ -124,12 +124,13 @@ RendezvousServer::RendezvousServer(const std::string& address, std::uint16_t por
 
 RendezvousServer::~RendezvousServer() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     shutdown(listener_.get(), SHUT_RDWR);
     for (auto& [fd, thread] : connections_) shutdown(fd, SHUT_RDWR);
     changed_.notify_all();
   }
+  // Without the lock, which these threads take once more; after accepting_ nobody adds connections.
   accepting_.join();
   for (auto& [fd, thread] : connections_) {
     thread.join();
@@ -140,8 +141,8 @@ RendezvousServer::~RendezvousServer() {
 void RendezvousServer::accept_loop() {
   for (;;) {
     const int fd = accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
-    if (fd < 0) std::this_thread::sleep_for(kRetry / 10);  // out of descriptors, say: no busy loop
-    const std::lock_guard lock(mutex_);
+    if (fd < 0) std::this_thread::sleep_for(kRetry / 10);  // out of descriptors, for example: no busy loop
+    const MutexLock lock(mutex_);
     if (stopping_) {
       if (fd >= 0) close(fd);
       return;
@@ -155,12 +156,13 @@ void RendezvousServer::serve(int fd) {
   std::uint8_t verb = 0;
   while (read_message(fd, verb, key, value) && answer(fd, verb, std::move(key), std::move(value), host)) {
   }
-  const std::lock_guard lock(mutex_);
+  // A host keeps its connection to the end of the job: one that closes it earlier has died.
+  const MutexLock lock(mutex_);
   if (!host.empty() && !stopping_) gone_.insert(host);
 }
 
 bool RendezvousServer::answer(int fd, std::uint8_t verb, std::string key, std::string value, std::string& host) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   bool found = true;
   if (verb == kHello) {
     host = std::move(key);
@@ -174,7 +176,7 @@ bool RendezvousServer::answer(int fd, std::uint8_t verb, std::string key, std::s
     const std::chrono::milliseconds wait{std::atoll(value.c_str())};
     found =
         changed_.wait_for(lock, std::clamp(wait, std::chrono::milliseconds(0), std::chrono::milliseconds(86'400'000)),
-                          [&] { return stopping_ || values_.contains(key); }) &&
+                          [&]() REQUIRES(mutex_) { return stopping_ || values_.contains(key); }) &&
         !stopping_;
     value = found ? values_[key] : "";
   } else if (verb == kGone) {
@@ -211,7 +213,7 @@ RendezvousClient::RendezvousClient(const std::string& self, const std::string& f
 }
 
 std::string RendezvousClient::call(std::uint8_t verb, std::string_view key, std::string_view value, bool& found) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::uint8_t status = 0;
   std::string echoed, answer;
   if (!send_message(fd_.get(), verb, key, value) || !read_message(fd_.get(), status, echoed, answer))

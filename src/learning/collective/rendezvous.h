@@ -5,11 +5,9 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <list>
 #include <map>
-#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,6 +15,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/mutex.h"
 
 namespace clary::collective {
 
@@ -38,12 +37,12 @@ class RendezvousServer {
   bool answer(int fd, std::uint8_t verb, std::string key, std::string value, std::string& host);
 
   UniqueFd listener_;
-  std::mutex mutex_;  // guards all below but the thread
-  std::condition_variable changed_;
-  std::map<std::string, std::string, std::less<>> values_;
-  std::set<std::string> gone_;
-  std::list<std::pair<int, std::thread>> connections_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  Condition changed_;  // values_ or stopping_
+  std::map<std::string, std::string, std::less<>> values_ GUARDED_BY(mutex_);
+  std::set<std::string> gone_ GUARDED_BY(mutex_);
+  std::list<std::pair<int, std::thread>> connections_ GUARDED_BY(mutex_);  // one a host, until the end of the job
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::thread accepting_;
 };
 
@@ -63,8 +62,8 @@ class RendezvousClient {
   std::string call(std::uint8_t verb, std::string_view key, std::string_view value, bool& found);
 
   std::string first_host_;
-  std::mutex mutex_;  // guards fd_
-  UniqueFd fd_;
+  Mutex mutex_;  // held from a request to its answer: they are not numbered
+  UniqueFd fd_ GUARDED_BY(mutex_);
 };
 
 }  // namespace clary::collective

@@ -58,11 +58,12 @@ bool readable(int fd, Clock::time_point deadline) {
   return poll(&waiting, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX))) > 0;
 }
 
-/// Hands `fd` to whoever connects and knows the token.
+/// Sends `fd` to a peer that knows the token: any process of the machine may connect to an abstract socket.
 bool hand_over(int connection, int fd, const std::string& token, Clock::time_point deadline) {
-  std::string said(token.size(), '\0');
+  std::string received(token.size(), '\0');
   if (!readable(connection, deadline) ||
-      recv(connection, said.data(), said.size(), MSG_WAITALL) != static_cast<ssize_t>(said.size()) || said != token)
+      recv(connection, received.data(), received.size(), MSG_WAITALL) != static_cast<ssize_t>(received.size()) ||
+      received != token)
     return false;
   char byte = 0;
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};

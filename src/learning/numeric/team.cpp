@@ -4,13 +4,14 @@
 #include <sched.h>
 
 #include <chrono>
-#include <mutex>
+
+#include "base/mutex.h"
 
 namespace clary::numeric {
 namespace {
 
 /// Phases are tens of microseconds long, so a waiter spins about as long (and as a sleeping thread needs to come back);
-/// then it yields to whoever else wants the CPU, and only after a while sleeps.
+/// then it yields to other threads that want the CPU, and only after a while sleeps.
 constexpr int kSpins = 4000;
 constexpr std::chrono::milliseconds kAwakeInTraining{5};
 
@@ -128,7 +129,8 @@ bool Team::join(std::uint32_t generation) {
   return false;
 }
 
-/// Opens the gate before it says that there is work. No thread is at work: the call before waited for all that joined.
+/// Opens the gate before it publishes the new generation. No thread is at work: the call before waited for all that
+/// joined.
 void Team::publish(Call<int> call, void* argument) {
   call_ = call;
   argument_ = argument;
@@ -166,15 +168,17 @@ void Team::run_erased(Call<int> call, void* argument) {
 
 void Team::run_units_erased(std::int64_t units, Call<std::int64_t> call, void* argument) {
   std::atomic<std::int64_t> next{0};
-  std::mutex failure_mutex;
-  std::exception_ptr failure;
+  struct {
+    Mutex mutex;
+    std::exception_ptr first GUARDED_BY(mutex);
+  } failure;
   auto some_units = [&](int) {
     for (std::int64_t i = next++; i < units; i = next++) {
       try {
         call(argument, i);
       } catch (...) {
-        const std::lock_guard lock(failure_mutex);
-        if (!failure) failure = std::current_exception();
+        const MutexLock lock(failure.mutex);
+        if (!failure.first) failure.first = std::current_exception();
       }
     }
   };
@@ -186,7 +190,8 @@ void Team::run_units_erased(std::int64_t units, Call<std::int64_t> call, void* a
     some_units(0);
     wait_for(static_cast<int>(gate_.fetch_or(kClosed, std::memory_order_acq_rel) & kJoined));
   }
-  if (failure) std::rethrow_exception(failure);
+  const MutexLock lock(failure.mutex);
+  if (failure.first) std::rethrow_exception(failure.first);
 }
 
 }  // namespace clary::numeric

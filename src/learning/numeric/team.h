@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A fixed group of threads for work that takes microseconds. run() divides by thread number alone, so a result depends
-// on the number of threads but never on timing; run_units() gives units to whoever is free.
+// on the number of threads but never on timing; run_units() gives the next unit to the next free thread.
 #pragma once
 
 #include <atomic>
