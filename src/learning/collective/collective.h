@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the hosts of one job do together. Every host must make the same calls in the same order. One host: all are
 // no-ops. Several: gloo over TCP, found through the host names of resourceconfig.json (see rendezvous.h). Not
-// thread-safe: one thread of a host talks. A peer that is lost or late raises Error{kUnavailable} naming it.
+// thread-safe: one thread of a host calls. A peer that is lost or late raises Error{kUnavailable} naming it.
 #pragma once
 
 #include <chrono>

@@ -167,7 +167,7 @@ TEST_P(Transport, AHostThatDiesIsNamed) {
   on_hosts(3, [&](int rank) {
     const auto all = connect(hosts_of(3, rank), quick(port, GetParam()));
     all->barrier();
-    if (rank == 2) _exit(0);  // without a word
+    if (rank == 2) _exit(0);  // without a message to its peers
     std::vector<float> values(1000);
     try {
       for (int i = 0; i < 100; ++i) all->all_reduce_sum(std::span(values));

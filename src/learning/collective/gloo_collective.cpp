@@ -163,7 +163,7 @@ class GlooCollective final : public Collective {
     });
   }
 
-  /// What a wait on shared memory asks now and then.
+  /// The check that a wait on shared memory makes at intervals.
   std::function<void()> peer_check(const char* what) {
     return [this, what, deadline = Clock::now() + options_.timeout] {
       const auto lost = client_->gone();
@@ -203,7 +203,7 @@ class GlooCollective final : public Collective {
     }
   }
 
-  /// Hosts whose connection ended, else all others. The word of a dead host takes a moment to get round.
+  /// Hosts whose connection ended, else all others. The service notices a dead host a moment later.
   std::string suspects() {
     std::vector<std::string> names;
     try {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // All-reduce for hosts of one job that share one machine: through a memory file instead of loopback TCP, at a
 // fraction of the latency. Every host adds the contributions in rank order, so all
-// get the same bytes. One thread of a host talks at a time.
+// get the same bytes. One thread of a host calls at a time.
 #pragma once
 
 #include <atomic>

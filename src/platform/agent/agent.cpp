@@ -333,7 +333,7 @@ int run_agent(const fs::path& folder, const fs::path& objects) {
     end.cause = EndCause::kAgent;
     end.text = error.what();
   }
-  // With the lock still held: whoever finds it free finds the last event too.
+  // With the lock still held: a server that finds it free finds the last event too.
   append_event(folder, end);
   return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent of one instance: stages the input, runs the program in its sandbox, relays its output, stops it when
-// asked to or when its time is over, and reports how it ended. It talks to the server through its folder only, so it
-// neither needs the server nor ends with it.
+// asked to or when its time is over, and reports how it ended. It communicates with the server through its folder only,
+// so it neither needs the server nor ends with it.
 #pragma once
 
 #include <filesystem>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A channel in Pipe mode: for each epoch a FIFO <channel>_<epoch> with the bytes of the objects, or the attributes of
-// an augmented manifest, one after the other, decompressed and wrapped as the request says. A thread of its own writes;
-// it ends with the agent's process.
+// an augmented manifest, one after the other, decompressed and wrapped as the request demands. A thread of its own
+// writes; it ends with the agent's process.
 #pragma once
 
 #include <sys/types.h>

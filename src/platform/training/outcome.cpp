@@ -19,7 +19,7 @@ bool has_class(const std::string& text) {
          text.starts_with("InternalServerError:");
 }
 
-/// The program's own text, or the signal that its exit code stands for; "" when there is neither.
+/// The program's own text, or the signal in its exit code; "" when there is neither.
 std::string program_text(const agent::AgentEvent& end, const std::string& host) {
   if (end.failure && !end.failure->empty()) return cut(*end.failure, kMaxFailureReason);
   if (end.exit_code > 128 && end.exit_code < 160)
