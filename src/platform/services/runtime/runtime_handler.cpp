@@ -83,8 +83,7 @@ class Invocation {
     kAnswered,
     kTimedOut,
     kRefused,  // nothing listens there: the request was not delivered
-    kStale,    // a kept connection ended: the process may have ended over the request, or have closed it as idle just
-               // then
+    kStale,    // a kept connection ended: over the request, or because the process closed it as idle just then
     kLost,     // a new connection ended: the process ended over the request
   };
 
@@ -109,8 +108,8 @@ class Invocation {
         last_ = client;
         request_.new_connection = true;
       }
-      if (outcome !=
-          Outcome::kStale) {  // a stale connection says nothing about the process: it may be asked again at once
+      // A stale connection says nothing about the process, which may be asked again at once.
+      if (outcome != Outcome::kStale) {
         lost_ = client;
         lost_until_ = Clock::now() + kRestartPatience;
       }
