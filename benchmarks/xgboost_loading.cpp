@@ -48,7 +48,9 @@ int main(int argc, char** argv) {
     if (argc > 5 && i == 0) data.train->matrix.save_binary(argv[5]);
   }
   getrusage(RUSAGE_SELF, &usage);
-  const auto cpu = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+  const auto cpu = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
   std::printf("], \"cpu_seconds\": %.4f, \"rows\": %ld, \"columns\": %ld, \"entries\": %ld, \"peak_mb\": %.0f}\n",
               (cpu(usage.ru_utime) + cpu(usage.ru_stime)) / std::atoi(argv[4]), rows, columns, entries,
               peak_megabytes());

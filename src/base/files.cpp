@@ -117,7 +117,8 @@ void write_file_atomically(const fs::path& path, std::string_view text, unsigned
 std::filesystem::path place_in(const std::filesystem::path& folder, std::string_view relative) {
   const std::string name(relative);
   for (const std::string_view part : split(relative, '/'))
-    if (part == ".." || part == "." || part.empty() || part.size() > NAME_MAX || part.find('\0') != std::string_view::npos)
+    if (part == ".." || part == "." || part.empty() || part.size() > NAME_MAX ||
+        part.find('\0') != std::string_view::npos)
       throw Error(Kind::kInvalid, "\"" + name + "\" cannot be a file name");
   std::filesystem::path place = folder / name;
   std::error_code failed;

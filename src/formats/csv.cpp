@@ -152,7 +152,8 @@ bool CsvDecoder::skip_blank_line(Block& block) {
 
 /// The first row says how wide rows are.
 void CsvDecoder::find_shape(const Block& block, RowShape& shape) const {
-  const auto fields = static_cast<std::int64_t>(count_fields(line_at(block.text(), block.position), options_.delimiter));
+  const auto fields =
+      static_cast<std::int64_t>(count_fields(line_at(block.text(), block.position), options_.delimiter));
   const std::int64_t dim = options_.feature_dim;
   std::int64_t labels = options_.label_size.value_or(options_.default_label_size);
   if (options_.label_optional && !options_.label_size && dim > 0 && fields == dim) labels = 0;
@@ -211,7 +212,8 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
   std::size_t kept = 0;
   for (std::size_t d = 0; d < width;) {
     // Counts and flags: eight one-digit fields at once.
-    if (width - d > simd::kDigitRun && delimiter == ',' && begin[1] == ',' && text_end - begin >= simd::kDigitRunBytes) {
+    if (width - d > simd::kDigitRun && delimiter == ',' && begin[1] == ',' &&
+        text_end - begin >= simd::kDigitRunBytes) {
       bool run = false;
       if constexpr (kSparse) {
         run = simd::is_zero_run(begin);

@@ -15,9 +15,9 @@
 namespace clary::formats {
 
 struct LibsvmOptions {
-  std::int64_t feature_dim = 0;   // indices must be below; 0: the largest index decides
-  bool request = false;           // ReadOptions::libsvm_request
-  bool missing_allowed = false;   // nan is a missing value
+  std::int64_t feature_dim = 0;  // indices must be below; 0: the largest index decides
+  bool request = false;          // ReadOptions::libsvm_request
+  bool missing_allowed = false;  // nan is a missing value
   std::optional<LabelRule> label_rule{};
 };
 

@@ -78,13 +78,11 @@ TEST(Libsvm, ErrorsNameLineColumnValueAndRule) {
   EXPECT_EQ(failure("1 0:1x\n"), "rows.txt: line 1: column 5: \"1x\" is not a number");
   EXPECT_EQ(failure("1 0:\n"), "rows.txt: line 1: column 5: \"\" is not a number");
   EXPECT_EQ(failure("1 0:1e99\n"), "rows.txt: line 1: column 5: \"1e99\" is outside the range of float32");
-  EXPECT_EQ(failure("1 2147483647:1\n"),
-            "rows.txt: line 1: column 3: \"2147483647:1\" has an index above 2147483646");
+  EXPECT_EQ(failure("1 2147483647:1\n"), "rows.txt: line 1: column 3: \"2147483647:1\" has an index above 2147483646");
   EXPECT_EQ(failure("1 3:1 3:2\n"), "rows.txt: line 1: an index appears twice in the row");
   EXPECT_EQ(failure("1 0:1 qid:3\n"),
             "rows.txt: line 1: column 7: \"qid:3\" comes after features, expected after the label");
-  EXPECT_EQ(failure("1:-1 0:1\n"),
-            "rows.txt: line 1: column 1: \"1:-1\" has a weight that is negative or missing");
+  EXPECT_EQ(failure("1:-1 0:1\n"), "rows.txt: line 1: column 1: \"1:-1\" has a weight that is negative or missing");
   EXPECT_EQ(failure("1 9:1\n", {.feature_dim = 9}), "rows.txt: line 1: index 9 is not below feature_dim 9");
   EXPECT_EQ(failure("nan 0:1\n", {.missing_allowed = true}),
             "rows.txt: line 1: column 1: \"nan\" is no label, expected a number");
@@ -134,8 +132,16 @@ TEST(Libsvm, FastAndSlowPathsAgreeAtEveryEndOfTheText) {
     const std::string padded = cut + "\n# " + std::string(64, '-') + "\n";
     Batch a, b;
     std::string first, second;
-    try { a = read_all(cut); } catch (const Error& error) { first = error.what(); }
-    try { b = read_all(padded); } catch (const Error& error) { second = error.what(); }
+    try {
+      a = read_all(cut);
+    } catch (const Error& error) {
+      first = error.what();
+    }
+    try {
+      b = read_all(padded);
+    } catch (const Error& error) {
+      second = error.what();
+    }
     EXPECT_EQ(first, second) << size;
     EXPECT_EQ(a, b) << size;
   }

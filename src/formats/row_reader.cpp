@@ -40,18 +40,15 @@ MakeDecoder decoder_for(const ContentType& type, const ReadOptions& options) {
   if (type.format() == Format::kLibsvm) {
     type.require_utf8();
     return [libsvm = LibsvmOptions{options.feature_dim, options.libsvm_request, options.missing_allowed,
-                                           options.label_rule}] {
-      return std::make_unique<LibsvmDecoder>(libsvm);
-    };
+                                   options.label_rule}] { return std::make_unique<LibsvmDecoder>(libsvm); };
   }
   if (type.type.empty() || type.format() == Format::kRecordIoProtobuf) {
     return [record = RecordOptions{options.feature_dim, options.ignore_labels, options.allow_non_finite,
-                                          options.label_rule}] {
-      return std::make_unique<RecordDecoder>(record);
-    };
+                                   options.label_rule}] { return std::make_unique<RecordDecoder>(record); };
   }
-  throw Error(Kind::kInvalid, "content type \"" + type.text() +
-                                  "\" is not supported for rows: use application/x-recordio-protobuf, text/csv or text/libsvm");
+  throw Error(Kind::kInvalid,
+              "content type \"" + type.text() +
+                  "\" is not supported for rows: use application/x-recordio-protobuf, text/csv or text/libsvm");
 }
 
 CutOptions cut_options(const ContentType& type, const ReadOptions& options) {
@@ -73,10 +70,7 @@ CutOptions cut_options(const ContentType& type, const ReadOptions& options) {
 class InlineReader : public RowReader {
  public:
   InlineReader(std::unique_ptr<BlockSource> source, const MakeDecoder& make_decoder, const ReadOptions& options)
-      : source_(std::move(source)),
-        decoder_(make_decoder()),
-        layout_(options.layout),
-        as_blocks_(options.as_blocks) {}
+      : source_(std::move(source)), decoder_(make_decoder()), layout_(options.layout), as_blocks_(options.as_blocks) {}
 
   bool next(Batch& out, std::int64_t max_rows) override {
     BatchBuilder builder(out, layout_ == Layout::kSparse);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of a whole channel, batch after batch: RecordIO-protobuf, CSV and libsvm, from files (mapped) or from a descriptor
-// (a FIFO in Pipe mode), gunzipped by their first bytes. Memory stays bounded by num_threads blocks of about a megabyte
-// (or one row, where a row is larger). Row order is the order of the files and of the rows in them, also with threads.
-// One reader belongs to one thread.
+// Rows of a whole channel, batch after batch: RecordIO-protobuf, CSV and libsvm, from files (mapped) or from a
+// descriptor (a FIFO in Pipe mode), gunzipped by their first bytes. Memory stays bounded by num_threads blocks of about
+// a megabyte (or one row, where a row is larger). Row order is the order of the files and of the rows in them, also
+// with threads. One reader belongs to one thread.
 #pragma once
 
 #include <cstddef>
@@ -30,13 +30,13 @@ struct ReadOptions {
   bool ignore_labels = false;  // labels are checked for form but not stored
   std::optional<LabelRule> label_rule{};
   Layout layout = Layout::kAsData;
-  bool allow_non_finite = false;               // accept nan and inf; CSV: also an empty field, as nan
+  bool allow_non_finite = false;  // accept nan and inf; CSV: also an empty field, as nan
   // XGBoost's rules for CSV and libsvm: empty fields, nan and NA are missing (NaN), infinity and quotes are refused.
   bool missing_allowed = false;
   char delimiter = ',';         // CSV without a delimiter parameter in its content type
   bool libsvm_request = false;  // libsvm without labels: what has no colon is skipped, a blank line is a row
   bool as_blocks = false;       // next() hands out blocks as they were decoded, so that no row is copied again
-  int num_threads = 1;                         // decoding threads; 1 decodes in next() itself
+  int num_threads = 1;          // decoding threads; 1 decodes in next() itself
   std::uint64_t max_row_bytes = 256ULL << 20;  // one CSV line or one record
 };
 
@@ -45,7 +45,8 @@ class RowReader {
   virtual ~RowReader() = default;
 
   /// Replaces `out` by the next rows, at most max_rows (>= 1) and fewer only at the end; false at the end of the data.
-  /// Batches of one reader have the same width (libsvm: the largest index so far + 1), label width and, unless Layout::kAsData meets both kinds, layout.
+  /// Batches of one reader have the same width (libsvm: the largest index so far + 1), label width and, unless
+  /// Layout::kAsData meets both kinds, layout.
   /// @throws Error{kMalformed} naming file, record or line, column, value and rule
   virtual bool next(Batch& out, std::int64_t max_rows) = 0;
 

@@ -20,8 +20,8 @@ constexpr std::size_t kIndexSlack = 64 + 8;  // entries one call may write
 constexpr std::size_t kDigitRun = 8;         // fields of a run "d,d,d,d,d,d,d,d,"
 constexpr std::ptrdiff_t kDigitRunBytes = 16;
 
-/// Appends the offsets of the separators (`delimiter` and newlines) of text[from, ...) to out[0, ...), 64 bytes at a time, until at least `wanted`
-/// are there or the text ends. Writes up to kIndexSlack entries more than it counts.
+/// Appends the offsets of the separators (`delimiter` and newlines) of text[from, ...) to out[0, ...), 64 bytes at a
+/// time, until at least `wanted` are there or the text ends. Writes up to kIndexSlack entries more than it counts.
 /// @param from  moved behind what was looked at
 /// @return how many there are
 std::size_t index_separators(std::string_view text, std::size_t& from, std::uint32_t* out, std::size_t wanted,

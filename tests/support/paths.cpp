@@ -11,7 +11,8 @@ std::filesystem::path build_folder() { return CLARY_BINARY_DIR; }
 
 std::filesystem::path shared_data() {
   const char* override_path = std::getenv("CLARY_SHARED_DATA");
-  return override_path != nullptr && *override_path != '\0' ? std::filesystem::path(override_path) : source_folder() / "../shared/data";
+  return override_path != nullptr && *override_path != '\0' ? std::filesystem::path(override_path)
+                                                            : source_folder() / "../shared/data";
 }
 
 }  // namespace clary::tests

@@ -13,7 +13,8 @@ std::filesystem::path source_folder();
 /// Where this build puts its programs: bin, libexec.
 std::filesystem::path build_folder();
 
-/// Real datasets beside the checkout; the folder need not exist. The environment variable CLARY_SHARED_DATA overrides it.
+/// Real datasets beside the checkout; the folder need not exist. The environment variable CLARY_SHARED_DATA overrides
+/// it.
 std::filesystem::path shared_data();
 
 }  // namespace clary::tests

@@ -21,13 +21,12 @@ const shell::Descriptor& Ntm::descriptor() {
                                  .distributions = {"FullyReplicated"},
                                  .default_content_type = "text/plain"};
     out.channels = {train, validation, test, auxiliary};
-    out.metrics = {
-        {"validation:total_loss", R"(#quality_metric: host=\S+, epoch=\S+, validation total_loss <loss>=(\S+))",
-         "Minimize"},
-        {"train:total_loss", R"(#quality_metric: host=\S+, epoch=\S+, train total_loss <loss>=(\S+))", ""},
-        {"test:total_loss", R"(#quality_metric: host=\S+, test total_loss <loss>=(\S+))", ""},
-        {"train:progress", R"(#progress_metric: host=\S+, completed (\S+) %)", ""},
-        {"train:throughput", R"(#throughput_metric: host=\S+, train throughput=(\S+) records/second)", ""}};
+    out.metrics = {{"validation:total_loss",
+                    R"(#quality_metric: host=\S+, epoch=\S+, validation total_loss <loss>=(\S+))", "Minimize"},
+                   {"train:total_loss", R"(#quality_metric: host=\S+, epoch=\S+, train total_loss <loss>=(\S+))", ""},
+                   {"test:total_loss", R"(#quality_metric: host=\S+, test total_loss <loss>=(\S+))", ""},
+                   {"train:progress", R"(#progress_metric: host=\S+, completed (\S+) %)", ""},
+                   {"train:throughput", R"(#throughput_metric: host=\S+, train throughput=(\S+) records/second)", ""}};
     return out;
   }();
   return d;

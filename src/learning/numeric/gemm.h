@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix products whose inner or outer dimension is small, compiled for SSE4, AVX2 and AVX-512 and chosen at run time
-// (Highway). All matrices are row-major float32; "width" arguments are padded row lengths: multiples of kPad, with zeros
-// in the padding. Nothing here allocates, locks or keeps state, so every function may run on any thread.
+// (Highway). All matrices are row-major float32; "width" arguments are padded row lengths: multiples of kPad, with
+// zeros in the padding. Nothing here allocates, locks or keeps state, so every function may run on any thread.
 #pragma once
 
 #include <cstdint>

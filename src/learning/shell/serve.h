@@ -20,7 +20,8 @@ struct ServeOptions {
   std::uint64_t max_request_bytes = contract::kMaxRequestBytes;
 };
 
-/// From CLARY_BIND_SOCKET, SAGEMAKER_BIND_TO_PORT, MAX_CONTENT_LENGTH (bytes), SAGEMAKER_MAX_PAYLOAD_IN_MB and the threads of this machine.
+/// From CLARY_BIND_SOCKET, SAGEMAKER_BIND_TO_PORT, MAX_CONTENT_LENGTH (bytes), SAGEMAKER_MAX_PAYLOAD_IN_MB and the
+/// threads of this machine.
 ServeOptions serve_options_from_environment();
 
 /// The answer to one POST /invocations, without HTTP around it. Batch transform (SAGEMAKER_BATCH) gets the same

@@ -27,7 +27,7 @@ struct MetricsRecord {
   std::string operation = "training";  // "scoring"
   std::optional<std::int64_t> epoch{};
   std::optional<std::int64_t> model{};  // one of several trained side by side
-  std::string meta{};  // "training_data_iter"; left out when empty
+  std::string meta{};                   // "training_data_iter"; left out when empty
   std::vector<std::pair<std::string, double>> values{};
 };
 

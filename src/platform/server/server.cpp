@@ -105,9 +105,9 @@ struct Server::Parts {
         hosting_deps(endpoints, transforms),
         http(http_options(), [this](http::Request& request) { return front(request); }),
         edge(credentials, edge_options(given), http.workers()) {
-    edge.add(sagemaker::sagemaker_service({sagemaker::training_job_operations(training_deps),
-                                           sagemaker::hosting_operations(hosting_deps),
-                                           sagemaker::tag_operations(tags)}));
+    edge.add(
+        sagemaker::sagemaker_service({sagemaker::training_job_operations(training_deps),
+                                      sagemaker::hosting_operations(hosting_deps), sagemaker::tag_operations(tags)}));
     edge.add(services::logs_service(logs));
     edge.add(services::cloudwatch_service(metrics));
     edge.add(services::sts_service(credentials));

@@ -124,7 +124,8 @@ void TransformJobs::record_end(const std::string& name, const Running& self, con
   while (!stopping_ || self.cancelled) {
     lock.unlock();
     try {
-      rows_.update(name, [&](Resource& row) { finish(row, reason.empty() ? status::kCompleted : status::kFailed, reason); });
+      rows_.update(name,
+                   [&](Resource& row) { finish(row, reason.empty() ? status::kCompleted : status::kFailed, reason); });
       return;
     } catch (const std::exception& e) {
       log::error("transform job {}: its end cannot be recorded: {}", name, e.what());

@@ -135,8 +135,8 @@ bool Connection::in_transaction() const { return sqlite3_get_autocommit(handle_)
 
 void Connection::fail(int code, std::string_view what) const {
   const char* why = handle_ != nullptr ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
-  const std::string message = "database: " + std::string(why) + " (code " + std::to_string(code) +
-                              ") in: " + std::string(what.substr(0, 200));
+  const std::string message =
+      "database: " + std::string(why) + " (code " + std::to_string(code) + ") in: " + std::string(what.substr(0, 200));
   if ((code & 0xFF) == SQLITE_FULL) throw DiskFull(message);
   throw Error(kind_of(code), message);
 }

@@ -101,9 +101,9 @@ struct ExamplePlan {
 /// @param scratch  example_scratch() floats, aligned to 64 bytes
 void train_examples(const ExamplePlan& plan, const Weights& weights, float rate, float* scratch);
 
-/// Who reads fastText's files takes sigmoid from a table of 512 steps over [-8, 8] and rounds down, which is half a step
-/// on average. One-vs-all learns the probabilities that they will answer: without it .002 of the labels of joined AG News
-/// lines fell below 0.5.
+/// Who reads fastText's files takes sigmoid from a table of 512 steps over [-8, 8] and rounds down, which is half a
+/// step on average. One-vs-all learns the probabilities that they will answer: without it .002 of the labels of joined
+/// AG News lines fell below 0.5.
 inline constexpr float kTableShift = 1.0f / 64;
 
 /// One-vs-all: every label is a question of its own, and a line answers all of them at once. As train_examples, but

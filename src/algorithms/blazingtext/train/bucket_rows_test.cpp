@@ -69,7 +69,8 @@ TEST(BucketRows, GiveOneFilledRowToABucketThatManyThreadsMeet) {
     SplitMix64 random(static_cast<std::uint64_t>(thread));
     for (int i = 0; i < 5 * kBuckets; ++i) {
       // All threads are near the same place; the last round misses no bucket.
-      const auto bucket = static_cast<std::int32_t>((static_cast<std::uint32_t>(i) + random.below(i < 4 * kBuckets ? 3 : 1)) % kBuckets);
+      const auto bucket = static_cast<std::int32_t>(
+          (static_cast<std::uint32_t>(i) + random.below(i < 4 * kBuckets ? 3 : 1)) % kBuckets);
       const std::int32_t row = rows.row(bucket, [&](std::int32_t r) { content[static_cast<std::size_t>(r)] = bucket; });
       if (content[static_cast<std::size_t>(row)] != bucket) ++wrong;
       seen[static_cast<std::size_t>(thread)][static_cast<std::size_t>(bucket)] = row;

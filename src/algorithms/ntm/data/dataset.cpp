@@ -198,9 +198,10 @@ std::vector<std::string> parse_vocabulary(const std::string& text, std::int64_t 
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   if (static_cast<std::int64_t>(words.size()) != size) {
-    throw Error(Kind::kInvalid, fmt::format("ntm: auxiliary/vocab.txt has {} lines, but feature_dim is {}: it must have "
-                                            "one word per feature, line i for feature i",
-                                            words.size(), size));
+    throw Error(Kind::kInvalid,
+                fmt::format("ntm: auxiliary/vocab.txt has {} lines, but feature_dim is {}: it must have "
+                            "one word per feature, line i for feature i",
+                            words.size(), size));
   }
   return words;
 }

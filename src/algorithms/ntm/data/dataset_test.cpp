@@ -45,19 +45,28 @@ TEST(NtmDataset, KeepsCountsAndLeavesEmptyDocumentsOut) {
 
 TEST(NtmDataset, NegativeAndNotFiniteCountsAreRefusedByRowAndWord) {
   Documents d;
-  EXPECT_THAT(refusal([&] { append_documents(d, dense({1, 1, 1, -3}, 2), "train", 10); }),
+  EXPECT_THAT(refusal([&] {
+                append_documents(d, dense({1, 1, 1, -3}, 2), "train", 10);
+              }),
               HasSubstr("train: row 12, word 1: count -3 is not a finite number >= 0"));
-  EXPECT_THAT(refusal([&] { append_documents(d, dense({std::nanf(""), 1}, 2), "test", 0); }), HasSubstr("row 1, word 0"));
+  EXPECT_THAT(refusal([&] {
+                append_documents(d, dense({std::nanf(""), 1}, 2), "test", 0);
+              }),
+              HasSubstr("row 1, word 0"));
 }
 
 TEST(NtmDataset, VocabularyHasOneLinePerFeature) {
   EXPECT_EQ(parse_vocabulary("a\nb\r\n", 2), (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(parse_vocabulary("\xEF\xBB\xBF" "a\nb", 2)[0], "a");
+  EXPECT_EQ(parse_vocabulary("\xEF\xBB\xBF"
+                             "a\nb",
+                             2)[0],
+            "a");
   EXPECT_THAT(refusal([] { parse_vocabulary("a\nb\nc\n", 2); }), HasSubstr("has 3 lines, but feature_dim is 2"));
   EXPECT_THAT(refusal([] { parse_vocabulary("\xff\n", 1); }), HasSubstr("not UTF-8"));
 }
 
-std::multiset<std::uint32_t> visited(TrainingRows& rows, std::int64_t epoch, std::vector<std::size_t>* sizes = nullptr) {
+std::multiset<std::uint32_t> visited(TrainingRows& rows, std::int64_t epoch,
+                                     std::vector<std::size_t>* sizes = nullptr) {
   std::multiset<std::uint32_t> out;
   rows.begin_epoch(epoch);
   for (auto batch = rows.next(4); !batch.empty(); batch = rows.next(4)) {
@@ -107,7 +116,8 @@ TEST(NtmHyperparameters, ReadsEveryFormOfEncoderLayers) {
 }
 
 TEST(NtmHyperparameters, DefaultsAreTheContainers) {
-  const auto hp = schema().parse({{"feature_dim", "10"}, {"num_topics", "4"}, {"clip_gradient", "Inf"}, {"_kvstore", "x"}});
+  const auto hp =
+      schema().parse({{"feature_dim", "10"}, {"num_topics", "4"}, {"clip_gradient", "Inf"}, {"_kvstore", "x"}});
   EXPECT_EQ(hp.learning_rate, 0.01);
   EXPECT_EQ(hp.mini_batch_size, 256);
   EXPECT_EQ(hp.num_patience_epochs, 3);
@@ -124,7 +134,9 @@ TEST(NtmHyperparameters, MistakesAreNamedAllAtOnce) {
   EXPECT_THAT(text, HasSubstr("abc"));
   EXPECT_THAT(text, HasSubstr("tolerance"));
   EXPECT_THAT(text, HasSubstr("lbfgs"));
-  EXPECT_THAT(refusal([] { schema().parse({{"feature_dim", "5"}, {"num_topics", "2"}, {"sub_sample", "0"}}); }),
+  EXPECT_THAT(refusal([] {
+                schema().parse({{"feature_dim", "5"}, {"num_topics", "2"}, {"sub_sample", "0"}});
+              }),
               HasSubstr("sub_sample must be above 0"));
 }
 

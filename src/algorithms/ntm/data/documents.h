@@ -13,7 +13,7 @@ struct Document {
   const std::int32_t* words = nullptr;
   const float* counts = nullptr;
   std::int64_t size = 0;
-  float total = 0;          // N, tokens; > 0
+  float total = 0;           // N, tokens; > 0
   std::uint32_t number = 0;  // identity for the noise generator
 };
 

@@ -36,10 +36,10 @@ class Decoder {
   void backward(int thread, Matrix& gradient);
 
  private:
-  static constexpr std::int64_t kTile = 256;             // columns at a time: a tile of W fits the first-level cache
+  static constexpr std::int64_t kTile = 256;  // columns at a time: a tile of W fits the first-level cache
   static constexpr std::int64_t kTileStride = kTile + kernels::kPad;  // avoids cache-set conflicts between rows
-  static constexpr std::int64_t kChunk = 128;            // documents at a time
-  static constexpr std::int64_t kKeepFloats = 1 << 20;   // exponentials kept per thread: 4 MiB
+  static constexpr std::int64_t kChunk = 128;                         // documents at a time
+  static constexpr std::int64_t kKeepFloats = 1 << 20;                // exponentials kept per thread: 4 MiB
 
   /// One thread's share of the vocabulary and what it found there.
   struct Share {

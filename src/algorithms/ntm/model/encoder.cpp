@@ -46,8 +46,8 @@ void WordIndex::build(int thread, std::span<const Document> documents) {
   s.words.clear();
   s.offsets.assign(1, 0);
   for (const Document& d : documents) {
-    for (const std::int32_t* w = std::lower_bound(d.words, d.words + d.size, begin);
-         w != d.words + d.size && *w < end; ++w) {
+    for (const std::int32_t* w = std::lower_bound(d.words, d.words + d.size, begin); w != d.words + d.size && *w < end;
+         ++w) {
       std::int32_t& slot = s.slot[at(*w - begin)];
       if (slot == 0) {
         s.words.push_back(*w);

@@ -25,7 +25,7 @@ class WordIndex {
     std::vector<std::int64_t> offsets;  // words + 1
     std::vector<std::int32_t> documents;
     std::vector<float> counts;
-    Matrix gradient;  // [words, H_1]
+    Matrix gradient;                 // [words, H_1]
     std::vector<std::int32_t> slot;  // by word - begin: 1 + position in words; all 0 between batches
   };
 

@@ -62,7 +62,7 @@ class Model {
   std::vector<std::string> vocabulary_;
   TopicReport report_;
   Json meta_;
-  std::string topics_;  // topics.json
+  std::string topics_;                                          // topics.json
   std::unordered_map<std::string_view, std::int32_t> word_id_;  // views into vocabulary_
 };
 

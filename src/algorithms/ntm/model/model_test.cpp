@@ -121,7 +121,9 @@ TEST(NtmModel, TopicWordsComeWhenAccepted) {
 
 TEST(NtmModel, NegativeCountsAreRefused) {
   const Model model = small_model();
-  EXPECT_THAT(refusal([&] { model.predict(dense({0, 0, 0, 0, 0, 1, 0, 0, -2, 0, 0, 0}, 6), {}); }),
+  EXPECT_THAT(refusal([&] {
+                model.predict(dense({0, 0, 0, 0, 0, 1, 0, 0, -2, 0, 0, 0}, 6), {});
+              }),
               HasSubstr("row 2, word 2: count -2"));
 }
 

@@ -72,8 +72,8 @@ std::vector<NamedArray> to_arrays(const Parameters& p) {
   each_array(p, weight, vector);
   for (std::size_t l = 0; l < p.shift.size(); ++l) {  // fixed to 1 (fix_gamma), but MXNet's loader wants it
     const std::int64_t units = p.shape.layers[l];
-    out.push_back({fmt::format("arg:enc_{}_bn_gamma", l), {units},
-                   std::vector<float>(static_cast<std::size_t>(units), 1.0f)});
+    out.push_back(
+        {fmt::format("arg:enc_{}_bn_gamma", l), {units}, std::vector<float>(static_cast<std::size_t>(units), 1.0f)});
   }
   return out;
 }
@@ -130,7 +130,8 @@ std::string symbol_json(const Shape& shape) {
       std::vector<std::size_t> inputs{top};
       for (const char* part : {"_bn_gamma", "_bn_beta", "_bn_moving_mean", "_bn_moving_var"})
         inputs.push_back(graph.variable(name + part));
-      top = graph.add("BatchNorm", name + "_bn", {{"eps", "0.001"}, {"momentum", "0.9"}, {"fix_gamma", "True"}}, inputs);
+      top =
+          graph.add("BatchNorm", name + "_bn", {{"eps", "0.001"}, {"momentum", "0.9"}, {"fix_gamma", "True"}}, inputs);
     }
     top = graph.add("Activation", name + "_act", {{"act_type", activation_name(shape.activation)}}, {top});
   }
@@ -140,9 +141,12 @@ std::string symbol_json(const Shape& shape) {
 
 std::string_view activation_name(kernels::Activation activation) {
   switch (activation) {
-    case kernels::Activation::kSigmoid: return "sigmoid";
-    case kernels::Activation::kTanh: return "tanh";
-    case kernels::Activation::kRelu: return "relu";
+    case kernels::Activation::kSigmoid:
+      return "sigmoid";
+    case kernels::Activation::kTanh:
+      return "tanh";
+    case kernels::Activation::kRelu:
+      return "relu";
   }
   return "";
 }

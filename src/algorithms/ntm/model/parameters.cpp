@@ -7,7 +7,7 @@
 namespace clary::ntm {
 namespace {
 
-constexpr float kInitialRange = 0.07f;  // MXNet's Uniform initialiser
+constexpr float kInitialRange = 0.07f;                // MXNet's Uniform initialiser
 constexpr std::uint32_t kInitialStream = 0x494e4954;  // "INIT"
 
 /// Rows [0, rows) of columns [from, from + count); number c of row r always gets the same draw.

@@ -252,9 +252,8 @@ std::string topics_json(const TopicReport& report, const Matrix& decoder, std::s
     const std::vector<float> share = word_distribution(decoder, static_cast<std::int64_t>(k));
     topic["words"] = Json::array();
     for (const std::int32_t w : report.top[k]) {
-      topic["words"].push_back({{"word", word_text(w, vocabulary)},
-                                {"id", w},
-                                {"probability", share[static_cast<std::size_t>(w)]}});
+      topic["words"].push_back(
+          {{"word", word_text(w, vocabulary)}, {"id", w}, {"probability", share[static_cast<std::size_t>(w)]}});
     }
     root["topics"].push_back(std::move(topic));
   }

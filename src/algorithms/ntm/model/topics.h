@@ -45,8 +45,8 @@ std::vector<double> embedding_coherence(const std::vector<std::vector<std::int32
 /// the words asked for, normalised.
 struct WordVectors {
   std::int64_t dimension = 0;
-  std::vector<float> values;           // [found, dimension]
-  std::vector<std::int64_t> row_of;    // by word id; -1: none
+  std::vector<float> values;         // [found, dimension]
+  std::vector<std::int64_t> row_of;  // by word id; -1: none
   std::int64_t missing = 0;
   std::span<const float> of(std::int32_t word) const;
 };

@@ -104,8 +104,9 @@ TEST(NtmTopics, LogLinesHaveAwssForm) {
   r.npmi = {0.1, 0.2};
   EXPECT_THAT(log_lines(r, {}), ElementsAre("Topics from epoch:final (num_topics:2) [, tu 0.72]:", "0 1", "2 1"));
   const std::vector<std::string> words{"game", "season", "power"};
-  EXPECT_THAT(log_lines(r, words), ElementsAre("Topics from epoch:final (num_topics:2) [tu 0.72]:",
-                                               "[0.50] game season", "[0.94] power season"));
+  EXPECT_THAT(
+      log_lines(r, words),
+      ElementsAre("Topics from epoch:final (num_topics:2) [tu 0.72]:", "[0.50] game season", "[0.94] power season"));
   r.coherence = {0.39, 0.35};
   EXPECT_THAT(log_lines(r, words), ElementsAre("Topics from epoch:final (num_topics:2) [wetc 0.37, tu 0.72]:",
                                                "[0.39, 0.50] game season", "[0.35, 0.94] power season"));

@@ -37,12 +37,9 @@ void each_set(C& c, F&& f) {
 
 Json checkpoint_identity(const Hyperparameters& hp) {
   const Shape s = hp.shape();
-  return {{"feature_dim", s.vocabulary},
-          {"num_topics", s.topics},
-          {"encoder_layers", s.layers},
-          {"encoder_layers_activation", activation_name(s.activation)},
-          {"batch_norm", s.batch_norm},
-          {"optimizer", static_cast<int>(hp.optimizer)}};
+  return {{"feature_dim", s.vocabulary}, {"num_topics", s.topics},
+          {"encoder_layers", s.layers},  {"encoder_layers_activation", activation_name(s.activation)},
+          {"batch_norm", s.batch_norm},  {"optimizer", static_cast<int>(hp.optimizer)}};
 }
 
 shell::Checkpoint to_shell(const Checkpoint& c) {

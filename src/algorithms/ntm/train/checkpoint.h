@@ -13,10 +13,10 @@
 namespace clary::ntm {
 
 struct Checkpoint {
-  std::int64_t epoch = 0;        // finished epochs
-  std::vector<double> history;   // monitored losses
+  std::int64_t epoch = 0;       // finished epochs
+  std::vector<double> history;  // monitored losses
   Parameters parameters, best;
-  Optimizer::State optimizer;    // rows all up to date (Optimizer::flush)
+  Optimizer::State optimizer;  // rows all up to date (Optimizer::flush)
 };
 
 /// What a job must share with a checkpoint to go on from it: the model's shape and the optimizer.

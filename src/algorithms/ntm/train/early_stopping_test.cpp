@@ -18,13 +18,12 @@ TEST(NtmEarlyStopping, ReplaysTheRuleByHand) {
     bool stop;
   };
   const Row rows[] = {
-      {7.00, false, false, 0, false},   // fewer than P losses before: nothing is compared
-      {6.50, false, false, 0, false},
-      {6.495, true, true, 1, false},    // 6.50 - 6.495 < 0.01
-      {6.484, true, false, 0, false},   // 6.495 - 6.484 = 0.011: the count starts again
-      {6.4745, true, true, 1, false},   // 0.0095
-      {6.60, true, true, 2, false},     // worse; count equals P: not yet
-      {6.465, true, true, 3, true},     // 0.0095 below 6.4745: bad, and 3 exceeds P
+      {7.00, false, false, 0, false},                                 // fewer than P losses before: nothing is compared
+      {6.50, false, false, 0, false}, {6.495, true, true, 1, false},  // 6.50 - 6.495 < 0.01
+      {6.484, true, false, 0, false},                                 // 6.495 - 6.484 = 0.011: the count starts again
+      {6.4745, true, true, 1, false},                                 // 0.0095
+      {6.60, true, true, 2, false},                                   // worse; count equals P: not yet
+      {6.465, true, true, 3, true},                                   // 0.0095 below 6.4745: bad, and 3 exceeds P
   };
   for (const Row& row : rows) {
     const auto v = e.add(row.loss);

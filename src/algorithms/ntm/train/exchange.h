@@ -47,8 +47,8 @@ class Exchange {
 
   collective::Collective* hosts_;
   Parameters base_;
-  std::vector<float> touched_;       // by word: 1 when changed since the last merge
-  std::vector<std::int64_t> rows_;   // embedding rows of this merge, the same on all hosts
+  std::vector<float> touched_;      // by word: 1 when changed since the last merge
+  std::vector<std::int64_t> rows_;  // embedding rows of this merge, the same on all hosts
   std::vector<float> buffer_;
 };
 

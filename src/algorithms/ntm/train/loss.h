@@ -69,9 +69,9 @@ class Objective {
   Team& team_;
   Encoder encoder_;
   Decoder decoder_;
-  Matrix z_;         // [B, K + 1], column K is 1
+  Matrix z_;          // [B, K + 1], column K is 1
   Matrix deviation_;  // exp(ls), [B, half]
-  Matrix noise_;     // [B, K]
+  Matrix noise_;      // [B, K]
   Matrix z_gradient_;
   std::vector<double> reconstruction_, divergence_;
 };

@@ -127,7 +127,8 @@ INSTANTIATE_TEST_SUITE_P(All, NtmLoss, ::testing::ValuesIn(kCases), [](const aut
 TEST(NtmLossScale, LargeLogitsNeitherOverflowNorVanish) {
   const Shape shape{600, 4, {5}, Activation::kTanh, false};
   Parameters p = testing_reference::random_parameters(shape, 2);
-  for (std::int64_t v = 0; v < 600; ++v) p.decoder.at(4, v) = v < 300 ? -90.0f : 70.0f * std::sin(static_cast<float>(v));
+  for (std::int64_t v = 0; v < 600; ++v)
+    p.decoder.at(4, v) = v < 300 ? -90.0f : 70.0f * std::sin(static_cast<float>(v));
   const Documents stored = testing_reference::random_documents(9, 600, 30, 8);
   const Noise noise{1, 1, 1};
   for (const int threads : {1, 2}) {
@@ -142,8 +143,8 @@ TEST(NtmLossScale, LargeLogitsNeitherOverflowNorVanish) {
 }
 
 TEST(NtmLossScale, LargeVocabulariesRecomputeInsteadOfKeepingExponentials) {
-  // 140 documents x 20,000 words exceed what Decoder keeps: the second branch must give the same gradient as two threads
-  // that do keep (their shares are half as large) and as a batch in two halves.
+  // 140 documents x 20,000 words exceed what Decoder keeps: the second branch must give the same gradient as two
+  // threads that do keep (their shares are half as large) and as a batch in two halves.
   const Shape shape{20000, 5, {6}, Activation::kSigmoid, false};
   const Parameters p = testing_reference::random_parameters(shape, 4, 0.2f);
   const Documents stored = testing_reference::random_documents(140, 20000, 40, 8);

@@ -119,12 +119,11 @@ void Optimizer::step(Parameters& p, const Parameters& gradient, const WordIndex&
   const optim::Step now = step_at(steps_);
   team.run([&](int t) {
     step_rows(t, p, index);
-    each_with_state(p, state_.first, state_.second, gradient,
-                    [&](Matrix& w, Matrix& s1, Matrix& s2, const Matrix& g) {
-                      const auto [from, to] = share(w.rows * w.stride, t, team.size(), kernels::kPad);
-                      optim::update(options_.rule, now, to - from, w.values.data() + from, s1.values.data() + from,
-                                    s2.values.data() + from, g.values.data() + from);
-                    });
+    each_with_state(p, state_.first, state_.second, gradient, [&](Matrix& w, Matrix& s1, Matrix& s2, const Matrix& g) {
+      const auto [from, to] = share(w.rows * w.stride, t, team.size(), kernels::kPad);
+      optim::update(options_.rule, now, to - from, w.values.data() + from, s1.values.data() + from,
+                    s2.values.data() + from, g.values.data() + from);
+    });
   });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every optimizer against a dense loop in double precision that follows ntm.md section 1.4 word for word, with rows that
-// have a gradient only now and then: what the lazy update must make up exactly.
+// Every optimizer against a dense loop in double precision that follows ntm.md section 1.4 word for word, with rows
+// that have a gradient only now and then: what the lazy update must make up exactly.
 #include "algorithms/ntm/train/optimizer.h"
 
 #include <gtest/gtest.h>
@@ -126,10 +126,10 @@ TEST_P(NtmOptimizer, FollowsTheDenseLoopAlsoForRowsThatRestedAWhile) {
 }
 
 const Case kCases[] = {
-    {"sgd", Rule::kSgd, 0, 0},         {"sgd_clip_decay", Rule::kSgd, 0.3f, 0.01f},
-    {"adam", Rule::kAdam, 0, 0},       {"adam_clip_decay", Rule::kAdam, 0.3f, 0.01f},
-    {"adagrad", Rule::kAdagrad, 0, 0}, {"adagrad_clip_decay", Rule::kAdagrad, 0.3f, 0.01f},
-    {"rmsprop", Rule::kRmsprop, 0, 0}, {"rmsprop_clip_decay", Rule::kRmsprop, 0.3f, 0.01f},
+    {"sgd", Rule::kSgd, 0, 0},           {"sgd_clip_decay", Rule::kSgd, 0.3f, 0.01f},
+    {"adam", Rule::kAdam, 0, 0},         {"adam_clip_decay", Rule::kAdam, 0.3f, 0.01f},
+    {"adagrad", Rule::kAdagrad, 0, 0},   {"adagrad_clip_decay", Rule::kAdagrad, 0.3f, 0.01f},
+    {"rmsprop", Rule::kRmsprop, 0, 0},   {"rmsprop_clip_decay", Rule::kRmsprop, 0.3f, 0.01f},
     {"adadelta", Rule::kAdadelta, 0, 0}, {"adadelta_clip_decay", Rule::kAdadelta, 0.3f, 0.01f},
 };
 INSTANTIATE_TEST_SUITE_P(All, NtmOptimizer, ::testing::ValuesIn(kCases),

@@ -115,8 +115,8 @@ TEST_P(NtmTorch, AutogradGivesTheSameLossAndGradient) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, NtmTorch,
-                         ::testing::Combine(::testing::Values(kernels::Activation::kSigmoid,
-                                                              kernels::Activation::kTanh, kernels::Activation::kRelu),
+                         ::testing::Combine(::testing::Values(kernels::Activation::kSigmoid, kernels::Activation::kTanh,
+                                                              kernels::Activation::kRelu),
                                             ::testing::Bool()));
 
 }  // namespace

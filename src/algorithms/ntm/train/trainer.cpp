@@ -134,7 +134,8 @@ Job::Job(const Hyperparameters& hp, shell::TrainContext& context)
   log_.info("{}", vocabulary_.empty() ? "Vocab file is not provided"
                                       : fmt::format("Vocab file vocab.txt has {} words", vocabulary_.size()));
   std::vector<std::int64_t> occurrences(static_cast<std::size_t>(hp.feature_dim), 0);
-  const std::uint64_t seed = context.seed() + 0x9E3779B97F4A7C15ull * static_cast<std::uint64_t>(context.hosts().rank());
+  const std::uint64_t seed =
+      context.seed() + 0x9E3779B97F4A7C15ull * static_cast<std::uint64_t>(context.hosts().rank());
   if (context.channel("train").is_pipe()) {
     rows_ = rows_of_pipe(context, hp.feature_dim, hp.sub_sample, seed);
   } else {
@@ -161,9 +162,10 @@ void Job::announce() {
     log_.info("Create Store: {} hosts, changes are added up every {} steps", context_.hosts().size(),
               hp_.sync_steps > 0 ? hp_.sync_steps : automatic_sync_steps(context_.hosts().size()));
   }
-  log_.info("Early stopping: monitored loss is the {} total; an epoch is bad unless it is at least {} nats (absolute) "
-            "below the lowest of the {} epochs before; stops after more than {} bad epochs in a row.",
-            validation_ ? "validation" : "training", hp_.tolerance, hp_.num_patience_epochs, hp_.num_patience_epochs);
+  log_.info(
+      "Early stopping: monitored loss is the {} total; an epoch is bad unless it is at least {} nats (absolute) "
+      "below the lowest of the {} epochs before; stops after more than {} bad epochs in a row.",
+      validation_ ? "validation" : "training", hp_.tolerance, hp_.num_patience_epochs, hp_.num_patience_epochs);
   log_.metrics({.start = started_,
                 .end = Clock::now(),
                 .epoch = std::nullopt,
@@ -209,9 +211,8 @@ LossSum Job::step(const std::vector<Document>& batch, std::int64_t epoch) {
   });
   const Noise noise{context_.seed(), static_cast<std::uint32_t>(epoch),
                     static_cast<std::uint32_t>(context_.hosts().rank())};
-  const float weight = hp_.kl_warmup_epochs > epoch
-                           ? static_cast<float>(epoch) / static_cast<float>(hp_.kl_warmup_epochs)
-                           : 1.0f;
+  const float weight =
+      hp_.kl_warmup_epochs > epoch ? static_cast<float>(epoch) / static_cast<float>(hp_.kl_warmup_epochs) : 1.0f;
   const LossSum loss = objective_.loss_and_gradient(parameters_, batch, noise, weight, index_, gradient_);
   optimizer_.step(parameters_, gradient_, index_, team_);
   for (std::size_t l = 0; l < parameters_.running_mean.size(); ++l) {
@@ -233,7 +234,7 @@ LossSum Job::train_epoch(std::int64_t epoch) {
   rows_->begin_epoch(epoch);
   examples_ = batches_ = 0;
   LossSum loss;
-  const std::int64_t between = exchange_.alone()     ? 1
+  const std::int64_t between = exchange_.alone()    ? 1
                                : hp_.sync_steps > 0 ? hp_.sync_steps
                                                     : automatic_sync_steps(context_.hosts().size());
   bool more = true, anyone = true;
@@ -403,12 +404,12 @@ Model Job::run() {
   } else {
     log_.info("Test data is not provided.");
   }
-  log_.metrics({.start = started_,
-                .end = Clock::now(),
-                .epoch = std::nullopt,
-                .meta = "",
-                .values = {{"epochs", static_cast<double>(epoch)},
-                           {"totaltime", 1000 * seconds(Clock::now() - started_)}}});
+  log_.metrics(
+      {.start = started_,
+       .end = Clock::now(),
+       .epoch = std::nullopt,
+       .meta = "",
+       .values = {{"epochs", static_cast<double>(epoch)}, {"totaltime", 1000 * seconds(Clock::now() - started_)}}});
   return Model(std::move(parameters_), std::move(vocabulary_), std::move(topics), std::move(meta));
 }
 

@@ -184,7 +184,8 @@ LoadedChannel make_channel(Source& source, const Plan& plan, std::int64_t width,
 /// Rows of CSV say how wide they are; libsvm rows do not, and the widest of both channels counts.
 void check_widths(const Source& train, const Source& validation, const Plan& plan) {
   const std::int64_t a = train.rows->width(), b = validation.rows->width();
-  if (a == b || plan.type.format() == Format::kLibsvm || train.rows->rows() == 0 || validation.rows->rows() == 0) return;
+  if (a == b || plan.type.format() == Format::kLibsvm || train.rows->rows() == 0 || validation.rows->rows() == 0)
+    return;
   throw Error(Kind::kInvalid,
               fmt::format("channel validation: the rows have {} features, those of channel train {}", b, a));
 }

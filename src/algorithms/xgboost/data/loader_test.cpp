@@ -103,8 +103,7 @@ TEST(Loader, ReadsCsvWithLabelsFirst) {
 }
 
 TEST(Loader, ReadsWeightsOfTheSecondColumn) {
-  const auto data =
-      Job().file("train/a.csv", "1;0.5;3\n0;2;5\n").type("train", "csv").load({.csv_weights = true});
+  const auto data = Job().file("train/a.csv", "1;0.5;3\n0;2;5\n").type("train", "csv").load({.csv_weights = true});
   EXPECT_EQ(data.train->columns, 1);
   EXPECT_THAT(data.train->matrix.labels(), ElementsAre(1, 0));
   EXPECT_THAT(data.train->matrix.weights(), ElementsAre(0.5F, 2));
@@ -113,8 +112,9 @@ TEST(Loader, ReadsWeightsOfTheSecondColumn) {
 TEST(Loader, ReadsHeaderNamesAndNamedColumns) {
   const auto data = Job()
                         .file("train/a.csv", "age,\"query\",height,y,w\n30,1,1.8,0,2\n40,1,1.7,1,3\n20,4,1.6,0,5\n")
-                        .type("train", "text/csv;header=present;label_column=y;group_column=query;weight_column=w;"
-                                       "categorical=age")
+                        .type("train",
+                              "text/csv;header=present;label_column=y;group_column=query;weight_column=w;"
+                              "categorical=age")
                         .load();
   EXPECT_EQ(data.train->columns, 2);
   EXPECT_THAT(data.train->matrix.labels(), ElementsAre(0, 1, 0));
@@ -248,11 +248,7 @@ TEST(Loader, ReplicatedRowsAreSharedAmongHosts) {
 }
 
 TEST(Loader, WidthsOfChannelsMustAgree) {
-  EXPECT_EQ(Job()
-                .file("train/a.csv", "1,2,3\n")
-                .file("validation/a.csv", "1,2\n")
-                .type("train", "text/csv")
-                .failure(),
+  EXPECT_EQ(Job().file("train/a.csv", "1,2,3\n").file("validation/a.csv", "1,2\n").type("train", "text/csv").failure(),
             "channel validation: the rows have 1 features, those of channel train 2");
 }
 

@@ -99,9 +99,7 @@ void PageStream::write(const void* bytes, std::size_t size) {
   }
 }
 
-bool can_stream_pages(int threads) {
-  return !is_distributed() && threads == default_threads() && header().has_value();
-}
+bool can_stream_pages(int threads) { return !is_distributed() && threads == default_threads() && header().has_value(); }
 
 Matrix matrix_from_stream(const PageShape& shape, const std::function<void(PageStream&)>& write_offsets,
                           const std::function<void(PageStream&)>& write_entries) {

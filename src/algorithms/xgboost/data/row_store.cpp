@@ -73,7 +73,8 @@ std::size_t put_entries(Entry* out, const Batch& block, std::int64_t r, bool com
   }
   std::size_t kept = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {  // without a branch: each is written, and kept when present
-    out[kept] = {columns != nullptr ? static_cast<std::uint32_t>(columns[i]) : static_cast<std::uint32_t>(i), values[i]};
+    out[kept] = {columns != nullptr ? static_cast<std::uint32_t>(columns[i]) : static_cast<std::uint32_t>(i),
+                 values[i]};
     kept += values[i] == values[i] ? 1 : 0;
   }
   return kept;

@@ -259,8 +259,7 @@ void Booster::update(int round, const Matrix& train) {
 
 void Booster::boost(const Matrix& train, std::span<float> gradients, std::span<float> hessians) {
   if (gradients.size() != hessians.size()) throw Error(Kind::kInternal, "Booster::boost: sizes differ");
-  check_training(
-      XGBoosterBoostOneIter(handle_, train.handle(), gradients.data(), hessians.data(), gradients.size()));
+  check_training(XGBoosterBoostOneIter(handle_, train.handle(), gradients.data(), hessians.data(), gradients.size()));
 }
 
 std::string Booster::evaluate(int round, std::span<const Matrix* const> matrices,
@@ -401,7 +400,9 @@ void on_log(std::function<void(std::string_view)> sink) {
 
 int default_threads() { return omp_get_num_procs(); }
 
-void set_verbosity(int verbosity) { check(XGBSetGlobalConfig(fmt::format(R"({{"verbosity": {}}})", verbosity).c_str())); }
+void set_verbosity(int verbosity) {
+  check(XGBSetGlobalConfig(fmt::format(R"({{"verbosity": {}}})", verbosity).c_str()));
+}
 
 bool is_distributed() { return XGCommunicatorIsDistributed() != 0; }
 

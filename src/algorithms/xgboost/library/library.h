@@ -125,7 +125,8 @@ class Booster {
   /// In place, without a Matrix: kValue and kMargin of trees. May be called by many threads at once after one call
   /// has returned; the parameter nthread is then best 1.
   /// @param values  [N, num_features()]; NaN is missing
-  LibraryPrediction predict_dense(std::span<const float> values, std::int64_t rows, const PredictOptions& options) const;
+  LibraryPrediction predict_dense(std::span<const float> values, std::int64_t rows,
+                                  const PredictOptions& options) const;
   /// CSR; columns are below num_features(), what is absent is missing.
   LibraryPrediction predict_csr(std::span<const std::int64_t> offsets, std::span<const std::int32_t> columns,
                                 std::span<const float> values, const PredictOptions& options) const;

@@ -136,7 +136,8 @@ TEST(Library, OtherFailuresSayThatTheyCameFromTraining) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Kind::kInternal);
-    EXPECT_THAT(error.what(), testing::StartsWith("XGB train call failed with exception:\n Unknown objective function"));
+    EXPECT_THAT(error.what(),
+                testing::StartsWith("XGB train call failed with exception:\n Unknown objective function"));
     EXPECT_THAT(error.what(), Not(HasSubstr("Stack trace")));
   }
 }

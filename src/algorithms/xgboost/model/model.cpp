@@ -43,8 +43,10 @@ Model Model::load(const std::filesystem::path& dir) {
   for (const auto& entry : std::filesystem::directory_iterator(dir)) {
     if (!entry.is_regular_file()) continue;
     if (entry.path().filename().string().starts_with('.'))
-      std::fprintf(stderr, "WARNING: Ignoring dotfile '%s' found in model directory - please exclude dotfiles from model archives\n",
-                   entry.path().c_str());
+      std::fprintf(
+          stderr,
+          "WARNING: Ignoring dotfile '%s' found in model directory - please exclude dotfiles from model archives\n",
+          entry.path().c_str());
     else
       files.push_back(entry.path());
   }

@@ -82,8 +82,10 @@ Booster read_any(std::string_view bytes) {
   Booster out = read_handle(pickle.handle);
   // Before 1.3 these lived in Python's object only.
   const auto features = static_cast<std::size_t>(out.num_features());
-  if (out.feature_names().empty() && pickle.feature_names.size() == features) out.set_feature_names(pickle.feature_names);
-  if (out.feature_types().empty() && pickle.feature_types.size() == features) out.set_feature_types(pickle.feature_types);
+  if (out.feature_names().empty() && pickle.feature_names.size() == features)
+    out.set_feature_names(pickle.feature_names);
+  if (out.feature_types().empty() && pickle.feature_types.size() == features)
+    out.set_feature_types(pickle.feature_types);
   if (pickle.best_ntree_limit && !out.attribute("best_ntree_limit"))
     out.set_attribute("best_ntree_limit", std::to_string(*pickle.best_ntree_limit));
   return out;

@@ -175,13 +175,20 @@ TEST(ModelFile, PicklesOfOtherThingsAreRefused) {
   for (const std::string_view bytes :
        {std::string_view("\x80\x02}q\x00.", 6), std::string_view("cos\nsystem\n(S'touch /tmp/x'\ntR."),
         std::string_view("\x80\x04"), std::string_view("\x80\x02X\xff\xff\xff\xff", 7),
-        std::string_view("\x80\x02" "0."), std::string_view("\x80\x02" "h\x05.")})
+        std::string_view("\x80\x02"
+                         "0."),
+        std::string_view("\x80\x02"
+                         "h\x05.")})
     EXPECT_THROW(parse_pickle(bytes), Error) << bytes;
 }
 
 TEST(ModelFile, CutPicklesAreRefusedAtEveryByte) {
-  const std::string whole = write_pickle({.handle = "some \xff bytes", .feature_names = {"a"}, .feature_types = {},
-                                          .booster = "gbtree", .best_iteration = 3, .best_ntree_limit = 4});
+  const std::string whole = write_pickle({.handle = "some \xff bytes",
+                                          .feature_names = {"a"},
+                                          .feature_types = {},
+                                          .booster = "gbtree",
+                                          .best_iteration = 3,
+                                          .best_ntree_limit = 4});
   EXPECT_EQ(parse_pickle(whole).handle, "some \xff bytes");
   for (std::size_t size = 0; size < whole.size(); ++size)
     EXPECT_THROW(parse_pickle(std::string_view(whole).substr(0, size)), Error) << size;

@@ -296,74 +296,210 @@ class Machine {
 
 void Machine::step(unsigned char opcode) {
   switch (opcode) {
-    case 0x80: take(1); break;  // PROTO
-    case 0x95: take(8); break;  // FRAME
-    case '(': push(Mark{}); break;
-    case '0': pop(); break;
-    case '1': pop_to_mark(); break;
-    case '2': stack_.push_back(top()); break;
-    case 'N': push(None{}); break;
-    case 0x88: push(std::int64_t{1}); break;
-    case 0x89: push(std::int64_t{0}); break;
+    case 0x80:
+      take(1);
+      break;  // PROTO
+    case 0x95:
+      take(8);
+      break;  // FRAME
+    case '(':
+      push(Mark{});
+      break;
+    case '0':
+      pop();
+      break;
+    case '1':
+      pop_to_mark();
+      break;
+    case '2':
+      stack_.push_back(top());
+      break;
+    case 'N':
+      push(None{});
+      break;
+    case 0x88:
+      push(std::int64_t{1});
+      break;
+    case 0x89:
+      push(std::int64_t{0});
+      break;
     case 'I':
-    case 'L': integer_line(); break;
-    case 'J': push(std::int64_t{static_cast<std::int32_t>(number(4))}); break;
-    case 'K': push(static_cast<std::int64_t>(number(1))); break;
-    case 'M': push(static_cast<std::int64_t>(number(2))); break;
+    case 'L':
+      integer_line();
+      break;
+    case 'J':
+      push(std::int64_t{static_cast<std::int32_t>(number(4))});
+      break;
+    case 'K':
+      push(static_cast<std::int64_t>(number(1)));
+      break;
+    case 'M':
+      push(static_cast<std::int64_t>(number(2)));
+      break;
     case 0x8a: {  // LONG1
       const auto size = number(1);
-      if (size > 8) { take(size); push(std::int64_t{0}); break; }
+      if (size > 8) {
+        take(size);
+        push(std::int64_t{0});
+        break;
+      }
       std::uint64_t value = size == 0 ? 0 : number(static_cast<int>(size));
       if (size > 0 && size < 8 && (value >> (8 * size - 1) & 1) != 0) value |= ~std::uint64_t{0} << (8 * size);
       push(static_cast<std::int64_t>(value));
       break;
     }
-    case 0x8b: take(number(4)); push(std::int64_t{0}); break;  // LONG4
-    case 'F': line(); push(None{}); break;  // numbers with a fraction are not needed
-    case 'G': take(8); push(None{}); break;
-    case 'S': string_line(); break;
-    case 'T': bytes(number(4)); break;
-    case 'U': bytes(number(1)); break;
-    case 'V': unicode_line(); break;
-    case 'X': text(number(4)); break;
-    case 0x8c: text(number(1)); break;
-    case 0x8d: text(number(8)); break;
-    case 'B': bytes(number(4)); break;
-    case 'C': bytes(number(1)); break;
+    case 0x8b:
+      take(number(4));
+      push(std::int64_t{0});
+      break;  // LONG4
+    case 'F':
+      line();
+      push(None{});
+      break;  // numbers with a fraction are not needed
+    case 'G':
+      take(8);
+      push(None{});
+      break;
+    case 'S':
+      string_line();
+      break;
+    case 'T':
+      bytes(number(4));
+      break;
+    case 'U':
+      bytes(number(1));
+      break;
+    case 'V':
+      unicode_line();
+      break;
+    case 'X':
+      text(number(4));
+      break;
+    case 0x8c:
+      text(number(1));
+      break;
+    case 0x8d:
+      text(number(8));
+      break;
+    case 'B':
+      bytes(number(4));
+      break;
+    case 'C':
+      bytes(number(1));
+      break;
     case 0x8e:
-    case 0x96: bytes(number(8)); break;
-    case ')': push(List{}); break;
-    case ']': push(List{}); break;
+    case 0x96:
+      bytes(number(8));
+      break;
+    case ')':
+      push(List{});
+      break;
+    case ']':
+      push(List{});
+      break;
     case 'l':
-    case 't': push(List{pop_to_mark()}); break;
-    case 0x85: tuple(1); break;
-    case 0x86: tuple(2); break;
-    case 0x87: tuple(3); break;
-    case '}': push(Dict{}); break;
-    case 'd': dict_of(pop_to_mark()); break;
-    case 0x8f: push(None{}); break;  // EMPTY_SET
+    case 't':
+      push(List{pop_to_mark()});
+      break;
+    case 0x85:
+      tuple(1);
+      break;
+    case 0x86:
+      tuple(2);
+      break;
+    case 0x87:
+      tuple(3);
+      break;
+    case '}':
+      push(Dict{});
+      break;
+    case 'd':
+      dict_of(pop_to_mark());
+      break;
+    case 0x8f:
+      push(None{});
+      break;  // EMPTY_SET
     case 0x90:
     case 'e':
-    case 'u': add_items(pop_to_mark()); break;
-    case 0x91: pop_to_mark(); push(None{}); break;  // FROZENSET
-    case 'a': { const Ref item = pop(); add_items({item}); break; }
-    case 's': { const Ref value = pop(); const Ref key = pop(); add_items({key, value}); break; }
-    case 'c': global_line(); break;
-    case 0x93: stack_global(); break;
-    case 'i': { global_line(); const Ref type = pop(); pop_to_mark(); object(type); break; }
-    case 'o': { const auto items = pop_to_mark(); if (items.empty()) fail("an object has no class"); object(items[0]); break; }
-    case 0x81: { pop(); const Ref type = pop(); object(type); break; }
-    case 0x92: { pop(); pop(); const Ref type = pop(); object(type); break; }
-    case 'R': reduce(); break;
-    case 'b': build(); break;
-    case 'p': set_memo(decimal_line()); break;
-    case 'q': set_memo(number(1)); break;
-    case 'r': set_memo(number(4)); break;
-    case 0x94: set_memo(memo_.size()); break;
-    case 'g': get_memo(decimal_line()); break;
-    case 'h': get_memo(number(1)); break;
-    case 'j': get_memo(number(4)); break;
-    default: fail(fmt::format("opcode 0x{:02x} is not one of a Booster's", opcode));
+    case 'u':
+      add_items(pop_to_mark());
+      break;
+    case 0x91:
+      pop_to_mark();
+      push(None{});
+      break;  // FROZENSET
+    case 'a': {
+      const Ref item = pop();
+      add_items({item});
+      break;
+    }
+    case 's': {
+      const Ref value = pop();
+      const Ref key = pop();
+      add_items({key, value});
+      break;
+    }
+    case 'c':
+      global_line();
+      break;
+    case 0x93:
+      stack_global();
+      break;
+    case 'i': {
+      global_line();
+      const Ref type = pop();
+      pop_to_mark();
+      object(type);
+      break;
+    }
+    case 'o': {
+      const auto items = pop_to_mark();
+      if (items.empty()) fail("an object has no class");
+      object(items[0]);
+      break;
+    }
+    case 0x81: {
+      pop();
+      const Ref type = pop();
+      object(type);
+      break;
+    }
+    case 0x92: {
+      pop();
+      pop();
+      const Ref type = pop();
+      object(type);
+      break;
+    }
+    case 'R':
+      reduce();
+      break;
+    case 'b':
+      build();
+      break;
+    case 'p':
+      set_memo(decimal_line());
+      break;
+    case 'q':
+      set_memo(number(1));
+      break;
+    case 'r':
+      set_memo(number(4));
+      break;
+    case 0x94:
+      set_memo(memo_.size());
+      break;
+    case 'g':
+      get_memo(decimal_line());
+      break;
+    case 'h':
+      get_memo(number(1));
+      break;
+    case 'j':
+      get_memo(number(4));
+      break;
+    default:
+      fail(fmt::format("opcode 0x{:02x} is not one of a Booster's", opcode));
   }
 }
 
@@ -408,7 +544,8 @@ std::optional<std::int64_t> integer(const Dict& state, std::string_view key) {
 
 bool is_pickle(std::string_view bytes) {
   if (bytes.size() >= 2 && bytes[0] == '\x80') return bytes[1] >= 2 && bytes[1] <= 5;
-  for (const std::string_view start : {"ccopy_reg\n_reconstructor", "ccopyreg\n_reconstructor", "cxgboost.", "(ixgboost."})
+  for (const std::string_view start :
+       {"ccopy_reg\n_reconstructor", "ccopyreg\n_reconstructor", "cxgboost.", "(ixgboost."})
     if (bytes.starts_with(start)) return true;
   return false;
 }

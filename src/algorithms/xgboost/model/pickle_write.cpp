@@ -59,7 +59,9 @@ class Writer {
 
 std::string write_pickle(const PickledBooster& booster) {
   Writer out;
-  out.raw("\x80\x02" "cxgboost.core\nBooster\n)\x81}(");  // PROTO GLOBAL EMPTY_TUPLE NEWOBJ EMPTY_DICT MARK
+  out.raw(
+      "\x80\x02"
+      "cxgboost.core\nBooster\n)\x81}(");  // PROTO GLOBAL EMPTY_TUPLE NEWOBJ EMPTY_DICT MARK
   out.text("handle");
   out.bytearray(booster.handle);
   out.text("feature_names");

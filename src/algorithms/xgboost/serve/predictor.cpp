@@ -75,7 +75,8 @@ Predictor::Predictor(std::span<Booster> boosters, bool ensemble) {
     members_.push_back({&booster, trees_only, name == "gblinear" ? 0 : iteration_end(booster, trees)});
     if (members_.size() > 1) {
       if (booster.num_features() != num_features_)
-        throw Error(Kind::kInvalid, "Unable to load model: the models of the ensemble have different numbers of features");
+        throw Error(Kind::kInvalid,
+                    "Unable to load model: the models of the ensemble have different numbers of features");
       continue;
     }
     num_features_ = booster.num_features();
@@ -118,9 +119,7 @@ Scores Predictor::one(const Member& member, const Batch& rows) const {
                    rows.rows);
 }
 
-Scores Predictor::slow(const Batch& rows, PredictType type) const {
-  return through_matrix(members_.at(0), rows, type);
-}
+Scores Predictor::slow(const Batch& rows, PredictType type) const { return through_matrix(members_.at(0), rows, type); }
 
 Scores Predictor::through_matrix(const Member& member, const Batch& rows, PredictType type) const {
   const Matrix matrix = rows.sparse ? Matrix::from_csr(rows.offsets, rows.columns, rows.values, rows.width, 1)

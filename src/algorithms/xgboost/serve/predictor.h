@@ -34,7 +34,8 @@ class Predictor {
   /// Values of the objective's scale. Several boosters: their mean, or the most frequent class. Thread-safe.
   /// @param rows  as widened by fit_width
   Scores predict(const formats::Batch& rows) const;
-  /// Per feature what it adds to the margin, and the bias last: [N, (D + 1) * groups]. Of the first booster. Thread-safe.
+  /// Per feature what it adds to the margin, and the bias last: [N, (D + 1) * groups]. Of the first booster.
+  /// Thread-safe.
   Scores contributions(const formats::Batch& rows) const { return slow(rows, PredictType::kContributions); }
   /// The leaf of each tree: [N, trees]. Of the first booster. Thread-safe.
   Scores leaves(const formats::Batch& rows) const { return slow(rows, PredictType::kLeaf); }

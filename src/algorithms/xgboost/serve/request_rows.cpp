@@ -35,21 +35,22 @@ formats::ContentType type_of(std::string_view text) {
   auto type = formats::parse_content_type(text);
   if (type.type.empty() || type.type == "application/octet-stream") type.type = "text/libsvm";
   if (!formats::is_request_type(type))
-    throw BadRequestBody{fmt::format("{} is not an accepted ContentType: csv, libsvm, recordio-protobuf, text/csv, "
-                                     "text/libsvm, text/x-libsvm, application/json, application/jsonlines, "
-                                     "application/x-recordio-protobuf.",
-                                     type.type.substr(0, 200))};
+    throw BadRequestBody{
+        fmt::format("{} is not an accepted ContentType: csv, libsvm, recordio-protobuf, text/csv, "
+                    "text/libsvm, text/x-libsvm, application/json, application/jsonlines, "
+                    "application/x-recordio-protobuf.",
+                    type.type.substr(0, 200))};
   return type;
 }
 
 [[noreturn]] void fail_width(Format format, std::int64_t width, std::int64_t features) {
   if (format == Format::kLibsvm)
-    throw BadFeatureCount{
-        fmt::format("Feature size of libsvm inference data {} is larger than feature size of trained model {}.", width,
-                    features)};
-  throw BadFeatureCount{fmt::format("Feature size of {} inference data {} is not consistent with feature size of "
-                                    "trained model {}.",
-                                    short_name(format), width, features)};
+    throw BadFeatureCount{fmt::format(
+        "Feature size of libsvm inference data {} is larger than feature size of trained model {}.", width, features)};
+  throw BadFeatureCount{
+      fmt::format("Feature size of {} inference data {} is not consistent with feature size of "
+                  "trained model {}.",
+                  short_name(format), width, features)};
 }
 
 /// Drops the columns from `features` on.
@@ -99,8 +100,9 @@ Batch request_rows(std::string_view content_type, std::string_view body, std::in
       if (std::isinf(value)) throw Error(Kind::kMalformed, "a value is infinite");
   } catch (const Error& error) {
     if (error.kind() == Kind::kLimit || error.kind() == Kind::kInternal) throw;
-    throw BadRequestBody{fmt::format("Loading {0} data failed with Exception, please ensure data is in {0} format:\n {1}",
-                                     short_name(format), error.what())};
+    throw BadRequestBody{
+        fmt::format("Loading {0} data failed with Exception, please ensure data is in {0} format:\n {1}",
+                    short_name(format), error.what())};
   }
   fit_width(rows, format, features);
   return rows;

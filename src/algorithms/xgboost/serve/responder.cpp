@@ -115,8 +115,8 @@ Answer Responder::predicted(const formats::Batch& rows, const std::string& accep
   const bool selectable = !options_.keys.empty();
   const bool asks_objective = keys_without_value("", options_.keys).size() > 0;
   if (selectable && asks_objective && !is_selectable(predictor_.objective()))
-    return text_answer(500, fmt::format("Objective `{}` unsupported for selectable inference predictions.",
-                                        predictor_.objective()));
+    return text_answer(
+        500, fmt::format("Objective `{}` unsupported for selectable inference predictions.", predictor_.objective()));
   Scores scores = predictor_.predict(rows);
   if (selectable) {
     const auto wanted = [&](std::string_view key) {
@@ -131,7 +131,9 @@ Answer Responder::predicted(const formats::Batch& rows, const std::string& accep
   if (accept == kCsv || (options_.batch && accept == kJson)) {
     const bool joined = options_.tag < Tag{1, 2} && !options_.rows_as_lines;
     return {200, header_value(accept),
-            options_.batch ? python_lines(scores) : joined ? joined_csv(scores) : csv_rows(scores)};
+            options_.batch ? python_lines(scores)
+            : joined       ? joined_csv(scores)
+                           : csv_rows(scores)};
   }
   return {200, header_value(accept), with_keys(accept, score, score_fields(scores), options_.batch)};
 }

@@ -36,7 +36,8 @@ Booster trained(const std::string& objective, int classes = 0, const std::string
   Matrix train = Matrix::from_dense(x, kRows, kFeatures, 1);
   std::vector<float> labels;
   for (std::int64_t r = 0; r < kRows; ++r) {
-    const float value = std::isnan(x[static_cast<std::size_t>(r * kFeatures)]) ? 1 : x[static_cast<std::size_t>(r * kFeatures)];
+    const float value =
+        std::isnan(x[static_cast<std::size_t>(r * kFeatures)]) ? 1 : x[static_cast<std::size_t>(r * kFeatures)];
     labels.push_back(classes > 0 ? static_cast<float>(static_cast<int>(value) % classes)
                      : objective.starts_with("reg:") || objective.starts_with("count:") ? value
                                                                                         : (value > 50 ? 1.0F : 0.0F));
@@ -82,12 +83,12 @@ TEST(Predictor, AnswersTheBitsOfTheLibrarysOwnPrediction) {
   rows.rows = kRows;
   rows.width = kFeatures;
   rows.values = x;
-  for (const Case& c : {Case{"reg:squarederror", 0, "gbtree"}, Case{"reg:squarederror", 0, "dart"},
-                        Case{"reg:squarederror", 0, "gblinear"}, Case{"binary:logistic", 0, "gbtree"},
-                        Case{"binary:hinge", 0, "gbtree"}, Case{"binary:logitraw", 0, "gbtree"},
-                        Case{"multi:softprob", 3, "gbtree"}, Case{"multi:softmax", 4, "gbtree"},
-                        Case{"count:poisson", 0, "gbtree"}, Case{"reg:gamma", 0, "gbtree"},
-                        Case{"rank:pairwise", 0, "gbtree"}, Case{"survival:cox", 0, "gbtree"}}) {
+  for (const Case& c :
+       {Case{"reg:squarederror", 0, "gbtree"}, Case{"reg:squarederror", 0, "dart"},
+        Case{"reg:squarederror", 0, "gblinear"}, Case{"binary:logistic", 0, "gbtree"},
+        Case{"binary:hinge", 0, "gbtree"}, Case{"binary:logitraw", 0, "gbtree"}, Case{"multi:softprob", 3, "gbtree"},
+        Case{"multi:softmax", 4, "gbtree"}, Case{"count:poisson", 0, "gbtree"}, Case{"reg:gamma", 0, "gbtree"},
+        Case{"rank:pairwise", 0, "gbtree"}, Case{"survival:cox", 0, "gbtree"}}) {
     SCOPED_TRACE(std::string(c.objective) + " " + c.booster);
     auto boosters = alone(trained(c.objective, c.classes, c.booster));
     const auto expected = boosters[0].predict(matrix).values;
@@ -194,7 +195,8 @@ TEST(Responder, EveryRequestTypeGivesTheSameAnswer) {
   const std::vector<float> dense{10, 20, 30, 40}, sparse{60.5, 3, 4};
   const std::vector<std::int32_t> columns{0, 2, 3};
   writer.write_dense(dense);
-  EXPECT_EQ(ask(responder, "application/x-recordio-protobuf", records).body, expected.substr(0, expected.find('\n') + 1));
+  EXPECT_EQ(ask(responder, "application/x-recordio-protobuf", records).body,
+            expected.substr(0, expected.find('\n') + 1));
   records.clear();
   writer.write_sparse(columns, sparse, 4);
   EXPECT_EQ(ask(responder, "recordio-protobuf", records).body, expected.substr(expected.find('\n') + 1));
@@ -279,9 +281,9 @@ std::string selected(const std::string& objective, int classes, const std::strin
 }
 
 TEST(Responder, SelectableContentHasEveryKeyOfTheTable) {
-  const Json logistic = parse_json(selected("binary:logistic", 0,
-                                            "predicted_label,labels,probability,probabilities,raw_score,raw_scores",
-                                            "application/json"));
+  const Json logistic =
+      parse_json(selected("binary:logistic", 0, "predicted_label,labels,probability,probabilities,raw_score,raw_scores",
+                          "application/json"));
   for (const Json& row : logistic.at("predictions")) {
     const double p = row.at("probability").get<double>();
     EXPECT_EQ(row.at("predicted_label").dump(), p > 0.5 ? "1" : "0");
@@ -291,8 +293,8 @@ TEST(Responder, SelectableContentHasEveryKeyOfTheTable) {
     EXPECT_EQ(row.at("raw_score").get<double>(), p);
     EXPECT_EQ(row.at("raw_scores").size(), 2U);
   }
-  const Json softprob = parse_json(selected("multi:softprob", 3, "predicted_label,labels,probability,probabilities",
-                                            "application/json"));
+  const Json softprob =
+      parse_json(selected("multi:softprob", 3, "predicted_label,labels,probability,probabilities", "application/json"));
   for (const Json& row : softprob.at("predictions")) {
     EXPECT_EQ(row.at("labels").dump(), "[0,1,2]");
     const auto& p = row.at("probabilities");

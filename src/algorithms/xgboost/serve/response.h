@@ -13,8 +13,8 @@ namespace clary::xgboost {
 /// One value of an answer.
 struct Field {
   std::vector<float> numbers;
-  bool list = false;     // [0.4, 0.6], as against 0.4
-  bool integers = false; // 1, as against 1.0
+  bool list = false;      // [0.4, 0.6], as against 0.4
+  bool integers = false;  // 1, as against 1.0
 };
 /// One row: a field for each of the answer's keys.
 using Fields = std::vector<Field>;

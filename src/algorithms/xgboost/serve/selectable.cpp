@@ -30,8 +30,8 @@ constexpr auto kObjectives = std::to_array<ObjectiveRow>({
 });
 
 const ObjectiveRow* find(const std::string& objective) {
-  const auto row = std::find_if(kObjectives.begin(), kObjectives.end(),
-                                [&](const ObjectiveRow& r) { return r.name == objective; });
+  const auto row =
+      std::find_if(kObjectives.begin(), kObjectives.end(), [&](const ObjectiveRow& r) { return r.name == objective; });
   return row == kObjectives.end() ? nullptr : &*row;
 }
 
@@ -107,8 +107,7 @@ std::vector<Fields> selected_fields(const SelectableInput& input, const std::vec
   const ObjectiveRow* objective = find(input.objective);
   std::vector<Fields> out(static_cast<std::size_t>(input.scores.rows));
   for (std::int64_t r = 0; r < input.scores.rows; ++r)
-    for (const std::string& key : keys)
-      out[static_cast<std::size_t>(r)].push_back(field_of(objective, input, r, key));
+    for (const std::string& key : keys) out[static_cast<std::size_t>(r)].push_back(field_of(objective, input, r, key));
   return out;
 }
 

@@ -6,8 +6,8 @@
 
 namespace clary::sagemaker {
 
-/// @throws ServiceError (ValidationException) when `owner` has an Environment that no program could be given: the service
-/// model's patterns let NUL pass in values
+/// @throws ServiceError (ValidationException) when `owner` has an Environment that no program could be given: the
+/// service model's patterns let NUL pass in values
 void check_environment(const Json& owner);
 
 }  // namespace clary::sagemaker
