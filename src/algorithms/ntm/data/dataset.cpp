@@ -70,7 +70,6 @@ class InMemory final : public TrainingRows {
   }
 
   const Documents& sample() const override { return corpus_.documents; }
-  std::int64_t empty_rows() const override { return corpus_.empty; }
 
  private:
   Corpus corpus_;
@@ -90,7 +89,6 @@ class OfPipe final : public TrainingRows {
   void begin_epoch(std::int64_t epoch) override {
     epoch_ = epoch;
     rows_ = 0;
-    empty_ = 0;
     number_ = 0;
     reader_ = channel_.rows(options_);
   }
@@ -99,7 +97,7 @@ class OfPipe final : public TrainingRows {
     std::vector<Document> out;
     while (out.empty() && reader_ && reader_->next(batch_, size)) {
       current_.clear();
-      empty_ += append_documents(current_, batch_, "train", rows_);
+      append_documents(current_, batch_, "train", rows_);
       rows_ += batch_.rows;
       if (epoch_ == 0 && sample_.size() < kStreamSample) append_documents(sample_, batch_, "train", rows_);
       for (std::int64_t i = 0; i < current_.size(); ++i) {
@@ -115,7 +113,6 @@ class OfPipe final : public TrainingRows {
   }
 
   const Documents& sample() const override { return sample_; }
-  std::int64_t empty_rows() const override { return empty_; }
 
  private:
   shell::Channel& channel_;
@@ -125,7 +122,7 @@ class OfPipe final : public TrainingRows {
   std::unique_ptr<formats::RowReader> reader_;
   formats::Batch batch_;
   Documents current_, sample_;
-  std::int64_t epoch_ = 0, rows_ = 0, empty_ = 0;
+  std::int64_t epoch_ = 0, rows_ = 0;
   std::uint64_t number_ = 0;
 };
 

@@ -43,7 +43,6 @@ class TrainingRows {
   virtual std::vector<Document> next(std::int64_t size) = 0;
   /// Documents for topic statistics: all of them, or the first ones of a stream.
   virtual const Documents& sample() const = 0;
-  virtual std::int64_t empty_rows() const = 0;  // of the epoch so far
 };
 
 /// File mode: shuffled every epoch; of N documents ceil(sub_sample N) are visited, drawn without replacement.
