@@ -139,6 +139,16 @@ asio::awaitable<std::shared_ptr<Stream>> Client::Pool::connect(Clock::time_point
   if (ec == asio::error::operation_aborted) throw TimedOut();
   if (ec) throw Error(Kind::kUnavailable, host_ + ": " + ec.message());
   if (tcp_) stream->socket().set_option(asio::ip::tcp::no_delay(true), ec);
+  if (options_.greeted) {
+    std::byte greeting{};
+    bool reached = false;
+    try {
+      reached = co_await stream->read_some(std::span(&greeting, 1)) == 1;
+    } catch (const Disconnected&) {
+      // as at an orderly end
+    }
+    if (!reached) throw Error(Kind::kUnavailable, host_ + ": nobody listens behind the relay");
+  }
   co_return stream;
 }
 

@@ -18,6 +18,9 @@ namespace clary::http {
 struct ClientOptions {
   std::size_t max_idle = 128;  // connections kept for reuse
   HeadLimits head;
+  /// The other side is a relay that sends one byte once it is connected itself: until then nobody has been reached, and
+  /// an end counts as a refused connection (kUnavailable), not as one that was lost.
+  bool greeted = false;
 };
 
 struct ClientRequest {

@@ -4,6 +4,9 @@
 // The way into a sandbox that has a network of its own: listens on the Unix socket, which a folder shared with the
 // outside holds, and joins each connection with one to 127.0.0.1:PORT, where the program listens.
 //
+// The first byte of each connection is the relay's own: it says that the program listens. A connection that is closed
+// before it has been refused by the program, and nothing of a request has got there.
+//
 // It becomes the program by execvp(), and leaves the relaying to a process that it has forked before. So the program
 // keeps the place that the sandbox watches: its exit code, and the signals sent to it, pass nobody else. The forked
 // process is no child of the program (which may wait for all its children) but of the namespace's first process, is
@@ -51,6 +54,13 @@ struct Way {
   std::array<char, kBufferBytes> buffer;
 
   bool empty() const { return begin == end; }
+
+  /// Says first of all that the program has been reached.
+  void greet() {
+    buffer[0] = '+';
+    begin = 0;
+    end = 1;
+  }
 
   /// Moves what can be moved now. False when the connection is broken.
   bool pump() {
@@ -138,6 +148,7 @@ class Relay {
       if (errno != EINPROGRESS) return;  // nobody listens (yet): the caller sees the connection closed
       connection->connecting = true;
     }
+    if (!connection->connecting) connection->answer.greet();
     connection->request.from = connection->answer.to = connection->outside;
     connection->request.to = connection->answer.from = connection->inside;
     connections_[connection->outside] = connections_[connection->inside] = connection;
@@ -151,6 +162,7 @@ class Relay {
       ::getsockopt(connection.inside, SOL_SOCKET, SO_ERROR, &error, &size);
       if (error != 0) return close(connection);
       connection.connecting = false;
+      connection.answer.greet();
     }
     if (!connection.request.pump() || !connection.answer.pump() || connection.done()) return close(connection);
     // A server that writes head and body in two calls waits for the ACK in between: 40 ms a request if it is delayed.

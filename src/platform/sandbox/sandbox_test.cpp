@@ -149,6 +149,8 @@ std::string exchanged(const std::filesystem::path& socket, const std::string& te
   address.sun_family = AF_UNIX;
   socket.string().copy(address.sun_path, sizeof address.sun_path - 1);
   if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return "no connection";
+  char greeting = 0;
+  if (::read(fd.get(), &greeting, 1) != 1) return "refused";
   std::thread writer([&] {
     write_all(fd.get(), text, "the socket");
     ::shutdown(fd.get(), SHUT_WR);
@@ -193,6 +195,17 @@ while True:
   EXPECT_EQ(output_of(child, code), "");
   EXPECT_EQ(code, 7);
   EXPECT_EQ(exchanged(folder.path() / "s", "x"), "no connection");  // the relay has ended with it
+}
+
+TEST_F(SandboxTest, BridgeRefusesWhereNobodyListens) {
+  SandboxSpec spec = python("import time; print('runs', flush=True); time.sleep(60)");
+  spec.binds = {{folder.path(), "/run/bridge", true}};
+  spec.bridge = {tests::build_folder() / "libexec/clary/port_relay", "/run/bridge/s", 8080};
+  ChildProcess child = start_program(spec, false);
+  EXPECT_EQ(line_of(child), "runs");
+  EXPECT_EQ(exchanged(folder.path() / "s", "x"), "refused");
+  signal_program(child, SIGKILL);
+  ::waitpid(child.pid, nullptr, 0);
 }
 
 TEST_F(SandboxTest, SeveralShareANetwork) {

@@ -233,8 +233,11 @@ asio::awaitable<void> Replica::serve_until_end() {
 /// Where the program listens, as far as it does. A user's own may take the Unix socket too.
 std::shared_ptr<http::Client> Replica::find_server() const {
   for (const char* name : {kSocketName, kRelayName})
-    if (const fs::path socket = spec_.run_folder / name; fs::exists(socket))
-      return std::make_shared<http::Client>(http::Client::to_unix(socket));
+    if (const fs::path socket = spec_.run_folder / name; fs::exists(socket)) {
+      http::ClientOptions options;
+      options.greeted = std::string_view(name) == kRelayName;
+      return std::make_shared<http::Client>(http::Client::to_unix(socket, options));
+    }
   if (plain_port_.number() != 0)
     return std::make_shared<http::Client>(http::Client::to_tcp("127.0.0.1", plain_port_.number()));
   return nullptr;
