@@ -118,18 +118,11 @@ def test_a_program_reaches_nothing_of_the_machine(server, sm, role):
 
 def test_instances_meet_and_reach_nothing_else(server, sm, role):
     port = int(server.url.rsplit(":", 1)[1])
-    program = f"""
-import os, socket, time
-print(socket.socket().connect_ex(("127.0.0.1", {port})))
-if socket.gethostname() == "algo-1":
-    print(socket.create_server(("algo-1", 4000)).accept()[0].recv(9).decode())
-else:
-    peer = socket.socket()
-    while peer.connect_ex(("algo-1", 4000)):
-        time.sleep(0.01)
-    peer.sendall(b"hello")
-"""
-    sm.create_training_job(**request("meet", role, f"python3 - <<'EOF'\n{program}EOF\n", count=2))
+    first = 'print(socket.create_server(("algo-1", 4000)).accept()[0].recv(9).decode())'
+    second = 's = socket.socket(); [time.sleep(.01) for _ in iter(lambda: s.connect_ex(("algo-1", 4000)), 0)]; s.sendall(b"hello")'
+    machine = f'print(socket.socket().connect_ex(("127.0.0.1", {port})))'
+    script = f"""test $(hostname) = algo-1 && P='{first}' || P='{second}'; python3 -c 'import socket, time; {machine}; '"$P\""""
+    sm.create_training_job(**request("meet", role, script, count=2))
     assert end_of(server, "meet")["TrainingJobStatus"] == "Completed"
     assert sorted(lines(server, "meet")) == sorted([str(errno.ECONNREFUSED)] * 2 + ["hello"])
 

@@ -42,6 +42,7 @@ namespace {
 constexpr std::chrono::seconds kTerminateGrace{5};  // another instance failed: nothing is kept anyway
 constexpr std::chrono::seconds kNetworkLimit{60};   // for the first instance's agent to make the job's network
 constexpr int kNetworkPollMs = 20;
+constexpr const char* kJoinedFile = "joined";  // of an instance that has opened the job's network
 constexpr std::chrono::seconds kDrainLimit{2};         // output still in the pipe when the program has ended
 constexpr std::uintmax_t kHardlyAnyBytes = 256 << 10;  // of disk: too little even for a failure file
 
@@ -103,7 +104,9 @@ class Agent {
     start_feeders();
     deadline_ = Clock::now() + std::chrono::seconds(spec_.max_runtime_seconds);
     watch_program();
-    return end_of_program();
+    const AgentEvent end = end_of_program();
+    wait_for_joiners();
+    return end;
   }
 
  private:
@@ -168,16 +171,34 @@ class Agent {
     const auto limit = Clock::now() + kNetworkLimit;
     while (!fs::exists(file) && stop_.empty()) {
       if (Clock::now() > limit) throw Error(Kind::kUnavailable, "the job's first instance has made no network");
-      pollfd fds[] = {{stop_watch_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
-      ::poll(fds, std::size(fds), kNetworkPollMs);
-      if (fds[0].revents != 0) on_stop_file();
-      if (fds[1].revents != 0) on_signal();
+      wait_for_stop(kNetworkPollMs);
     }
     if (!stop_.empty()) return;
     const Json holder = parse_json(read_file(file, 4096));
     network_ = sandbox::network_of(holder.at("Pid").get<pid_t>());
     if (sandbox::network_id(network_) != holder.at("Network").get<std::uint64_t>())
       throw Error(Kind::kUnavailable, "the job's first instance has ended, and its network with it");
+    write_file_atomically(folder_ / kJoinedFile, "");
+  }
+
+  /// The program of the first instance may end before another instance has opened the namespaces, which would end with
+  /// this agent. Its end is already decided; a stop (another instance has failed) or the limit ends the wait.
+  void wait_for_joiners() {
+    if (holder_.pid <= 0) return;
+    const auto limit = Clock::now() + kNetworkLimit;
+    const auto joined = [&] {
+      return std::all_of(spec_.resources.hosts.begin() + 1, spec_.resources.hosts.end(), [&](const std::string& host) {
+        return fs::exists(folder_.parent_path() / host / kJoinedFile);
+      });
+    };
+    while (stop_.empty() && !joined() && Clock::now() < limit) wait_for_stop(kNetworkPollMs);
+  }
+
+  void wait_for_stop(int milliseconds) {
+    pollfd fds[] = {{stop_watch_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+    ::poll(fds, std::size(fds), milliseconds);
+    if (fds[0].revents != 0) on_stop_file();
+    if (fds[1].revents != 0) on_signal();
   }
 
   // --- the loop
