@@ -26,18 +26,67 @@ constexpr std::size_t kOneWrite = 64 * 1024;  // bodies up to this size are sent
 
 using Endpoint = asio::generic::stream_protocol::endpoint;
 
-/// Idle connections, each bound to the event loop on which it was opened: a socket cannot change its loop. The pool
-/// outlives the Client for as long as a response body may still return a connection to it.
-class Client::Pool : public std::enable_shared_from_this<Client::Pool> {
+namespace {
+
+/// Idle connections, each bound to the event loop on which it was opened: a socket cannot change its loop, and must be
+/// destroyed before it. A pool and the loops (LoopEnd) own this together. Connections are destroyed under the lock, so
+/// that a loop that ends while another thread destroys the pool waits until the pool's sockets are gone.
+class IdleConnections {
+ public:
+  explicit IdleConnections(std::size_t limit) : limit_(limit) {}
+
+  void put(const asio::execution_context& loop, std::shared_ptr<Stream> stream) {
+    const MutexLock lock(mutex_);
+    if (idle_.size() < limit_) idle_.push_back({&loop, std::move(stream)});
+  }
+  /// The newest of that loop, so that the rest can time out; or null.
+  std::shared_ptr<Stream> take(const asio::execution_context& loop) {
+    const MutexLock lock(mutex_);
+    const auto hit = std::find_if(idle_.rbegin(), idle_.rend(), [&](const Idle& i) { return i.loop == &loop; });
+    if (hit == idle_.rend()) return nullptr;
+    std::shared_ptr<Stream> stream = std::move(hit->stream);
+    idle_.erase(std::next(hit).base());
+    return stream;
+  }
+  void close(const asio::execution_context& loop) {
+    const MutexLock lock(mutex_);
+    std::erase_if(idle_, [&](const Idle& i) { return i.loop == &loop; });
+  }
+  /// The pool has gone.
+  void close_all() {
+    const MutexLock lock(mutex_);
+    idle_.clear();
+  }
+
+ private:
+  struct Idle {
+    const asio::execution_context* loop;
+    std::shared_ptr<Stream> stream;
+  };
+  const std::size_t limit_;
+  Mutex mutex_;
+  std::vector<Idle> idle_ GUARDED_BY(mutex_);  // oldest first
+};
+
+}  // namespace
+
+/// Where a client connects to, and its idle connections. The pool outlives the Client for as long as a response body
+/// may still return a connection to it.
+class Client::Pool {
  public:
   Pool(Endpoint endpoint, std::string host, bool tcp, ClientOptions options)
-      : endpoint_(endpoint), host_(std::move(host)), tcp_(tcp), options_(options) {}
+      : endpoint_(endpoint),
+        host_(std::move(host)),
+        tcp_(tcp),
+        options_(options),
+        idle_(std::make_shared<IdleConnections>(options.max_idle)) {}
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  ~Pool() { idle_->close_all(); }
 
   /// A live idle connection of that event loop, or null.
   std::shared_ptr<Stream> take(const asio::execution_context& context);
   void put(const asio::execution_context& context, std::shared_ptr<Stream> stream);
-  /// Closes the idle connections of that event loop.
-  void forget(const asio::execution_context& context);
   asio::awaitable<std::shared_ptr<Stream>> connect(Clock::time_point deadline);
 
   /// Servers that write head and body in two calls would wait for our delayed ACK in between: 40 ms a request.
@@ -50,44 +99,35 @@ class Client::Pool : public std::enable_shared_from_this<Client::Pool> {
   const ClientOptions& options() const noexcept { return options_; }
 
  private:
-  struct Idle {
-    const asio::execution_context* context;
-    std::shared_ptr<Stream> stream;
-  };
   const Endpoint endpoint_;
   const std::string host_;
   const bool tcp_;
   const ClientOptions options_;
-  Mutex mutex_;
-  std::vector<Idle> idle_ GUARDED_BY(mutex_);  // oldest first; the newest is taken, so that the rest can time out
+  const std::shared_ptr<IdleConnections> idle_;
 };
 
 namespace {
 
-/// A service of the event loop, which Asio shuts down with it: closes the pools' idle sockets on that loop, since a
-/// socket must not outlive its loop. The pools may live longer or shorter than the loop, hence the weak pointers.
+/// A service of the event loop, which Asio shuts down with it: closes the pools' idle connections on that loop.
 class LoopEnd final : public asio::execution_context::service {
  public:
   using key_type = LoopEnd;
   static asio::execution_context::id id;
   explicit LoopEnd(asio::execution_context& owner) : service(owner) {}
 
-  void subscribe(const std::shared_ptr<Client::Pool>& pool) {
+  void subscribe(const std::shared_ptr<IdleConnections>& idle) {
     const MutexLock lock(mutex_);
-    std::erase_if(pools_, [](const auto& p) { return p.expired(); });
-    for (const auto& p : pools_)
-      if (p.lock() == pool) return;
-    pools_.push_back(pool);
+    std::erase_if(all_, [](const auto& one) { return one.use_count() == 1; });  // only this loop knows it still
+    if (std::find(all_.begin(), all_.end(), idle) == all_.end()) all_.push_back(idle);
   }
 
  private:
   void shutdown() override {
     const MutexLock lock(mutex_);
-    for (const auto& weak : pools_)
-      if (const auto pool = weak.lock()) pool->forget(context());
+    for (const auto& idle : all_) idle->close(context());
   }
   Mutex mutex_;
-  std::vector<std::weak_ptr<Client::Pool>> pools_ GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<IdleConnections>> all_ GUARDED_BY(mutex_);
 };
 
 asio::execution_context::id LoopEnd::id;
@@ -103,32 +143,19 @@ bool is_alive(Stream& stream) noexcept {
 
 std::shared_ptr<Stream> Client::Pool::take(const asio::execution_context& context) {
   for (;;) {
-    std::shared_ptr<Stream> stream;
-    {
-      const MutexLock lock(mutex_);
-      const auto hit = std::find_if(idle_.rbegin(), idle_.rend(), [&](const Idle& i) { return i.context == &context; });
-      if (hit == idle_.rend()) return nullptr;
-      stream = std::move(hit->stream);
-      idle_.erase(std::next(hit).base());
-    }
-    if (is_alive(*stream)) return stream;
+    std::shared_ptr<Stream> stream = idle_->take(context);
+    if (stream == nullptr || is_alive(*stream)) return stream;
   }
 }
 
 void Client::Pool::put(const asio::execution_context& context, std::shared_ptr<Stream> stream) {
   stream->no_deadline();
-  const MutexLock lock(mutex_);
-  if (idle_.size() < options_.max_idle) idle_.push_back({&context, std::move(stream)});
-}
-
-void Client::Pool::forget(const asio::execution_context& context) {
-  const MutexLock lock(mutex_);
-  std::erase_if(idle_, [&](const Idle& i) { return i.context == &context; });
+  idle_->put(context, std::move(stream));
 }
 
 asio::awaitable<std::shared_ptr<Stream>> Client::Pool::connect(Clock::time_point deadline) {
   auto executor = co_await asio::this_coro::executor;
-  asio::use_service<LoopEnd>(executor.context()).subscribe(shared_from_this());
+  asio::use_service<LoopEnd>(executor.context()).subscribe(idle_);
   Socket socket(executor);
   error_code ec;
   socket.open(endpoint_.protocol(), ec);
