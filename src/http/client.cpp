@@ -75,7 +75,7 @@ class IdleConnections {
 class Client::Pool {
  public:
   Pool(Endpoint endpoint, std::string host, bool tcp, ClientOptions options)
-      : endpoint_(endpoint),
+      : endpoint_(std::move(endpoint)),
         host_(std::move(host)),
         tcp_(tcp),
         options_(options),
@@ -155,12 +155,14 @@ void Client::Pool::put(const asio::execution_context& context, std::shared_ptr<S
 
 asio::awaitable<std::shared_ptr<Stream>> Client::Pool::connect(Clock::time_point deadline) {
   auto executor = co_await asio::this_coro::executor;
-  asio::use_service<LoopEnd>(executor.context()).subscribe(idle_);
   Socket socket(executor);
   error_code ec;
   socket.open(endpoint_.protocol(), ec);
   if (ec) throw Error(Kind::kUnavailable, host_ + ": " + ec.message());
   auto stream = Stream::make(std::move(socket), kTick);
+  // After the socket and its timer, which make the loop's reactor: a loop shuts its services down newest first, and
+  // the reactor must not go while another thread still takes sockets out of it.
+  asio::use_service<LoopEnd>(executor.context()).subscribe(idle_);
   stream->set_deadline(deadline);
   co_await stream->socket().async_connect(endpoint_, asio::redirect_error(asio::use_awaitable, ec));
   if (ec == asio::error::operation_aborted) throw TimedOut();
