@@ -9,7 +9,10 @@ namespace fs = std::filesystem;
 
 fs::path binary_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
 
-fs::path agent_program() { return binary_folder().parent_path() / "libexec" / "clary" / "agent"; }
+fs::path agent_program() {
+  if (const char* program = std::getenv("CLARY_AGENT"); program != nullptr && *program != '\0') return program;
+  return binary_folder().parent_path() / "libexec" / "clary" / "agent";
+}
 
 fs::path algorithms_folder() {
   if (const char* folder = std::getenv("CLARY_ALGORITHMS"); folder != nullptr && *folder != '\0') return folder;

@@ -9,7 +9,7 @@ namespace clary::server {
 /// Folder of the running executable.
 std::filesystem::path binary_folder();
 
-/// <prefix>/libexec/clary/agent: runs one instance of a job.
+/// <prefix>/libexec/clary/agent: runs one instance of a job. $CLARY_AGENT overrides.
 std::filesystem::path agent_program();
 
 /// <prefix>/libexec/clary/algorithms: one program and one `<name>.json` descriptor per algorithm. $CLARY_ALGORITHMS
