@@ -42,7 +42,7 @@ namespace {
 constexpr std::chrono::seconds kTerminateGrace{5};  // another instance failed: nothing is kept anyway
 constexpr std::chrono::seconds kNetworkLimit{60};   // for the first instance's agent to make the job's network
 constexpr int kNetworkPollMs = 20;
-constexpr const char* kJoinedFile = "joined";  // of an instance that has opened the job's network
+constexpr const char* kJoinedFile = "joined";          // of an instance that has opened the job's network
 constexpr std::chrono::seconds kDrainLimit{2};         // output still in the pipe when the program has ended
 constexpr std::uintmax_t kHardlyAnyBytes = 256 << 10;  // of disk: too little even for a failure file
 
