@@ -120,7 +120,7 @@ void LocalProcess::set_listener(Changed changed) {
 }
 
 void LocalProcess::start(const fs::path& folder) {
-  // A crash between this line and the spawn leaves a lock file that nobody holds: recovery takes the agent for dead.
+  // A crash between this line and the spawn leaves a lock file that nobody holds, and no agent.log: recovery starts it.
   const UniqueFd lock = locked_file(folder);
   // A descriptor above those that spawn_agent() uses itself: dup2() to the same number would keep close-on-exec.
   const UniqueFd high(::fcntl(lock.get(), F_DUPFD_CLOEXEC, 10));

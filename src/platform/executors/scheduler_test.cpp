@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -228,6 +229,20 @@ TEST_F(SchedulerTest, DeathOfAnAgentFailsTheJobOrStartsItOver) {
   EXPECT_EQ(job.attempt, 1);
   EXPECT_TRUE(parts->objects.head("bucket", "checkpoints/c"));
   EXPECT_EQ(parts->logs.streams(kTrainingNamespace, "again/").size(), 1u);
+}
+
+/// What a server leaves that is killed between the lock file and the start of the agent.
+TEST_F(SchedulerTest, AgentOfWhichOnlyTheLockFileIsThereIsStarted) {
+  create("j", "echo ready; sleep 1");
+  wait_for_line("j", "ready");
+  const pid_t agent = agent_pid("j");
+  parts.reset();
+  ::kill(agent, SIGKILL);
+  ::waitpid(agent, nullptr, 0);
+  for (const char* name : {"agent.log", "events.jsonl", "ml"})
+    std::filesystem::remove_all(root.path() / "jobs/j/algo-1" / name);
+  restart();
+  EXPECT_EQ(end_of("j").state, JobState::kCompleted) << row_of_job("j").failure_reason;
 }
 
 TEST_F(SchedulerTest, DeathOfAnAttachedAgentIsSeenToo) {

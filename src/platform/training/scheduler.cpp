@@ -131,9 +131,9 @@ void Scheduler::advance_job(const std::string& name) {
     // and keeps its epoch, so its log streams keep their names.
     Active& recovered = activate(*job);
     for (const fs::path& instance : recovered.instances) {
-      // The lock file is the executor's first step: without it this agent was never started. With it and without an
-      // agent (a crash between lock and spawn) the instance counts as lost.
-      if (fs::exists(instance / "agent.lock"))
+      // An agent holds its lock from before its process exists, and the process opens agent.log before it runs the
+      // agent: without both, none was ever started (the crash came before, or between lock file and spawn).
+      if (executor_.alive(instance) || fs::exists(instance / "agent.log"))
         executor_.attach(instance);
       else
         executor_.start(instance);
