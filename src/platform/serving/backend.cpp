@@ -15,8 +15,12 @@ std::shared_ptr<Backend> BackendSet::pick(const Backend* other_than) {
   const std::shared_ptr<const List> list = list_.load();
   const std::shared_ptr<Backend>* best = nullptr;
   int fewest = 0;
+  // One pass over an immutable list, no lock: two threads may read the same counts and pick the same process. That
+  // costs a little balance and never correctness; a program with one worker queues the second request itself.
   for (const auto& backend : *list) {
     if (!backend->ready()) continue;
+    // The penalty exceeds any real number of requests, so `other_than` is chosen only when it is the sole ready
+    // process.
     const int busy = backend->in_flight() + (backend.get() == other_than ? 1 << 20 : 0);
     if (best != nullptr && busy >= fewest) continue;
     best = &backend;

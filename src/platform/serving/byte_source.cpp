@@ -51,6 +51,8 @@ class TextSource final : public ByteSource {
 class GzipSource final : public ByteSource {
  public:
   explicit GzipSource(std::unique_ptr<ByteSource> compressed) : compressed_(std::move(compressed)) {
+    // 16 + MAX_WBITS: a gzip header and trailer are required, and zlib checks the CRC-32 and the length of each
+    // member.
     if (inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK) throw Error(Kind::kInternal, "zlib: inflateInit2 failed");
   }
   GzipSource(const GzipSource&) = delete;
@@ -59,8 +61,10 @@ class GzipSource final : public ByteSource {
 
   std::size_t read(std::span<char> out) override {
     stream_.next_out = reinterpret_cast<Bytef*>(out.data());
+    // zlib counts in 32 bits; a larger buffer is filled by several calls, which read() permits.
     stream_.avail_out = static_cast<uInt>(std::min<std::size_t>(out.size(), 1U << 30));
     const uInt room = stream_.avail_out;
+    // Runs until at least one byte is produced: returning 0 would mean the end of the object.
     while (stream_.avail_out == room) {
       if (stream_.avail_in == 0 && !refill()) break;
       if (between_members_) {
@@ -70,6 +74,8 @@ class GzipSource final : public ByteSource {
       const int rc = inflate(&stream_, Z_NO_FLUSH);
       if (rc == Z_STREAM_END) {
         between_members_ = true;
+      // Z_BUF_ERROR only means that this input is used up; refill() decides whether the file was cut. A gzip file may
+      // consist of several members (RFC 1952 section 2.2); `gzip -c a b` and bgzip write such files.
       } else if (rc != Z_OK && rc != Z_BUF_ERROR) {
         throw Error(Kind::kMalformed,
                     std::string("not valid gzip data: ") + (stream_.msg ? stream_.msg : "bad stream"));
@@ -81,6 +87,8 @@ class GzipSource final : public ByteSource {
  private:
   bool refill() {
     const std::size_t got = compressed_->read(input_);
+    // End of the file is legal only between two members. Before the first byte `between_members_` is false, so that an
+    // empty file is an error, as gunzip reports it too.
     if (got == 0 && !between_members_) throw Error(Kind::kMalformed, "gzip data ends in the middle of a member");
     stream_.next_in = reinterpret_cast<Bytef*>(input_.data());
     stream_.avail_in = static_cast<uInt>(got);

@@ -13,6 +13,8 @@ std::string_view without_line_end(std::string_view text) {
   return text;
 }
 
+// The fields keep their quotes, so that what is joined here is valid CSV again without knowing which field needed
+// them.
 std::string filtered_row(const FilterPath& path, std::string_view row) {
   if (path.is_whole()) return std::string(row);
   const std::vector<std::string_view> fields = csv_fields(row);
@@ -26,10 +28,14 @@ std::string filtered_row(const FilterPath& path, std::string_view row) {
   return out;
 }
 
+// Invalid UTF-8 in a record is replaced by U+FFFD: dump() would throw otherwise, and one odd byte of a user's data
+// must not fail the job.
 std::string text_of(const OrderedJson& value) {
   return value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
+// The form that the developer guide documents for JoinSource Input: the answer becomes a member of the record; a
+// record that is not an object (an array, a number) is wrapped together with its answer.
 OrderedJson joined(OrderedJson record, OrderedJson answer) {
   if (!record.is_object()) return {{"SageMakerInput", std::move(record)}, {"SageMakerOutput", std::move(answer)}};
   record["SageMakerOutput"] = std::move(answer);
@@ -39,6 +45,7 @@ OrderedJson joined(OrderedJson record, OrderedJson answer) {
 }  // namespace
 
 OrderedJson parse_ordered_json(std::string_view text) {
+  // dump() and FilterPath recurse over the value: its depth is bounded while it is parsed.
   const auto bounded = [](int depth, OrderedJson::parse_event_t, OrderedJson&) {
     if (depth > kMaxJsonDepth)
       throw Error(Kind::kMalformed, "JSON is nested deeper than " + std::to_string(kMaxJsonDepth));
@@ -58,6 +65,7 @@ std::vector<std::string_view> csv_fields(std::string_view row) {
   std::size_t start = 0;
   bool quoted = false;
   for (std::size_t i = 0; i < row.size(); ++i) {
+    // An escaped quote ("" inside a quoted field) toggles twice and so leaves the state as it was.
     if (row[i] == '"') quoted = !quoted;
     if (row[i] != ',' || quoted) continue;
     fields.push_back(row.substr(start, i - start));
@@ -82,6 +90,7 @@ DataProcessing::DataProcessing(RecordForm form, std::string_view input_filter, s
 
 std::string DataProcessing::request_for(std::string_view record) const {
   const std::string_view row = without_line_end(record);
+  // Without a filter the record is sent as it is, never parsed and printed again: numbers keep their spelling.
   if (input_.is_whole()) return std::string(row);
   return form_ == RecordForm::kCsv ? filtered_row(input_, row) : text_of(input_.select(parse_ordered_json(row)));
 }
@@ -89,6 +98,7 @@ std::string DataProcessing::request_for(std::string_view record) const {
 std::string DataProcessing::result_for(std::string_view record, std::string_view answer) const {
   const std::string_view row = without_line_end(record);
   const std::string_view reply = without_line_end(answer);
+  // The join is textual for CSV: the answer's columns follow the record's, and OutputFilter counts over both.
   if (form_ == RecordForm::kCsv)
     return filtered_row(output_, join_ ? std::string(row) + "," + std::string(reply) : std::string(reply));
   if (!join_ && output_.is_whole()) return std::string(reply);

@@ -20,6 +20,7 @@ Totals totals_of(const VariantMetrics& m) {
           m.overhead_latency.sum()};
 }
 
+// One point that summarises many observations of a minute (CloudWatch calls this a statistic set).
 telemetry::MetricPoint folded(std::string name, EpochMs time, std::uint64_t sum, std::uint64_t count, double low,
                               double high) {
   telemetry::MetricPoint point;
@@ -35,6 +36,8 @@ telemetry::MetricPoint folded(std::string name, EpochMs time, std::uint64_t sum,
 std::vector<telemetry::MetricPoint> points_since(const Totals& before, const Totals& now, VariantMetrics& m,
                                                  EpochMs time) {
   const std::uint64_t n = now.invocations - before.invocations;
+  // Counts are sums of ones and zeros, as CloudWatch has them: the sum is the number of events, the average their
+  // rate. The minimum is 1 only if every invocation was such an event.
   const auto rate = [&](std::string name, std::uint64_t sum) {
     return folded(std::move(name), time, sum, n, sum < n ? 0 : 1, sum > 0 ? 1 : 0);
   };
@@ -51,18 +54,23 @@ std::vector<telemetry::MetricPoint> points_since(const Totals& before, const Tot
 }  // namespace
 
 asio::awaitable<void> Endpoints::flush_metrics() {
+  // Totals at the flush before, by identity of the counters: a new fleet has new VariantMetrics, which start at zero.
+  // Counters only grow, so that a difference is never negative. Those of removed variants leave with `flushed = next`;
+  // what they counted since the last flush is dropped.
   std::map<std::shared_ptr<VariantMetrics>, Totals> flushed;
   asio::steady_timer timer(loop_.context());
   while (!stopping_) {
     timer.expires_after(kFlushPeriod);
     co_await timer.async_wait(asio::use_awaitable);
     std::map<std::shared_ptr<VariantMetrics>, Totals> next;
+    // The table is loaded once; it is immutable, so that no lock is held during the write.
     for (const auto& [name, route] : *table_.load()) {
       for (const VariantRoute& v : route->variants) {
         const Totals now = totals_of(*v.metrics);
         const Totals before = flushed[v.metrics];
         next[v.metrics] = now;
         if (now.invocations == before.invocations) continue;
+        // A full disk must not end this coroutine: the totals are moved on all the same and the minute is lost.
         try {
           deps_.metrics.append("AWS/SageMaker", {{"EndpointName", name}, {"VariantName", v.name}},
                                points_since(before, now, *v.metrics, now_ms()));
@@ -75,6 +83,7 @@ asio::awaitable<void> Endpoints::flush_metrics() {
   }
 }
 
+// Any thread: reads the immutable routing table and atomics only.
 std::string Endpoints::prometheus() const {
   struct Column {
     const char* name;

@@ -23,11 +23,14 @@ constexpr auto kStopPatience = 3s;       // for requests in flight when the serv
 constexpr auto kStopLimit = 10s;         // then the processes are killed with the loop's thread
 constexpr std::size_t kMaxRunRoot = 80;  // + "/<16 hex>/s" must fit in sockaddr_un's 107 bytes
 
+// Unix socket paths are limited (sun_path), so that a data folder with a long path gets its sockets under the
+// temporary folder. Sockets of the server before are removed: its processes have died with it (PR_SET_PDEATHSIG).
 fs::path make_run_root(const fs::path& data_folder) {
   fs::path root = fs::absolute(data_folder) / "run";
   if (root.native().size() > kMaxRunRoot) root = fs::temp_directory_path() / ("clary-run-" + random_hex(6));
   fs::remove_all(root);
   fs::create_directories(root);
+  // Any process that can connect to a socket can invoke the model unsigned: owner only.
   fs::permissions(root, fs::perms::owner_all);
   return root;
 }
@@ -64,6 +67,7 @@ Endpoints::Endpoints(ServingDeps deps)
       rows_(deps_.database, resources::ResourceKind::kEndpoint),
       run_root_(make_run_root(deps_.data_folder)),
       table_(std::make_shared<const RoutingTable>()) {
+  // Runs until the loop ends; it touches members only on the loop's thread, which ~Endpoints() joins before they go.
   asio::co_spawn(
       loop_.context(), [this] { return flush_metrics(); }, asio::detached);
 }
@@ -74,6 +78,8 @@ Endpoints::~Endpoints() {
   fs::remove_all(run_root_, ignored);
 }
 
+// A snapshot: the caller's shared_ptr keeps the route valid after it was replaced. Requests between this and
+// BackendSet::enter() are refused there when the set is being drained, and look the route up again.
 std::shared_ptr<const EndpointRoute> Endpoints::route(std::string_view name) const {
   const std::shared_ptr<const RoutingTable> table = table_.load();
   const auto found = table->find(name);
@@ -82,6 +88,8 @@ std::shared_ptr<const EndpointRoute> Endpoints::route(std::string_view name) con
 
 std::string Endpoints::new_generation() { return random_hex(8); }
 
+// From any thread: the queues belong to the loop, so the operation is posted, not added here. The operation reads the
+// row when its turn comes, not now: by then an earlier operation on the name may have changed it.
 void Endpoints::settle(const std::string& name) {
   asio::post(loop_.context(), [this, name] { queues_.add(name, [this, name] { return settle_one(name); }); });
 }
@@ -90,8 +98,10 @@ void Endpoints::recover() {
   const std::vector<Resource> rows =
       rows_.with_status({std::string(status::kInService), std::string(status::kUpdating),
                          std::string(status::kCreating), std::string(status::kDeleting), std::string(status::kFailed)});
+  // Before any operation is queued: what is removed here must not be a folder that one of them is about to fill.
   remove_unused_folders(rows);
   for (const Resource& row : rows)
+    // A failed endpoint has no processes; its folder was counted as used above and goes with DeleteEndpoint.
     if (row.status != status::kFailed)
       asio::post(loop_.context(), [this, row] { queues_.add(row.name, [this, row] { return bring_back(row); }); });
 }
@@ -105,6 +115,9 @@ void Endpoints::remove_unused_folders(const std::vector<Resource>& rows) const {
   }
   const auto unused = [&](const fs::path& folder) { return !used.contains(folder); };
   std::error_code ignored;  // a folder that stays is in nobody's way
+  // The rows are the truth: a generation is named by its row before its folder is filled (CreateEndpoint and
+  // UpdateEndpoint write "Pending" first), so a folder that no row names belongs to a change that ended or never
+  // began.
   for (const auto& endpoint : fs::directory_iterator(deps_.data_folder / "endpoints", ignored)) {
     for (const auto& generation : fs::directory_iterator(endpoint.path(), ignored))
       if (unused(generation.path())) fs::remove_all(generation.path(), ignored);
@@ -113,9 +126,13 @@ void Endpoints::remove_unused_folders(const std::vector<Resource>& rows) const {
 }
 
 void Endpoints::stop() {
+  // exchange(): the destructor calls stop() again. Operations that resume from an await see `stopping_` and return
+  // without writing to their rows, so that the rows keep what recover() needs.
   if (stopping_.exchange(true)) return;
   std::future<void> done = asio::co_spawn(
       loop_.context(), [this] { return stop_all(); }, asio::use_future);
+  // Bounded: a process that ignores SIGTERM or a stuck disk must not keep the server from ending. What is left dies
+  // with the loop's thread.
   done.wait_for(kStopLimit);
   loop_.stop();
 }
@@ -135,6 +152,8 @@ Endpoints::Fleet Endpoints::make_fleet(const std::string& endpoint, const std::s
                                        const std::vector<VariantSpec>& variants) {
   int processes = 0;
   for (const VariantSpec& v : variants) processes += sensible_count(v.desired_count);
+  // The CPUs are divided among all processes of the endpoint; other endpoints on the machine are not counted, since
+  // idle ones use none.
   const int cpus = static_cast<int>(std::thread::hardware_concurrency());
   Fleet fleet;
   for (const VariantSpec& v : variants) {
@@ -143,6 +162,7 @@ Endpoints::Fleet Endpoints::make_fleet(const std::string& endpoint, const std::s
     spec.count = sensible_count(v.desired_count);
     spec.run_root = run_root_;
     spec.replica.algorithm = deps_.catalog.resolve(container.image);
+    // Absolute: the program's working directory is another one, and bubblewrap resolves paths before it enters it.
     spec.replica.model_folder = fs::absolute(folder_of(endpoint, generation) / v.name / "model");
     spec.replica.environment = container.environment;
     spec.replica.threads = std::max(1, cpus / std::max(1, processes));
@@ -160,6 +180,7 @@ Endpoints::Fleet Endpoints::make_fleet(const std::string& endpoint, const std::s
 
 void Endpoints::start(const Fleet& fleet) {
   for (const Variant& v : fleet) {
+    // Registered before the first process exists, so that stop_all() sees every set that could have one.
     sets_.insert(v.replicas);
     v.replicas->start_in_background();
   }
@@ -176,6 +197,7 @@ void Endpoints::publish(const Resource& row) {
                                v.replicas->backends(), v.metrics});
     route->total_weight += v.spec.current_weight;
   }
+  // Copy, change, swap: only this thread writes the table, so there is no lost update; readers keep the old one.
   auto table = std::make_shared<RoutingTable>(*table_.load());
   (*table)[row.name] = std::move(route);
   table_.store(std::move(table));
@@ -188,8 +210,12 @@ void Endpoints::unpublish(const std::string& name) {
 }
 
 asio::awaitable<void> Endpoints::stop_fleet(Fleet fleet, std::chrono::milliseconds patience) {
+  // All sets drain at once, and the timer that never expires by itself serves as a condition variable: each coroutine
+  // cancels it when its set is gone. The state is shared because it must outlive this frame if the loop ends first.
   const auto left = std::make_shared<std::size_t>(fleet.size());
   const auto gone = std::make_shared<asio::steady_timer>(loop_.context(), asio::steady_timer::time_point::max());
+  // The lambda's captures would die with the lambda; parameters of a coroutine live in its frame (C++ Core Guidelines
+  // CP.51).
   for (const Variant& v : fleet)
     asio::co_spawn(
         loop_.context(),
@@ -204,11 +230,14 @@ asio::awaitable<void> Endpoints::stop_fleet(Fleet fleet, std::chrono::millisecon
     http::error_code ignored;
     co_await gone->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
+  // Only now: until its processes are gone a set must be visible to stop_all().
   for (const Variant& v : fleet) sets_.erase(v.replicas);
 }
 
+// One step towards what the row asks for. Idempotent: called again for a row that is settled it does nothing.
 asio::awaitable<void> Endpoints::settle_one(std::string name) {
   if (stopping_) co_return;
+  // The reference to `name` is valid: offload() runs to its end before this frame goes on.
   std::optional<Resource> row = co_await http::offload(loop_.blocking(), [&] { return rows_.find(name); });
   if (!row || stopping_) co_return;
   if (row->status == status::kDeleting)
@@ -231,8 +260,11 @@ asio::awaitable<void> Endpoints::deploy(Resource row) {
     log::error("endpoint {}: {}", row.name, e.what());
     reason = "InternalServerError: We encountered an internal error.  Please try again.";
   }
+  // While the server stops the row is left as it is; the next start repeats the change.
   if (reason.empty() || stopping_) co_return;
   const bool first = row.status == status::kCreating;
+  // The folder first, then the row: after a crash between the two the row still names its pending generation, and the
+  // next start deploys it again from the beginning. In the other order a crash would leave a folder that no row names.
   co_await http::offload(loop_.blocking(), [&] {
     if (const std::string generation = generation_of(row.body["Pending"]); !generation.empty())
       fs::remove_all(folder_of(row.name, generation));
@@ -246,6 +278,8 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Resource& row) {
   std::vector<VariantSpec> variants = variant_specs(pending.at("Variants"));
   Fleet fleet = make_fleet(row.name, generation, variants);
   const fs::path folder = folder_of(row.name, generation);
+  // Every variant's model is on the disk before the first process starts: a missing model fails the update without
+  // having taken memory from the fleet that serves.
   for (const Variant& v : fleet)
     co_await http::offload(loop_.blocking(), [&] {
       prepare_model(container_spec(v.spec.container), deps_.objects, folder / v.spec.name);
@@ -253,12 +287,15 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Resource& row) {
   if (stopping_) co_return "";
   start(fleet);
   std::string reason;
+  // One after another is enough: all of them are starting already, and ready() of a set that is up returns at once.
+  // The first failure ends the wait, since the whole fleet is discarded then.
   for (const Variant& v : fleet) {
     const bool ready = co_await v.replicas->ready();
     if (!ready && reason.empty()) reason = ping_failed(v.spec.name, v.replicas->last_line());
     if (!ready) break;
   }
   if (stopping_ || !reason.empty()) {
+    // Nothing was published: no request can be inside, so there is nothing to drain.
     co_await stop_fleet(fleet, 0ms);
     co_return reason;
   }
@@ -267,10 +304,15 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Resource& row) {
     v.spec.current_weight = v.spec.desired_weight;
   }
   // Served from now on; the row says so a moment later, so that nobody who saw InService is turned away.
+  // The new fleet is reachable after publish(); requests that hold the old route still run on the old processes, which
+  // are drained below.
   Fleet old = std::exchange(fleets_[row.name], fleet);
   publish(row);
   variants.clear();
   for (const Variant& v : fleet) variants.push_back(v.spec);
+  // A crash before this transaction leaves the row Updating with its Pending change: the next start brings the old
+  // generation back and deploys again. A crash after it leaves the old folder unnamed by any row; recover() removes
+  // it.
   co_await http::offload(loop_.blocking(), [&] {
     rows_.update(row.name, [&](Resource& now) {
       now.body["Variants"] = to_json(variants);
@@ -280,6 +322,7 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Resource& row) {
     });
   });
   const std::string previous = generation_of(row.body);
+  // The name's strand is held for the whole drain: a delete that comes now waits, and no two drains of a name overlap.
   co_await stop_fleet(std::move(old), kDrainPatience);
   if (!previous.empty() && previous != generation && !stopping_)
     co_await http::offload(loop_.blocking(), [&] { fs::remove_all(folder_of(row.name, previous)); });
@@ -292,6 +335,8 @@ asio::awaitable<std::string> Endpoints::change_capacity(const Resource& row) {
   std::string reason;
   for (std::size_t i = 0; i < fleet.size() && i < desired.size(); ++i) {
     VariantSpec& want = desired[i];
+    // One variant after another; after the first failure the remaining ones keep their size and their weight, and the
+    // failed one was put back by resize() itself. The endpoint stays InService with a FailureReason.
     if (reason.empty()) {
       const bool ready = co_await fleet[i].replicas->resize(sensible_count(want.desired_count));
       if (!ready) reason = ping_failed(want.name, fleet[i].replicas->last_line());
@@ -314,6 +359,7 @@ asio::awaitable<std::string> Endpoints::change_capacity(const Resource& row) {
   co_return "";
 }
 
+// Runs in the name's strand before anything that a client asks for after the start, because recover() queued it first.
 asio::awaitable<void> Endpoints::bring_back(Resource row) {
   std::string reason;
   try {
@@ -329,6 +375,8 @@ asio::awaitable<void> Endpoints::bring_back(Resource row) {
         });
       if (stopping_) co_return;
       start(fleet);
+      // The fleet is in the table before its processes answer: requests wait for a process instead of failing with "no
+      // such endpoint".
       fleets_[row.name] = std::move(fleet);
       publish(row);  // requests wait for the processes
     }
@@ -342,10 +390,14 @@ asio::awaitable<void> Endpoints::bring_back(Resource row) {
       rows_.update(row.name, [&](Resource& now) { move_to(now, status::kFailed, reason); });
     });
   else
+    // The row may be Creating, Updating or Deleting: the interrupted change is carried on with the fleet that is back.
     co_await settle_one(row.name);
 }
 
 asio::awaitable<void> Endpoints::tear_down(std::string name) {
+  // First the route, so that no new request enters; then the requests inside; the folder only when no process maps its
+  // files any more; the row last: as long as it exists the name cannot be created again, and after a crash anywhere
+  // before it recover() repeats the whole.
   unpublish(name);
   Fleet fleet;
   if (const auto found = fleets_.find(name); found != fleets_.end()) {

@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kMaxPathBytes = 63;  // DataProcessing.InputFilter: 0..63
 }
 
+// Recursive descent over at most 63 characters, which bounds the number of steps and of ranges in one bracket.
 class FilterPath::Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {}
@@ -26,6 +27,7 @@ class FilterPath::Parser {
  private:
   Step step() {
     if (accept('.')) {
+      // The guide's examples also write a dot before a bracket: $.['a','b'].
       if (accept('*')) return Wildcard{};
       if (peek() == '[') return bracket();
       return Members{{name()}, false};
@@ -35,6 +37,8 @@ class FilterPath::Parser {
   }
 
   std::string name() {
+    // A bare name is everything up to '.' or '[': blanks and signs belong to it. Names that contain those two need
+    // quotes.
     const std::size_t start = at_;
     while (at_ < text_.size() && text_[at_] != '.' && text_[at_] != '[') ++at_;
     if (at_ == start) fail("has an empty member name");
@@ -67,6 +71,7 @@ class FilterPath::Parser {
       at_ = end + 1;
       blanks();
     } while (accept(','));
+    // Several names keep an object with these members; a single one takes the member's value.
     members.as_object = members.names.size() > 1;
     return members;
   }
@@ -76,12 +81,14 @@ class FilterPath::Parser {
     do {
       blanks();
       Range range;
+      // from_chars takes a '-' but no '+' and no blanks; those were skipped.
       const std::optional<std::int64_t> first = number();
       blanks();
       range.slice = accept(':');
       if (!range.slice && !first) fail("needs a number, a slice or a quoted name in brackets");
       blanks();
       range.first = first.value_or(0);
+      // An omitted end is -1, the last element, since ends are inclusive here.
       range.last = range.slice ? number().value_or(-1) : range.first;
       blanks();
       elements.many = elements.many || range.slice;
@@ -91,6 +98,7 @@ class FilterPath::Parser {
     return elements;
   }
 
+  // Does not move when no number is there: an empty optional is legal before and after ':'.
   std::optional<std::int64_t> number() {
     std::int64_t value = 0;
     const char* begin = text_.data() + at_;
@@ -137,6 +145,7 @@ void FilterPath::fail(const std::string& what) const {
   throw Error(Kind::kMalformed, "filter '" + text_ + "': " + what);
 }
 
+// Negative indexes count from the end, as in Python. An index outside fails; a slice is clipped and may be empty.
 std::vector<std::size_t> FilterPath::positions(const Elements& elements, std::size_t count) const {
   const auto n = static_cast<std::int64_t>(count);
   std::vector<std::size_t> out;
@@ -166,9 +175,12 @@ std::vector<std::size_t> FilterPath::select_columns(std::size_t count) const {
 
 OrderedJson FilterPath::select(const OrderedJson& value) const { return apply(value, 0); }
 
+// Recursion depth = number of steps (at most 63). A branch that keeps several elements makes a list or an object of
+// the results.
 OrderedJson FilterPath::apply(const OrderedJson& value, std::size_t step) const {
   if (step == steps_.size()) return value;
   if (const auto* members = std::get_if<Members>(&steps_[step])) {
+    // names[0] exists: quoted_names() reads at least one.
     if (!value.is_object()) fail("member '" + members->names[0] + "' asked of something that is not an object");
     OrderedJson kept = OrderedJson::object();
     for (const std::string& name : members->names) {
@@ -182,6 +194,7 @@ OrderedJson FilterPath::apply(const OrderedJson& value, std::size_t step) const 
   OrderedJson list = OrderedJson::array();
   if (std::holds_alternative<Wildcard>(steps_[step])) {
     if (!value.is_structured()) fail("'*' asked of something that is neither object nor array");
+    // Over the values of an object as well as of an array, in the text's order.
     for (const OrderedJson& element : value) list.push_back(apply(element, step + 1));
     return list;
   }

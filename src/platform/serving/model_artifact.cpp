@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kContainer = "container_1";  // the service's name of a container without ContainerHostname
 
+// The texts are the service's own, because users search for them; only the text in parentheses is added.
 DeployError download_failed(const std::string& url) {
   return DeployError("Failed to download model data for container \"" + std::string(kContainer) + "\" from URL: \"" +
                      url +
@@ -33,6 +34,8 @@ DeployError extract_failed(const std::string& url, const std::string& detail) {
       "\". Please ensure that the object located at the URL is a valid tar.gz archive. (" + detail + ")");
 }
 
+// The archive is read through an open descriptor, not through its path: a delete of the object while it is unpacked
+// changes nothing, since the blob keeps its bytes until the descriptor is closed.
 void unpack(const ContainerSpec& container, objects::ObjectSource& source, const fs::path& folder) {
   const auto uri = objects::parse_s3_uri(container.model_url);
   auto object = uri ? source.open(uri->bucket, uri->key) : std::nullopt;
@@ -45,12 +48,15 @@ void unpack(const ContainerSpec& container, objects::ObjectSource& source, const
 }
 
 /// Objects below a prefix: hard links of the store's files, which never change, or copies.
+/// Hard links cost no bytes and stay valid when the object is deleted; the sandbox binds the folder read-only, so that
+/// a program cannot write into the store's files.
 void place_prefix(const ContainerSpec& container, objects::ObjectSource& source, const fs::path& folder) {
   try {
     for (const auto& object :
          objects::plan_source({{"S3DataType", "S3Prefix"}, {"S3Uri", container.model_url}}, source)) {
       // Keys are foreign: one with ".." would make a file anywhere on this machine.
       const fs::path target = place_in(folder, object.relative);
+      // A source whose bytes are not on this machine names no file: those objects are copied.
       if (!object.file.empty()) {
         fs::create_hard_link(source.local_root() / object.file, target);
         continue;
@@ -62,6 +68,7 @@ void place_prefix(const ContainerSpec& container, objects::ObjectSource& source,
   } catch (const DeployError&) {
     throw;
   } catch (const Error& error) {
+    // kInvalid comes from place_in(): the key is not usable as a relative path.
     if (error.kind() == Kind::kInvalid) throw unusable_key(container.model_url, error.what());
     throw download_failed(container.model_url);
   } catch (const std::exception&) {
@@ -78,6 +85,7 @@ ContainerSpec container_spec(const Json& definition) {
   spec.host_name = definition.value("ContainerHostname", "primary");
   if (definition.contains("Environment"))
     spec.environment = definition["Environment"].get<std::map<std::string, std::string>>();
+  // emplace: an environment that the user set wins over the default.
   spec.environment.emplace(contract::kEnvImage, spec.image);
   if (definition.contains("ModelDataSource") && definition["ModelDataSource"].contains("S3DataSource")) {
     const Json& source = definition["ModelDataSource"]["S3DataSource"];
@@ -99,6 +107,8 @@ bool model_data_exists(const ContainerSpec& container, objects::ObjectSource& so
 }
 
 void prepare_model(const ContainerSpec& container, objects::ObjectSource& source, const fs::path& folder) {
+  // `complete` is the commit mark: it is written last, so that a folder without it holds a model that a crash cut
+  // short, and is made again from the beginning.
   const fs::path done = folder / "complete", model = folder / "model";
   if (fs::exists(done)) return;
   try {

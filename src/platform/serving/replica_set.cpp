@@ -17,6 +17,7 @@ int sensible_count(int instances) {
 }
 
 std::uint64_t memory_of(std::string_view instance_type) {
+  // Determined once: the machine's memory does not change, and reading it opens files.
   static const catalog::Resources machine = catalog::machine_resources();
   return catalog::job_resources(instance_type, 1, machine).memory_bytes;
 }
@@ -29,11 +30,14 @@ ReplicaSet::ReplicaSet(ServingLoop& loop, const telemetry::LogStore& logs, Repli
 
 std::shared_ptr<Replica> ReplicaSet::make() {
   ReplicaSpec one = spec_.replica;
+  // A random name, and a new one for each process: the folder of a replica that is being stopped is never given to
+  // another.
   one.run_folder = spec_.run_root / random_hex(8);
   one.log_stream += "/" + (spec_.instance_id.empty() ? new_instance_id() : spec_.instance_id);
   return std::make_shared<Replica>(loop_, logs_, std::move(one));
 }
 
+// The list is replaced whole, so that pick() on another thread sees the old one or the new one.
 void ReplicaSet::set_replicas(Replicas replicas) {
   replicas_ = std::move(replicas);
   BackendSet::List list;
@@ -42,6 +46,7 @@ void ReplicaSet::set_replicas(Replicas replicas) {
 }
 
 void ReplicaSet::start_all(const Replicas& replicas) {
+  // weak: the callback lives in a replica, which the set owns.
   const std::weak_ptr<ReplicaSet> weak = weak_from_this();
   for (const auto& replica : replicas)
     replica->start([weak] {
@@ -51,6 +56,8 @@ void ReplicaSet::start_all(const Replicas& replicas) {
 
 asio::awaitable<bool> ReplicaSet::wait_ready(Replicas replicas) {
   for (;;) {
+    // Failure first: with one failed replica the set will never be complete. cancel() of a timer wakes every waiter,
+    // and each checks its own replicas again; there is no lost wake-up since all of it is one thread.
     if (std::any_of(replicas.begin(), replicas.end(), [](const auto& r) { return r->failed(); })) co_return false;
     if (std::all_of(replicas.begin(), replicas.end(), [](const auto& r) { return r->ready(); })) co_return true;
     if (backends_->closed()) co_return false;
@@ -62,6 +69,7 @@ asio::awaitable<bool> ReplicaSet::wait_ready(Replicas replicas) {
 void ReplicaSet::start_in_background() {
   Replicas replicas;
   for (int i = 0; i < spec_.count; ++i) replicas.push_back(make());
+  // Visible to requests at once; pick() skips them until they are ready.
   set_replicas(std::move(replicas));
   start_all(replicas_);
 }
@@ -78,6 +86,7 @@ std::string ReplicaSet::last_line() const {
 }
 
 asio::awaitable<bool> ReplicaSet::resize(int count) {
+  // Keeps the set alive over the awaits, also when its endpoint is deleted meanwhile.
   const auto self = shared_from_this();
   Replicas now = replicas_;
   Replicas added, dropped;
@@ -86,6 +95,7 @@ asio::awaitable<bool> ReplicaSet::resize(int count) {
     dropped.push_back(now.back());
     now.pop_back();
   }
+  // Started beside the old ones, which go on serving; the new list is published when all new ones answer.
   start_all(added);
   const bool ready = co_await wait_ready(added);
   if (ready) now.insert(now.end(), added.begin(), added.end());
@@ -94,6 +104,7 @@ asio::awaitable<bool> ReplicaSet::resize(int count) {
   // A thread may still hold the old list: the requests there finish first, and a late one is sent elsewhere.
   for (const auto& replica : dropped) {
     asio::steady_timer pause(loop_.context());
+    // At most 60 s, the longest invocation that the API allows.
     for (int i = 0; i < 3000 && replica->backend()->in_flight() > 0; ++i) {
       pause.expires_after(20ms);
       co_await pause.async_wait(asio::use_awaitable);
@@ -104,15 +115,19 @@ asio::awaitable<bool> ReplicaSet::resize(int count) {
 }
 
 asio::awaitable<void> ReplicaSet::drain_and_stop(std::chrono::milliseconds patience) {
+  // The order matters: after close() no request enters, so inside() can only fall; then the wait; then the processes.
+  // Called twice (a transform job's stop and its own end) the second call finds them stopped and returns.
   const auto self = shared_from_this();
   backends_->close();
   changed_.cancel();
+  // 5 ms polling: requests leave on I/O threads, which know nothing of this loop's timers.
   const auto limit = std::chrono::steady_clock::now() + patience;
   asio::steady_timer pause(loop_.context());
   while (backends_->inside() > 0 && std::chrono::steady_clock::now() < limit) {
     pause.expires_after(5ms);
     co_await pause.async_wait(asio::use_awaitable);
   }
+  // A copy: resize() may replace replicas_ during the awaits; what it adds it stops itself, since the set is closed.
   const Replicas replicas = replicas_;
   auto left = std::make_shared<std::size_t>(replicas.size());
   const auto one_gone = std::make_shared<asio::steady_timer>(loop_.context(), asio::steady_timer::time_point::max());

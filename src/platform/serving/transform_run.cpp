@@ -44,9 +44,12 @@ TransformRun::TransformRun(Endpoints& endpoints, std::string job, TransformSpec 
       container_(std::move(container)),
       folder_(fs::absolute(endpoints.deps().data_folder) / "transforms" / job_) {}
 
+// keep_outputs_ first: run() reads it after it has seen stopped_.
 void TransformRun::stop(bool keep_outputs) {
   keep_outputs_ = keep_outputs;
   stopped_ = true;
+  // Stopping the processes is what ends requests in flight; without it a run would wait for their timeout. On the
+  // loop, since a ReplicaSet may be used there only. The copy lets the lock go before anything is spawned.
   std::vector<std::shared_ptr<ReplicaSet>> sets;
   {
     const std::lock_guard lock(mutex_);
@@ -66,10 +69,12 @@ std::string TransformRun::run() {
       throw DeployError("ClientError: S3OutputPath " + spec_.output_path + ": the bucket does not exist");
     std::vector<objects::PlannedObject> objects;
     try {
+      // The list of inputs is fixed here: objects that are put under the prefix later are not part of the job.
       objects = objects::plan_source(spec_.source, deps.objects);
     } catch (const Error& e) {
       throw DeployError(std::string("ClientError: Data download failed: ") + e.what());
     }
+    // Left by a run that a crash interrupted; its model may be incomplete.
     fs::remove_all(folder_);
     prepare_model(container_, deps.objects, folder_);
     reason = run_instances(objects);
@@ -79,13 +84,16 @@ std::string TransformRun::run() {
     log::error("transform job {}: {}", job_, e.what());
     reason = std::string("InternalServerError: ") + e.what();
   }
+  // Only those written by this run and, by their ETag, not replaced by anyone since.
   if (stopped_ && !keep_outputs_) remove_outputs();
   std::error_code ignored;
+  // The processes have ended (run_instances() joined), so nothing maps the files.
   fs::remove_all(folder_, ignored);
   return reason;
 }
 
 std::string TransformRun::run_instances(const std::vector<objects::PlannedObject>& objects) {
+  // More instances than objects would start processes with nothing to do.
   const int count = std::min(sensible_count(spec_.instance_count), std::max(1, static_cast<int>(objects.size())));
   const std::string epoch = std::to_string(now_ms() / 1000);
   const int cpus = static_cast<int>(std::thread::hardware_concurrency());
@@ -101,6 +109,7 @@ std::string TransformRun::run_instances(const std::vector<objects::PlannedObject
     spec.replica.algorithm = endpoints_.deps().catalog.resolve(container_.image);
     spec.replica.model_folder = folder_ / "model";
     spec.replica.environment = container_.environment;
+    // The job's Environment wins over the model's, as in the API.
     for (const auto& [name, value] : spec_.environment) spec.replica.environment[name] = value;
     spec.replica.threads = std::max(1, cpus / count);
     spec.replica.memory_bytes = memory_of(spec_.instance_type);
@@ -109,9 +118,12 @@ std::string TransformRun::run_instances(const std::vector<objects::PlannedObject
     spec.replica.log_group = kLogGroup;
     spec.replica.log_stream = job_;
     instance.set = std::make_shared<ReplicaSet>(endpoints_.loop(), endpoints_.deps().logs, std::move(spec));
+    // stop() may come at any time from now on and must find every set that exists.
     const std::lock_guard lock(mutex_);
     sets_.push_back(instance.set);
   }
+  // Threads block in this class, coroutines do not: each instance has its thread, and what it invokes runs on the
+  // loop. All threads end before `instances` goes.
   std::vector<std::jthread> threads;  // joined also when the next one cannot be started
   for (Instance& instance : instances) threads.emplace_back([this, &instance] { run_instance(instance); });
   threads.clear();
@@ -126,11 +138,15 @@ void TransformRun::fail(std::string reason) {
 
 void TransformRun::run_instance(Instance& instance) {
   try {
+    // A stop between the set's registration and here has drained it already; starting it now would leave a process
+    // behind.
     if (stopped_) return;
     prepare(instance);
     for (const objects::PlannedObject& object : instance.objects) {
+      // Objects go on after a fault: AWS writes what can be written and fails the job at its end.
       if (stopped_) break;
       const Fault fault = transform(instance, object);
+      // A stop ends requests with errors, which are no fault of the data.
       if (stopped_) break;
       if (fault == Fault::kClient) fail("ClientError: See job logs for more information");
       if (fault == Fault::kAlgorithm) fail("AlgorithmError: See job logs for more information");
@@ -141,10 +157,13 @@ void TransformRun::run_instance(Instance& instance) {
     log::error("transform job {}: {}", job_, e.what());
     fail(std::string("InternalServerError: ") + e.what());
   }
+  // On every path, since a set with running processes must not be dropped. The future is waited for, so that no
+  // coroutine of it outlives this call.
   asio::co_spawn(endpoints_.loop().context(), instance.set->drain_and_stop(0ms), asio::use_future).wait();
 }
 
 void TransformRun::prepare(Instance& instance) {
+  // start and ready in one coroutine: a ReplicaSet is touched on the loop's thread only.
   auto& context = endpoints_.loop().context();
   const bool ready = asio::co_spawn(
                          context,
@@ -159,6 +178,7 @@ void TransformRun::prepare(Instance& instance) {
         "AlgorithmError: Model container failed to respond to ping. Please ensure /ping endpoint is implemented and "
         "responds with an HTTP 200 status code");
   if (!ready) return;
+  // Containers may answer 404 or nothing; the parameters are optional.
   const Answer answer = asio::co_spawn(context, get(instance.set, "/execution-parameters"), asio::use_future).get();
   const Settled settled =
       settle(spec_.asked, answer.status == 200 ? parse_execution_parameters(answer.body) : ExecutionParameters{});
@@ -166,6 +186,7 @@ void TransformRun::prepare(Instance& instance) {
   instance.rules.strategy = settled.strategy;
   instance.rules.max_payload_bytes = payload_bytes(settled.max_payload_mb);
   instance.max_concurrent = settled.max_concurrent;
+  // Opened after the start, so that a job whose container does not start has no empty data-log stream.
   instance.data_log.emplace(endpoints_.deps().logs.writer(kLogGroup, instance.stream + "/data-log"));
   log(instance, nullptr,
       "MaxConcurrentTransforms=" + std::to_string(settled.max_concurrent) + ", MaxPayloadInMB=" +
@@ -191,7 +212,10 @@ TransformRun::Fault TransformRun::transform(Instance& instance, const objects::P
     log(instance, &object, "ClientError: the object is no longer there");
     return Fault::kClient;
   }
+  // The output grows in a file of the store's that has no name yet; commit() makes it an object. Dropping the Upload
+  // removes it, so that a fault leaves no partial output.
   objects::Upload upload = endpoints_.deps().objects.begin();
+  // The input is read by its descriptor: deleting the object meanwhile does not disturb the job.
   const Fault fault = transform_open(instance, object, upload, "/proc/self/fd/" + std::to_string(open->fd.get()));
   if (fault == Fault::kNone && !stopped_) store(object, std::move(upload));
   return fault;
@@ -203,6 +227,8 @@ TransformRun::Fault TransformRun::transform_open(Instance& instance, const objec
     Payload payload;
     std::future<Answer> answer;
   };
+  // A sliding window of max_concurrent requests. Answers are taken oldest first, whatever order they arrive in: the
+  // output has the records' order, and at most max_concurrent payloads and answers are in memory.
   std::deque<Sent> window;  // oldest first
   Fault fault = Fault::kNone;
   try {
@@ -228,6 +254,8 @@ TransformRun::Fault TransformRun::transform_open(Instance& instance, const objec
     log(instance, &object, std::string("ClientError: ") + e.what());
     fault = Fault::kClient;
   }
+  // The coroutines refer to this object and to the set: they must end before either goes. After a stop they end at
+  // once.
   for (Sent& sent : window) sent.answer.wait();
   return fault;
 }
@@ -237,12 +265,14 @@ TransformRun::Fault TransformRun::accept(Instance& instance, const objects::Plan
   const std::string where = payload.records == 1 ? "record " + std::to_string(payload.first_record)
                                                  : "records " + std::to_string(payload.first_record) + " to " +
                                                        std::to_string(payload.first_record + payload.records - 1);
+  // Before anything is logged: errors of a request that the stop itself cut off would only mislead.
   if (stopped_) return Fault::kAlgorithm;
   if (answer.status == 0) {
     log(instance, &object, "Unable to get response from algorithm (" + where + "): " + summary(answer.body));
     return Fault::kAlgorithm;
   }
   if (answer.status < 200 || answer.status > 299) {
+    // 4xx is the data's fault, everything else the model's; the FailureReason that AWS shows differs accordingly.
     const bool client = answer.status >= 400 && answer.status < 500;
     log(instance, &object,
         client ? "ClientError: " + std::to_string(answer.status)
@@ -251,6 +281,7 @@ TransformRun::Fault TransformRun::accept(Instance& instance, const objects::Plan
     return client ? Fault::kClient : Fault::kAlgorithm;
   }
   const std::string text = assembled(instance.rules, payload, std::move(answer.body));
+  // A full disk is no fault of this object's records: it fails the instance, not just the object.
   try {
     upload.write(text);
   } catch (const std::exception& e) {
@@ -264,9 +295,11 @@ void TransformRun::store(const objects::PlannedObject& object, objects::Upload u
   const auto target = objects::parse_s3_uri(output_uri(spec_.output_path, object.relative));
   objects::PutOptions options;
   if (spec_.accept) options.content_type = *spec_.accept;
+  // One transaction: the object is there whole or not at all.
   try {
     if (!target) throw Error(Kind::kInvalid, "the key of the output is too long");
     const objects::ObjectInfo info = upload.commit(target->bucket, target->key, options);
+    // written_ is shared by the instances' threads.
     const std::lock_guard lock(mutex_);
     written_.push_back(info);
   } catch (const std::exception& e) {
@@ -275,6 +308,7 @@ void TransformRun::store(const objects::PlannedObject& object, objects::Upload u
   }
 }
 
+// By ETag: an object that somebody has put under the same key since is not removed.
 void TransformRun::remove_outputs() {
   const std::lock_guard lock(mutex_);
   for (const objects::ObjectInfo& object : written_) {
@@ -292,6 +326,7 @@ asio::awaitable<TransformRun::Answer> TransformRun::get(std::shared_ptr<ReplicaS
   co_return co_await send(set, request, kParametersLimit);
 }
 
+// On the loop. Repeats on a missing answer or 5xx, with pauses of 200, 400, 800 ms: InvocationsMaxRetries.
 asio::awaitable<TransformRun::Answer> TransformRun::invoke(std::shared_ptr<ReplicaSet> set, std::string body) {
   http::ClientRequest request;
   request.method = "POST";
@@ -316,10 +351,12 @@ asio::awaitable<TransformRun::Answer> TransformRun::send(std::shared_ptr<Replica
                                                          const http::ClientRequest& request,
                                                          std::chrono::milliseconds timeout) {
   if (!set->backends()->enter()) co_return Answer{0, "the model is being stopped"};
+  // Declared after enter() succeeded: Visit leaves what enter() counted.
   Visit visit(set->backends());
   asio::steady_timer pause(endpoints_.loop().context());
   const auto limit = std::chrono::steady_clock::now() + kNoReplicaLimit;
   std::shared_ptr<Backend> replica;
+  // A process that died is being started again (Replica::live): waiting is better than failing the object.
   while (!(replica = visit.next_replica())) {
     if (stopped_ || std::chrono::steady_clock::now() > limit) co_return Answer{0, "no process of the model is ready"};
     pause.expires_after(5ms);
@@ -329,6 +366,7 @@ asio::awaitable<TransformRun::Answer> TransformRun::send(std::shared_ptr<Replica
     const std::shared_ptr<http::Client> client = replica->client();
     if (!client) co_return Answer{0, "no process of the model is ready"};
     http::ClientResponse response = co_await client->send(request, timeout);
+    // Bounded, since the program is foreign and the answer is held in memory.
     std::string body = co_await http::read_body(*response.body, kMaxAnswerBytes);
     co_return Answer{response.status, std::move(body)};
   } catch (const std::exception& e) {

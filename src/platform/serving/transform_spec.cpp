@@ -20,6 +20,7 @@ Error invalid(const std::string& message) { return Error(Kind::kInvalid, message
 std::optional<int> integer(const Json& json, const char* name) {
   const auto found = json.find(name);
   if (found == json.end() || !found->is_number_integer()) return std::nullopt;
+  // Range-checked as 64 bits before the narrowing: the number may come from a container.
   const auto value = found->get<std::int64_t>();
   return value < 0 || value > 1'000'000 ? std::nullopt : std::optional(static_cast<int>(value));
 }
@@ -28,6 +29,7 @@ std::optional<BatchStrategy> strategy_named(std::string_view text) {
   if (text == "MultiRecord" || text == "MULTI_RECORD") return BatchStrategy::kMultiRecord;
   if (text == "SingleRecord" || text == "SINGLE_RECORD") return BatchStrategy::kSingleRecord;
   return std::nullopt;
+// Both spellings: the API uses the first, containers the second (container contract, GET /execution-parameters).
 }
 
 std::string media_type(const std::optional<std::string>& type) {
@@ -35,9 +37,12 @@ std::string media_type(const std::optional<std::string>& type) {
 }
 
 std::optional<DataProcessing> data_processing(const Json& request, const TransformSpec& spec) {
+  // Only the combinations that have a defined meaning are accepted: filters need a parser for both sides, and records
+  // can be matched with answers only where both are split by lines or not at all.
   const Json processing = request.value("DataProcessing", Json::object());
   const std::string input = processing.value("InputFilter", "$"), output = processing.value("OutputFilter", "$");
   const bool join = processing.value("JoinSource", "None") == "Input";
+  // Everything at its default is the same as no DataProcessing: records then pass without being parsed.
   if (!join && (input.empty() || input == "$") && (output.empty() || output == "$")) return std::nullopt;
   const std::string type = media_type(spec.content_type);
   if (type != "text/csv" && type != "application/json" && type != "application/jsonlines")
@@ -61,6 +66,7 @@ ExecutionParameters parse_execution_parameters(std::string_view json) {
   Json document;
   try {
     document = parse_json(json);
+  // A container's answer is a hint: one that cannot be read is ignored as AWS does, the defaults apply.
   } catch (const Error&) {
     return parameters;
   }
@@ -99,6 +105,7 @@ TransformSpec transform_spec(const Json& request) {
   spec.asked.strategy = strategy_named(request.value("BatchStrategy", ""));
   if (spec.asked.max_payload_mb.value_or(0) > kMaxMegabytesInFlight)
     throw invalid("MaxPayloadInMB " + std::to_string(*spec.asked.max_payload_mb) + " exceeds 100.");
+  // The product bounds the memory of an instance's window; 6 MB is the service's default payload.
   const std::int64_t in_flight =
       std::int64_t{spec.asked.max_concurrent.value_or(1)} * spec.asked.max_payload_mb.value_or(6);
   if (spec.asked.max_concurrent && in_flight > kMaxMegabytesInFlight)
@@ -106,6 +113,8 @@ TransformSpec transform_spec(const Json& request) {
                   std::to_string(spec.asked.max_payload_mb.value_or(6)) + " exceeds 100 MB.");
   spec.rules.processing = data_processing(request, spec);
   spec.environment = request.value("Environment", std::map<std::string, std::string>{});
+  // What the container contract lists for batch transform; only what the request states, so that a container can
+  // distinguish its own default from a user's choice.
   spec.environment[contract::kEnvBatch] = "true";
   if (spec.asked.max_payload_mb)
     spec.environment[contract::kEnvMaxPayloadInMb] = std::to_string(*spec.asked.max_payload_mb);
@@ -117,6 +126,7 @@ TransformSpec transform_spec(const Json& request) {
 
 Settled settle(const ExecutionParameters& request, const ExecutionParameters& container) {
   Settled s;
+  // 0 is the API's word for "the container decides".
   s.max_concurrent = request.max_concurrent.value_or(0);
   if (s.max_concurrent == 0) s.max_concurrent = container.max_concurrent.value_or(1);
   s.max_concurrent = std::clamp(s.max_concurrent, 1, kMostConcurrent);

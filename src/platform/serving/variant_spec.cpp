@@ -19,6 +19,7 @@ Json to_json(const VariantSpec& v) {
           {"ServerlessConfig", v.serverless}};
 }
 
+// Without InstanceType the variant is serverless.
 VariantSpec variant_spec(const Json& d) {
   VariantSpec v;
   v.name = d.at("VariantName");
