@@ -47,10 +47,13 @@ std::vector<agent::AgentChannel> plan_channel(const Json& request, const std::st
   std::vector<objects::PlannedObject> plan =
       manifest ? plan_augmented_manifest(source.at("S3Uri"), channel.attributes, channel.gzip, store)
                : objects::plan_source(source, store);
+  // share_of_host() takes every hosts-th element, so two hosts with different orders would read some objects twice and
+  // others never. stable_sort keeps the order of equal keys.
   // Every host must cut the same order, whatever the order in which a manifest named the keys.
   if (sharded && !manifest)
     std::stable_sort(plan.begin(), plan.end(),
                      [](const objects::PlannedObject& a, const objects::PlannedObject& b) { return a.key < b.key; });
+  // Prepared once, copied for each host: only the list of objects differs.
   std::vector<agent::AgentChannel> per_host;
   for (int host = 0; host < hosts; ++host) {
     per_host.push_back(channel);
@@ -69,6 +72,8 @@ agent::AgentCheckpoint plan_checkpoint(const Json& request, objects::ObjectStore
     if (!uri.ends_with('/')) uri += '/';
     checkpoint.objects = staged(objects::plan_source({{"S3DataType", "S3Prefix"}, {"S3Uri", uri}}, store));
   } catch (const Error& error) {
+    // Any other error means that the checkpoints may exist and were not found; starting without them would train from
+    // the beginning and then overwrite them.
     if (error.kind() != Kind::kNotFound) throw;  // no checkpoint yet: the first run of this prefix
   }
   return checkpoint;
@@ -99,10 +104,12 @@ std::string address_prefix(std::int64_t id) {
 
 std::string host_name(int host) { return "algo-" + std::to_string(host + 1); }
 
+// The epoch is the time of the first launch, stored in the row: a retry or a restart writes on into the same stream.
 std::string stream_of(const TrainingJob& job, int host) {
   return job.name + "/" + host_name(host) + "-" + std::to_string(job.launched / 1000);
 }
 
+// With several groups the first one's type counts: this server runs all instances of a job on one machine.
 std::string instance_type_of(const TrainingJob& job) {
   const Json& resources = job.request.at("ResourceConfig");
   if (resources.contains("InstanceType")) return resources["InstanceType"];
@@ -114,6 +121,8 @@ std::vector<agent::MetricDefinition> metric_definitions(const Json& descriptor, 
   std::vector<agent::MetricDefinition> definitions;
   const auto add = [&](const Json& list) {
     for (const Json& item : list) {
+      // The descriptor's definition wins over a request's of the same name, since the built-in program prints what it
+      // matches.
       const std::string name = item.at("Name");
       const auto same = [&](const agent::MetricDefinition& definition) { return definition.name == name; };
       if (std::none_of(definitions.begin(), definitions.end(), same)) definitions.push_back({name, item.at("Regex")});
@@ -142,6 +151,7 @@ std::vector<agent::AgentSpec> agent_specs(const TrainingJob& job, const LaunchCo
   // A program that the user named is the user's own, even under a built-in image.
   const bool own = !entry->builtin || algorithm.contains("ContainerEntrypoint");
   common.sandboxed = sandbox::sandbox_available();
+  // Refused before a folder is made or an agent started; the job fails with this reason.
   if (!common.sandboxed && own && !context.allow_plain_user_programs) throw sandbox::no_sandbox();
   common.gpu = std::filesystem::exists("/dev/nvidiactl");
   // The operator may give a program of the user's the machine's network; EnableNetworkIsolation takes it back.
@@ -163,12 +173,14 @@ std::vector<agent::AgentSpec> agent_specs(const TrainingJob& job, const LaunchCo
   common.metrics_file = context.metrics.file(kTrainingNamespace, {{"TrainingJobName", job.name}});
   common.max_runtime_seconds = job.request.at("StoppingCondition").value("MaxRuntimeInSeconds", 86'400);
   common.stop_grace_seconds = context.stop_grace_seconds;
+  // ResourceConfig's default has one host; it is replaced, not extended.
   common.resources.hosts.clear();
   for (int host = 0; host < hosts; ++host) common.resources.hosts.push_back(host_name(host));
   common.resources.current_instance_type = instance_type_of(job);
   if (job.request.contains("CheckpointConfig"))
     common.checkpoint = plan_checkpoint(job.request["CheckpointConfig"], context.objects);
 
+  // Copied last: what follows is all that differs between the instances.
   std::vector<agent::AgentSpec> specs(static_cast<std::size_t>(hosts), common);
   for (int host = 0; host < hosts; ++host) {
     agent::AgentSpec& spec = specs[static_cast<std::size_t>(host)];

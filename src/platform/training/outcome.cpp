@@ -9,6 +9,7 @@ namespace {
 
 std::string cut(std::string text, std::size_t size) {
   if (text.size() <= size) return text;
+  // UTF-8 continuation bytes are 10xxxxxx: the cut moves back to the first byte of a character.
   while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;  // not inside a character
   text.resize(size);
   return text;
@@ -22,6 +23,7 @@ bool has_class(const std::string& text) {
 /// The program's own text, or the signal in its exit code; "" when there is neither.
 std::string program_text(const agent::AgentEvent& end, const std::string& host) {
   if (end.failure && !end.failure->empty()) return cut(*end.failure, kMaxFailureReason);
+  // Shells and bubblewrap report a death by signal n as exit code 128 + n.
   if (end.exit_code > 128 && end.exit_code < 160)
     return "the program of " + host + " was killed by signal " + std::to_string(end.exit_code - 128);
   return "";
@@ -32,6 +34,8 @@ bool failed(const InstanceReport& instance) {
   if (instance.lost()) return true;
   const agent::AgentEvent* end = instance.ended();
   if (end == nullptr || end->stop == "Terminate") return false;  // stopped because another instance had failed
+  // Three ways to fail: the program could not be run; the agent itself was signalled (not by the server, which uses a
+  // stop file); a program that nobody asked to stop returned non-zero.
   return end->cause != agent::EndCause::kExit || end->stop == "Signal" || (end->exit_code != 0 && end->stop.empty());
 }
 
@@ -43,6 +47,8 @@ std::string lost_reason(const InstanceReport& instance) {
 }  // namespace
 
 const agent::AgentEvent* InstanceReport::ended() const {
+  // The agent writes its last event before it releases its lock, so the last event alone decides; see InstanceReport
+  // in follow().
   return !events.empty() && events.back().kind == agent::AgentEventKind::kEnded ? &events.back() : nullptr;
 }
 
@@ -57,10 +63,12 @@ std::string failure_reason(const agent::AgentEvent& end, const std::string& host
   // to choose the class of its failure.
   if (builtin && has_class(text)) {
     if (!text.starts_with("AlgorithmError:")) return text;
+    // "AlgorithmError" gets the service's form with the exit code below; other classes are final as they are.
     text = text.substr(sizeof "AlgorithmError:" - 1);
     text.erase(0, text.find_first_not_of(' '));
   }
   const std::string code = ", exit code: " + std::to_string(end.exit_code);
+  // The text is cut, never the exit code behind it.
   return cut("AlgorithmError: " + text, kMaxFailureReason - code.size()) + code;
 }
 
@@ -68,14 +76,18 @@ JobReport summarize(const std::vector<InstanceReport>& instances, bool builtin) 
   JobReport report;
   report.training = true;
   report.over = true;
+  // Times of different instances are comparable: all agents run on one clock, this machine's.
   EpochMs first_failure = 0;
   for (const InstanceReport& instance : instances) {
+    // An instance that ended counts as started: otherwise a program faster than the reading of events would never be
+    // "Training".
     bool trains = instance.ended() != nullptr;
     for (const agent::AgentEvent& event : instance.events) {
       report.downloading |= event.kind == agent::AgentEventKind::kDownloading;
       trains |= event.kind == agent::AgentEventKind::kTraining;
       report.max_runtime |= event.stop == "MaxRuntime";
     }
+    // Every instance must have got there, while one downloading instance is enough for Downloading.
     report.training &= trains;
     report.over &= instance.over();
     report.agent_lost |= instance.lost();

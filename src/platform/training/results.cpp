@@ -44,11 +44,15 @@ std::vector<UniqueFd> folders_of(const std::vector<fs::path>& instances, const s
 
 /// One folder with the files of all hosts, by hard links (no byte is copied); a later host's file wins.
 void merge(const std::vector<UniqueFd>& folders, const fs::path& merged) {
+  // Hard links, since packing needs one tree and copying a model of many GB would double the disk. The links' target
+  // is on the same file system (both are below the job's folder).
   fs::create_directories(merged);
   for (const UniqueFd& folder : folders)
     agent::walk_beneath(folder, [&](const std::string& relative, const struct stat&) {
       const fs::path to = merged / relative;
       fs::create_directories(to.parent_path());
+      // The later host's file replaces the earlier one's link; only the link goes, the earlier host's folder keeps its
+      // file.
       fs::remove(to);
       if (::linkat(folder.get(), relative.c_str(), AT_FDCWD, to.c_str(), 0) != 0) throw_errno("merge " + relative);
     });
@@ -61,8 +65,11 @@ void upload_archive(const std::vector<fs::path>& instances, const std::string& r
   const objects::S3Uri place = place_of(uri);
   const auto folders = folders_of(instances, relative);
   const fs::path merged = instances.front().parent_path() / ("upload-" + name);
+  // Outside the instances' folders, so that walk_beneath() never sees it.
   fs::remove_all(merged);  // of a try that a crash ended
   if (folders.size() != 1) merge(folders, merged);
+  // A single host is packed where its files are; the path goes through the descriptor, which the program cannot
+  // exchange.
   objects::Upload upload = store.begin();
   formats::pack_tar_gz(folders.size() == 1 ? agent::path_of(folders[0]) : merged,
                        [&](std::span<const std::byte> bytes) { upload.write(bytes); });
@@ -74,6 +81,8 @@ void upload_archive(const std::vector<fs::path>& instances, const std::string& r
 
 void upload_file(const UniqueFd& folder, const std::string& relative, const objects::S3Uri& place,
                  objects::ObjectStore& store) {
+  // Opened again beneath the folder: the name may have become a link or a FIFO since walk_beneath() looked. O_NONBLOCK
+  // (set by open_beneath) keeps a FIFO from blocking this thread.
   const auto file = agent::open_beneath(agent::path_of(folder), relative, O_RDONLY);
   if (!file) return;  // gone meanwhile
   objects::Upload upload = store.begin();
@@ -98,6 +107,8 @@ void upload_model(const TrainingJob& job, const std::vector<fs::path>& instances
     upload_archive(instances, "model", uri, "model", store);
     return;
   }
+  // CompressionType NONE: every file is an object of its own, one transaction each. A crash leaves some of them;
+  // recovery puts all again.
   for (const UniqueFd& folder : folders_of(instances, "model"))
     agent::walk_beneath(folder, [&](const std::string& relative, const struct stat&) {
       upload_file(folder, relative, place_of(uri + relative), store);
@@ -122,8 +133,11 @@ CheckpointMirror::CheckpointMirror(std::string s3_uri, std::vector<fs::path> ins
 
 void CheckpointMirror::sync(objects::ObjectStore& store, bool settled) {
   if (!settled) {
+    // Not settled means the end of the job (or of an attempt): a sync that is running started too early to have
+    // everything, so this one waits and goes again.
     const MutexLock lock(mutex_);
     put_changes(store, false);
+  // A sync that takes longer than the interval must not queue up behind itself and occupy all threads of the queue.
   } else if (mutex_.try_lock()) {
     const MutexLock lock(mutex_, std::adopt_lock);
     put_changes(store, true);
@@ -133,6 +147,8 @@ void CheckpointMirror::sync(objects::ObjectStore& store, bool settled) {
 /// seen_ is replaced at the end only: after an exception in the middle the next call puts the same files again. A new
 /// server process starts with an empty seen_, so it puts every file once more and removes nothing that it did not put.
 void CheckpointMirror::put_changes(objects::ObjectStore& store, bool settled) {
+  // One clock reading for all files: a file that changes after it looks as if it came from the future, which counts as
+  // unsettled too.
   std::map<std::string, Seen> now;
   timespec clock{};
   ::clock_gettime(CLOCK_REALTIME, &clock);
@@ -142,6 +158,8 @@ void CheckpointMirror::put_changes(objects::ObjectStore& store, bool settled) {
                       status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec};
       const auto before = seen_.find(relative);
       const bool same = before != seen_.end() && before->second == seen;
+      // A torn checkpoint would be uploaded otherwise; an unchanged file is never looked at twice. `before` is kept so
+      // that the removal below does not take the file for deleted.
       if (!same && settled && clock.tv_sec - status.st_mtim.tv_sec <= 1) {
         if (before != seen_.end()) now[relative] = before->second;  // still being written: next time
         return;
@@ -149,6 +167,7 @@ void CheckpointMirror::put_changes(objects::ObjectStore& store, bool settled) {
       if (!same) upload_file(folder, relative, place_of(s3_uri_ + relative), store);
       now[relative] = seen;
     });
+  // Removed by the program: most frameworks keep the last few checkpoints only, and S3 mirrors that.
   for (const auto& [relative, seen] : seen_) {
     if (now.contains(relative)) continue;
     const objects::S3Uri place = place_of(s3_uri_ + relative);
@@ -162,6 +181,8 @@ Json final_metrics(const std::vector<telemetry::MetricPoint>& points,
   constexpr std::size_t kMaxMetrics = 40;  // AWS limit
   Json list = Json::array();
   for (const agent::MetricDefinition& definition : definitions) {
+    // From the end: points are in order of time, and the last value counts. 40 metrics are the most that the API
+    // returns.
     const auto last = std::find_if(points.rbegin(), points.rend(),
                                    [&](const telemetry::MetricPoint& point) { return point.name == definition.name; });
     if (last == points.rend() || list.size() == kMaxMetrics) continue;

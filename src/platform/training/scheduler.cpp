@@ -32,6 +32,7 @@ Scheduler::Scheduler(fs::path folder, TrainingJobs& jobs, LaunchContext context,
       machine_(executor.capacity()),
       work_(std::make_unique<WorkQueue>(kSavers)) {
   fs::create_directories(folder_);
+  // Called on a thread of the executor: it only stores the name and wakes run(), under mutex_.
   executor_.set_listener([this](const fs::path& instance) { wake(instance.parent_path().filename().string()); });
 }
 
@@ -67,6 +68,7 @@ void Scheduler::wake_later(const std::string& job) {
 
 void Scheduler::recover() {
   remove_stale_folders();  // before the deciding thread can make new ones
+  // Through the same queue as any other change: recovery needs no code of its own beyond what advance_job() finds.
   for (const TrainingJob& job : jobs_.unfinished()) wake(job.name);
   thread_ = std::thread([this] { run(); });
 }
@@ -83,6 +85,8 @@ void Scheduler::remove_stale_folders() {
 }
 
 void Scheduler::run() {
+  // Thread function of the deciding thread. active_, waiting_ and used_ belong to it alone, so that they need no lock;
+  // mutex_ is held only to take over what other threads left.
   auto next_mirror = std::chrono::steady_clock::now() + kMirrorInterval;
   for (;;) {
     std::set<std::string> wakes, saved;
@@ -91,6 +95,7 @@ void Scheduler::run() {
       changed_.wait_until(lock, next_mirror,
                           [this]() REQUIRES(mutex_) { return stopping_ || !wakes_.empty() || !saved_.empty(); });
       if (stopping_) return;
+      // swap: what arrives while this pass works is seen in the next one.
       wakes.swap(wakes_);
       saved.swap(saved_);
     }
@@ -108,6 +113,7 @@ void Scheduler::run() {
         log::error("training job {}: {}", name, error.what());
         fail(name, std::string(kInternalError) + " (" + error.what() + ")");
       }
+    // After every pass: an ended job may have made room. It costs nothing while the queue is empty.
     launch_waiting();
     if (std::chrono::steady_clock::now() >= next_mirror) {
       mirror_checkpoints();
@@ -124,6 +130,7 @@ void Scheduler::advance_job(const std::string& name) {
     if (job) waiting_.erase(job->id);
     return;
   }
+  // The id distinguishes a job from a later one of the same name.
   if (const auto active = active_.find(name); active != active_.end() && active->second.id == job->id) {
     follow(*job, active->second);
   } else if (job->launched != 0 && fs::exists(folder_ / name)) {
@@ -146,6 +153,7 @@ void Scheduler::advance_job(const std::string& name) {
 
 void Scheduler::queue(const TrainingJob& job) {
   if (job.stop_reason.empty()) {
+    // By id, ascending with creation: the map is the queue. Inserting twice does no harm.
     waiting_[job.id] = job.name;
     return;
   }
@@ -155,6 +163,7 @@ void Scheduler::queue(const TrainingJob& job) {
 
 void Scheduler::launch_waiting() {
   while (!waiting_.empty()) {
+    // The oldest job. It is erased below unless launch() says that there is no room yet.
     const auto [id, name] = *waiting_.begin();
     const std::optional<TrainingJob> job = jobs_.find(name);
     if (job && job->id == id && !is_terminal(job->state)) try {
@@ -177,6 +186,7 @@ void Scheduler::launch_waiting() {
 /// names of the log streams, and a retry or a restart must find the same one.
 bool Scheduler::launch(const TrainingJob& job) {
   const catalog::Resources wanted = catalog::job_resources(instance_type_of(job), job.instance_count(), machine_);
+  // used_ counts instances by their type, not what programs really take.
   const catalog::Resources room{machine_.vcpus - used_.vcpus, machine_.memory_bytes - used_.memory_bytes};
   if (!wanted.fits_in(room)) {
     if (job.state == JobState::kStarting)
@@ -189,6 +199,7 @@ bool Scheduler::launch(const TrainingJob& job) {
     if (row.launched == 0) row.launched = now_ms();
   });
   if (!launched) return true;  // deleted meanwhile
+  // Only at the first attempt: a retry continues its log streams.
   if (launched->attempt == 0) remove_leftovers(job.name);
   const auto specs = agent_specs(*launched, context_, catalog::instance_share(wanted, job.instance_count()));
   start_agents(*launched, specs);
@@ -204,17 +215,21 @@ void Scheduler::remove_leftovers(const std::string& name) const {
 /// All specs are written into "<job>.new", which one rename() makes the job's folder: a crash before it leaves a folder
 /// that recovery removes, and the job is queued again; a crash after it leaves a job whose agents recovery starts.
 void Scheduler::start_agents(const TrainingJob& job, const std::vector<agent::AgentSpec>& specs) {
+  // Of the attempt before, or of a deleted job of the same name. Agents that still run there have lost their lock file
+  // with it and are no longer followed.
   fs::remove_all(folder_ / job.name);
   const fs::path making = folder_ / (job.name + ".new");  // '.' cannot be in a job's name
   fs::remove_all(making);
   for (const agent::AgentSpec& spec : specs) {
     fs::create_directories(making / spec.resources.current_host);
+    // 0600: agent.json holds the environment and hyperparameters, which may contain secrets.
     write_file_atomically(making / spec.resources.current_host / "agent.json", dump_json(to_json(spec)), 0600);
     // The stream exists as soon as the job trains, even before its program writes a line.
     const telemetry::LogWriter creates_the_stream(spec.log_file);
   }
   fs::rename(making, folder_ / job.name);
   Active& active = activate(job);
+  // After the rename: an agent that starts earlier would find its folder moved away from under it.
   for (const fs::path& instance : active.instances) executor_.start(instance);
 }
 
@@ -226,6 +241,7 @@ std::vector<fs::path> Scheduler::instance_folders(const TrainingJob& job) const 
 
 /// Takes the job's share of the machine; finish(), retry() or fail() gives it back, once.
 Scheduler::Active& Scheduler::activate(const TrainingJob& job) {
+  // A second activation of a name replaces the entry: the caller has made sure that the earlier one was given back.
   Active& active = active_[job.name];
   active.id = job.id;
   active.hosts = job.instance_count();
@@ -258,8 +274,11 @@ void Scheduler::follow(const TrainingJob& job, Active& active) {
     instances.push_back(std::move(report));
   }
   const JobReport report = summarize(instances, active.builtin);
+  // The row first: if that write fails for now (a busy database, a full disk), nothing has been done to the agents,
+  // and the step is repeated.
   record_progress(job, report);
   if (report.failure)
+    // One failed instance ends the others: they would wait for it in their collectives until their timeout.
     signal_agents(active, "Terminate");
   else if (job.stop_reason == "Stop")
     signal_agents(active, "Stop");
@@ -300,11 +319,14 @@ void Scheduler::signal_agents(Active& active, const std::string& reason) const {
 /// attempt.
 bool Scheduler::retry(const TrainingJob& job, Active& active, const JobReport& report) {
   if (!report.agent_lost || !job.stop_reason.empty() || job.attempt >= retries_of(job)) return false;
+  // Checkpoints that the dead attempt wrote are what the next one starts from; they must be in S3 before the row says
+  // that it starts.
   if (active.checkpoints) active.checkpoints->sync(context_.objects, false);
   const auto row = jobs_.update(job.name, [](TrainingJob& again) {
     ++again.attempt;
     TrainingJobs::move(again, JobState::kStarting, now_ms(), "Launched instance was unhealthy, replacing it!");
   });
+  // Only now that the row is changed: had update() thrown, the attempt would still be followed.
   for (const fs::path& instance : active.instances) executor_.forget(instance);
   used_.vcpus -= active.resources.vcpus;
   used_.memory_bytes -= active.resources.memory_bytes;
@@ -320,6 +342,7 @@ void Scheduler::finish(const TrainingJob& job, Active& active, const JobReport& 
   used_.vcpus -= active.resources.vcpus;
   used_.memory_bytes -= active.resources.memory_bytes;
   for (const fs::path& instance : active.instances) executor_.forget(instance);
+  // `active` is copied: the queue's thread must not touch what the deciding thread owns.
   work_->submit([this, job, active, failure = report.failure.value_or("")] { save_results(job, active, failure); });
 }
 
@@ -339,6 +362,8 @@ void Scheduler::save_results(const TrainingJob& job, const Active& active, std::
     if (output) upload_output(job, active.instances, context_.objects);
     if (failure.empty()) upload_model(job, active.instances, context_.objects);
   } catch (const std::exception& error) {
+    // The row must not say Completed without a model, so a failed upload fails the job; a failure that was there
+    // before is the more useful reason.
     log::error("training job {}: saving its results: {}", job.name, error.what());
     if (failure.empty()) failure = std::string("ClientError: Uploading the results failed: ") + error.what();
   }

@@ -13,6 +13,8 @@ namespace {
 
 using enum JobState;
 
+// The texts are the service's own (SecondaryStatusTransitions of DescribeTrainingJob); clients compare them. `key` is
+// what the database holds, so it can never change.
 constexpr auto kRows = std::to_array<StateRow>({
     {kStarting, "Starting", "InProgress", "Starting", "Starting the training job"},
     {kPending, "Pending", "InProgress", "Pending", "Training job waiting for capacity"},
@@ -35,6 +37,8 @@ constexpr bool rows_are_in_enum_order() {
 }
 static_assert(rows_are_in_enum_order(), "kRows: one row per JobState, in enum order");
 
+// Skips are allowed (Starting to Training, say) because rows follow the agents' events, and several events may be read
+// at once.
 // A job whose agent died may start over (RetryStrategy): back to Starting.
 constexpr auto kMoves = resources::state_machine<JobState>({
     {kStarting, kPending},         {kStarting, kDownloading},      {kStarting, kTraining},

@@ -23,6 +23,8 @@ Resource resource_of(const TrainingJob& job) {
   resource.created = job.created;
   resource.modified = job.modified;
   resource.status = row_of(job.state).status;
+  // Members are only ever added: rows of earlier versions are read by the same code, and at() would refuse a renamed
+  // one.
   resource.body = {{"State", row_of(job.state).key},
                    {"Region", job.region},
                    {"Request", job.request},
@@ -69,6 +71,7 @@ std::vector<TrainingJob> jobs_of(const std::vector<Resource>& resources) {
 
 int TrainingJob::instance_count() const {
   const Json& resources = request.at("ResourceConfig");
+  // With InstanceGroups (a heterogeneous cluster) the instances of all groups count.
   if (resources.contains("InstanceCount")) return resources["InstanceCount"].get<int>();
   int count = 0;
   for (const Json& group : resources.value("InstanceGroups", Json::array())) count += group.value("InstanceCount", 0);
@@ -79,6 +82,7 @@ TrainingJobs::TrainingJobs(store::Database& database) : table_(database, resourc
 
 bool TrainingJobs::create(TrainingJob& job, const resources::TagList& tags) {
   const resources::Insertion insertion = table_.insert(resource_of(job), tags);
+  // On a collision `job` becomes the one that has the name: the caller compares the requests for its error text.
   job = job_of(insertion.resource);
   return insertion.inserted;
 }
@@ -106,11 +110,13 @@ std::optional<TrainingJob> TrainingJobs::update(std::string_view name,
         change(*job);
         resource = resource_of(*job);
       },
+      // kAsSet: AWS's LastModifiedTime changes with the status only, which move() stamps.
       resources::ResourceTable::Modified::kAsSet);
   return job;
 }
 
 bool TrainingJobs::remove(std::string_view name) {
+  // Checked inside the transaction, so that a job cannot start again between the check and the removal.
   return table_.erase(name, [](const Resource& resource) { return is_terminal(job_of(resource).state); });
 }
 
@@ -120,10 +126,12 @@ void TrainingJobs::move(TrainingJob& job, JobState to, EpochMs now, std::string_
                                      " to " + std::string(row_of(to).key));
   job.state = to;
   job.modified = now;
+  // The transition before ends when this one begins; the last one of a terminal state begins and ends at once.
   if (!job.transitions.empty()) job.transitions.back().end = now;
   const bool last = is_terminal(to);
   job.transitions.push_back({std::string(row_of(to).secondary),
                              std::string(message.empty() ? row_of(to).message : message), now, last ? now : 0});
+  // TrainingStartTime: the first of the two, since Downloading may be skipped.
   if (to == JobState::kDownloading || to == JobState::kTraining) job.started = job.started == 0 ? now : job.started;
   if (last) job.ended = now;
 }

@@ -30,6 +30,8 @@ void WorkQueue::run() {
     {
       MutexLock lock(mutex_);
       changed_.wait(lock, [this]() REQUIRES(mutex_) { return stopping_ || !tasks_.empty(); });
+      // Drops what has not begun: a task is only work on a job whose row is not final, and the next start does it
+      // again.
       if (stopping_) return;
       task = std::move(tasks_.front());
       tasks_.pop_front();
