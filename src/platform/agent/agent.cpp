@@ -49,6 +49,8 @@ constexpr std::uintmax_t kHardlyAnyBytes = 256 << 10;  // of disk: too little ev
 /// The lock that shows that this agent lives: inherited from the executor, or taken here. The program must not inherit
 /// it (close-on-exec), or a process that it leaves behind would look like a living agent.
 UniqueFd agent_lock(const fs::path& folder) {
+  // The executor took the lock before it forked, so there is no moment at which the agent exists and its lock is free.
+  // The number of the descriptor is passed in the environment.
   if (const char* inherited = std::getenv(kEnvAgentLock)) {
     UniqueFd fd(std::atoi(inherited));
     ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
@@ -68,6 +70,8 @@ class Agent {
         spec_(std::move(spec)),
         relay_(spec_.log_file, spec_.metrics_file, MetricExtractor(spec_.metrics)),
         stop_watch_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
+        // The watch is on the folder, not on the stop file, which does not exist yet; a rename into the folder
+        // (IN_MOVED_TO) is how write_file_atomically() ends.
         feeder_failed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!stop_watch_ || ::inotify_add_watch(stop_watch_.get(), folder_.c_str(), IN_MOVED_TO | IN_CREATE) < 0)
       throw_errno("inotify " + folder_.string());
@@ -79,7 +83,11 @@ class Agent {
     signals_.reset(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   }
 
+  // The order is a protocol with the server: Downloading before the first byte, Training after the program was forked,
+  // Ended as the last line. Errors of the input are the job's failure, every other exception the agent's.
   AgentEvent run() {
+    // Before the download, which may take long: the other instances wait for this file only when they are about to
+    // start their programs.
     make_network();
     const bool downloads = std::any_of(spec_.channels.begin(), spec_.channels.end(), [](const AgentChannel& channel) {
       return channel.config.input_mode != contract::InputMode::kPipe;
@@ -99,9 +107,11 @@ class Agent {
     if (!stop_.empty()) return ended(EndCause::kExit, "");
     sandbox::SandboxSpec sandbox = sandbox_of(spec_, folder_);
     if (network_.network_namespace) sandbox.network = &network_;
+    // Without a sandbox the program sees real paths, and the variable says where its /opt/ml is.
     child_ = launch(sandbox, spec_.sandboxed, {{contract::kEnvRoot, (folder_ / "ml").string()}});
     report(AgentEventKind::kTraining);
     start_feeders();
+    // MaxRuntimeInSeconds counts from the program's start, not from the download.
     deadline_ = Clock::now() + std::chrono::seconds(spec_.max_runtime_seconds);
     watch_program();
     const AgentEvent end = end_of_program();
@@ -136,6 +146,7 @@ class Agent {
   }
 
   /// One thread a channel: each blocks while the program does not read. feeders_ does not change any more.
+  /// `feeder` is a reference into feeders_: create_fifos() has filled the vector, which must not grow any more.
   void start_feeders() {
     for (PipeChannel& feeder : feeders_)
       std::thread([this, &feeder] {
@@ -143,6 +154,8 @@ class Agent {
           feeder.serve();
         } catch (const std::exception& error) {
           const MutexLock lock(feeder_mutex_);
+          // The error first, then the eventfd: its write and read order the two threads, and the mutex guards the
+          // string.
           feeder_error_ = error.what();  // before the eventfd makes the loop read it
           ::eventfd_write(feeder_failed_.get(), 1);
         }
@@ -161,6 +174,7 @@ class Agent {
     if (!has_job_network() || spec_.host_index != 0) return;
     holder_ = sandbox::hold_network();
     network_ = sandbox::network_of(holder_.init_pid);
+    // The file appears by rename when the namespaces exist, so a reader finds it complete.
     write_file_atomically(network_file(),
                           dump_json({{"Pid", holder_.init_pid}, {"Network", sandbox::network_id(network_)}}));
   }
@@ -178,6 +192,7 @@ class Agent {
     network_ = sandbox::network_of(holder.at("Pid").get<pid_t>());
     if (sandbox::network_id(network_) != holder.at("Network").get<std::uint64_t>())
       throw Error(Kind::kUnavailable, "the job's first instance has ended, and its network with it");
+    // The descriptors are open from here on: the first instance's agent may end now, the namespaces stay.
     write_file_atomically(folder_ / kJoinedFile, "");
   }
 
@@ -187,6 +202,7 @@ class Agent {
     if (holder_.pid <= 0) return;
     const auto limit = Clock::now() + kNetworkLimit;
     const auto joined = [&] {
+      // Host 0 is this one.
       return std::all_of(spec_.resources.hosts.begin() + 1, spec_.resources.hosts.end(), [&](const std::string& host) {
         return fs::exists(folder_.parent_path() / host / kJoinedFile);
       });
@@ -213,8 +229,10 @@ class Agent {
                       {stop_watch_.get(), POLLIN, 0},
                       {feeder_failed_.get(), POLLIN, 0},
                       {signals_.get(), POLLIN, 0}};
+      // poll() ignores an entry with a negative descriptor; a closed pipe would be reported readable without end.
       if (output_closed_) fds[0].fd = -1;
       if (::poll(fds, std::size(fds), milliseconds_left()) < 0 && errno != EINTR) throw_errno("poll");
+      // The output before the exit: what the program wrote last is in the log before its end is reported.
       if (fds[0].revents != 0) relay_output(buffer, sizeof buffer);
       if (fds[1].revents != 0) return;
       if (fds[2].revents != 0) on_stop_file();
@@ -259,13 +277,17 @@ class Agent {
       const MutexLock lock(feeder_mutex_);
       relay_.add_line("Data download failed: " + feeder_error_);
     }
+    // SIGKILL: the end is then reported as kDownload, because end_of_program() looks at feeder_error_ first.
     sandbox::signal_program(child_, SIGKILL);
   }
 
   void on_signal() {
+    // The queue of the signalfd is emptied, else poll() would return at once again.
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) > 0) {
     }
+    // SIGTERM to the agent itself (an administrator, a shutdown of the machine) stops the program with its grace; the
+    // server treats it as a failure of the platform.
     if (stop_.empty()) stop("Signal", grace());
   }
 
@@ -283,6 +305,7 @@ class Agent {
   std::chrono::seconds grace() const { return std::chrono::seconds(spec_.stop_grace_seconds); }
 
   void stop(const std::string& reason, std::chrono::seconds grace) {
+    // Assigned before the signal: were the program to end at once, the event would say why.
     stop_ = reason;
     deadline_ = Clock::now() + grace;
     if (child_.pid > 0) sandbox::signal_program(child_, SIGTERM);
@@ -291,6 +314,7 @@ class Agent {
   // --- the end
   AgentEvent end_of_program() {
     int status = 0;
+    // The pidfd was readable, so this does not block.
     ::waitpid(child_.pid, &status, 0);
     drain_output();
     relay_.finish();
@@ -300,6 +324,8 @@ class Agent {
     }
     AgentEvent event = ended(EndCause::kExit, "");
     event.exit_code = sandbox::exit_code(status);
+    // Beneath and without following links: the program wrote that folder and may have put anything there. The size is
+    // bounded because the text goes into the database.
     event.failure = read_beneath(folder_ / "ml", "output/failure", 4 * contract::kMaxFailureChars);
     if (event.exit_code != 0 && event.failure.value_or("").empty()) event.failure = full_disk();
     return event;
@@ -341,10 +367,12 @@ class Agent {
 
 int run_agent(const fs::path& folder, const fs::path& objects) {
   const UniqueFd lock = agent_lock(folder);
+  // A feeder whose reader has closed the FIFO gets EPIPE from write() instead.
   ::signal(SIGPIPE, SIG_IGN);
   AgentEvent end;
   try {
     // Never destroyed: detached threads use it until the process ends.
+    // A function-local static: there is one agent in a process, and the process's exit frees it.
     static auto* const agent =
         new Agent(folder, objects, parse_agent_spec(parse_json(read_file(folder / "agent.json"))));
     end = agent->run();
@@ -356,6 +384,7 @@ int run_agent(const fs::path& folder, const fs::path& objects) {
   }
   // With the lock still held: a server that finds it free finds the last event too.
   append_event(folder, end);
+  // 0 also when the program failed: the event carries the result, the exit code only says that it was written.
   return 0;
 }
 

@@ -48,6 +48,8 @@ AgentEvent parse_agent_event(const Json& json) {
   return event;
 }
 
+// One write() of a whole line with O_APPEND. No fsync(): after a crash of the machine the agent is dead too, and an
+// agent without a last event counts as lost.
 void append_event(const std::filesystem::path& instance, const AgentEvent& event) {
   const UniqueFd fd = open_file(instance / "events.jsonl", O_WRONLY | O_CREAT | O_APPEND);
   write_all(fd.get(), dump_json(to_json(event)) + "\n", "events.jsonl");
@@ -57,7 +59,9 @@ std::vector<AgentEvent> read_events(const std::filesystem::path& instance) {
   std::vector<AgentEvent> events;
   const std::filesystem::path file = instance / "events.jsonl";
   if (!std::filesystem::exists(file)) return events;
+  // An agent writes at most four lines, and a failure text is bounded: a larger file is not one that it wrote.
   const std::string text = read_file(file, 16U << 20U);
+  // What follows the last newline is a line that is being written.
   const auto whole = text.rfind('\n');
   if (whole == std::string::npos) return events;
   for (const std::string_view line : split(std::string_view(text).substr(0, whole), '\n'))

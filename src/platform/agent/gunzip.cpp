@@ -16,6 +16,7 @@ bool inflate_file(const std::filesystem::path& file, const std::function<bool(co
   ::gzbuffer(in, 1U << 17U);
   bool more = true;
   int n = 0;
+  // gzopen() reads a file without a gzip header as it is; gzdirect() says so after it has looked at the first bytes.
   const bool plain = ::gzdirect(in) == 1;
   while (!plain && more && (n = ::gzread(in, buffer.data(), static_cast<unsigned>(buffer.size()))) > 0)
     more = sink(buffer.data(), static_cast<std::size_t>(n));
@@ -23,6 +24,7 @@ bool inflate_file(const std::filesystem::path& file, const std::function<bool(co
   const std::string reason = ::gzerror(in, &code);
   ::gzclose(in);
   if (plain) throw Error(Kind::kMalformed, "CompressionType Gzip: the object is not a gzip file");
+  // After the sink has stopped the file is not read to its end, so that a cut cannot be noticed and is no error.
   if (more && (n < 0 || code == Z_BUF_ERROR))
     throw Error(Kind::kMalformed, "CompressionType Gzip: the gzip file is damaged or cut (" + reason + ")");
   return more;

@@ -25,6 +25,7 @@ LineRelay::LineRelay(const std::filesystem::path& log_file, std::filesystem::pat
                      MetricExtractor extractor)
     : log_(log_file), metrics_file_(std::move(metrics_file)), extractor_(std::move(extractor)) {}
 
+// Called for each read() of the program's output. partial_ never exceeds one event's limit plus one read.
 void LineRelay::add(std::string_view bytes) {
   // One time for all lines of one read: when they were written is not known, and their order is kept by the file.
   std::vector<telemetry::LogEvent> events;
@@ -51,6 +52,7 @@ void LineRelay::finish() {
   flush(events);
 }
 
+// Not through partial_: it may hold the beginning of a line of the program's.
 void LineRelay::add_line(std::string_view line) { log_.append(now_ms(), line); }
 
 void LineRelay::flush(std::vector<telemetry::LogEvent>& events) {

@@ -25,6 +25,8 @@ constexpr std::uint32_t kRecordIoMagic = 0xCED7230A;
 constexpr std::uint64_t kMaxRecordBytes = (1ULL << 29U) - 1;  // RecordIO: 29 bits of length
 
 /// False on EPIPE: the reader has gone, which is its right.
+/// write() blocks while the FIFO is full: that is how a slow program slows its channel. SIGPIPE is ignored
+/// (run_agent), so a reader that has gone is EPIPE.
 bool write_bytes(int out, const void* data, std::size_t size) {
   const auto* bytes = static_cast<const char*>(data);
   while (size > 0) {
@@ -38,6 +40,8 @@ bool write_bytes(int out, const void* data, std::size_t size) {
   return true;
 }
 
+// The length goes before the payload, so it must be known: see write_staged() for compressed objects. Padding to a
+// multiple of 4 is part of the format.
 bool write_framed(int out, std::uint64_t size, const std::function<bool()>& write_payload) {
   if (size > kMaxRecordBytes)
     throw Error(Kind::kLimit, "RecordWrapperType RecordIO: an object of " + std::to_string(size) +
@@ -47,6 +51,7 @@ bool write_framed(int out, std::uint64_t size, const std::function<bool()>& writ
   return write_bytes(out, header, sizeof header) && write_payload() && write_bytes(out, kZeros, (4 - size % 4) % 4);
 }
 
+// sendfile() moves pages inside the kernel; no byte passes through this process.
 bool copy_file_to(int in, int out) {
   for (;;) {
     const ssize_t n = ::sendfile(out, in, nullptr, 1U << 20U);
@@ -69,6 +74,8 @@ void PipeChannel::create_first() const {
   if (::mkfifo(fifo(0).c_str(), 0644) != 0) throw_errno("mkfifo " + fifo(0).string());
 }
 
+// Every host computes the same permutation from the same seed and takes its own residue class: the shards are disjoint
+// and cover everything, without a word between the hosts.
 std::vector<std::size_t> PipeChannel::order_of(std::size_t count, std::uint64_t epoch) const {
   std::vector<std::size_t> numbers(count);
   std::iota(numbers.begin(), numbers.end(), std::size_t{0});
@@ -88,6 +95,7 @@ bool PipeChannel::write_staged(std::size_t index, bool gzip, int out) const {
       whole.append(static_cast<const char*>(bytes), size);
       return whole.size() <= kMaxRecordBytes;
     });
+    // whole.size() may be above the limit by one buffer; write_framed() refuses it then.
     return write_framed(out, whole.size(), [&] { return write_bytes(out, whole.data(), whole.size()); });
   }
   if (gzip)
@@ -125,12 +133,20 @@ bool PipeChannel::write_line(const ManifestLines& lines, std::size_t index, int 
 }
 
 void PipeChannel::serve_epochs(std::size_t count, const std::function<bool(std::size_t, int)>& write) const {
+  // For ever: how many epochs there are is the program's decision. The thread ends with the agent's process.
   for (std::uint64_t epoch = 0;; ++epoch) {
+    // The FIFO of the next epoch exists only after the one before has been read or closed; programs wait for the name,
+    // as AWS's own examples do.
     if (epoch > 0 && ::mkfifo(fifo(epoch).c_str(), 0644) != 0) throw_errno("mkfifo " + fifo(epoch).string());
     const UniqueFd out = open_file(fifo(epoch), O_WRONLY);  // waits for the reader
+    // 1 MiB instead of 64 KiB: fewer changes between the two processes. It may be refused (pipe-user-pages-soft),
+    // which only costs speed.
     ::fcntl(out.get(), F_SETPIPE_SZ, 1 << 20);
     for (const std::size_t index : order_of(count, epoch))
+      // The reader closed early, which is allowed: the epoch is over.
       if (!write(index, out.get())) break;
+    // Before `out` closes: a program that sees the end of the data and opens the same epoch again gets ENOENT, not a
+    // FIFO without a writer.
     ::unlink(fifo(epoch).c_str());
   }
 }
@@ -140,7 +156,9 @@ void PipeChannel::serve_objects() const {
 }
 
 void PipeChannel::serve_manifest() {
+  // Object 0 is the manifest itself.
   for (std::size_t i = 1; i < channel_.objects.size(); ++i) references_.emplace(channel_.objects[i].relative, i);
+  // The mapping lives as long as this thread.
   const ManifestLines lines(staged(0), channel_.gzip);
   serve_epochs(lines.size(), [&](std::size_t index, int out) { return write_line(lines, index, out); });
 }

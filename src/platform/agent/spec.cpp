@@ -10,6 +10,7 @@ namespace clary::agent {
 
 namespace {
 
+// Lists, not objects: a channel may have millions of entries, and member names would be most of the file.
 Json to_json(const std::vector<StagedObject>& objects) {
   Json list = Json::array();
   for (const StagedObject& object : objects)
@@ -99,6 +100,7 @@ Json to_json(const AgentSpec& spec) {
   return json;
 }
 
+// The server wrote the file, but a server of another version may have: a missing member is reported, not guessed.
 AgentSpec parse_agent_spec(const Json& json) try {
   AgentSpec spec;
   spec.job_name = json.at("JobName");

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// An empty file means that the source's bytes are not on this machine.
 fs::path local_file(const StagedObject& object, const fs::path& objects) {
   if (object.file.empty())
     throw Error(Kind::kUnavailable, "s3://" + object.bucket + "/" + object.key +
@@ -29,12 +30,16 @@ void link_object(const StagedObject& object, const fs::path& objects, const fs::
   const fs::path file = local_file(object, objects);
   if (::link(file.c_str(), place.c_str()) == 0) return;
   const int reason = errno;
+  // Another file system (EXDEV), too many links of one file (EMLINK: 65,000 on ext4), or a kernel that restricts links
+  // to foreign files (EPERM, fs.protected_hardlinks): only then are the bytes copied.
   if (reason == EXDEV || reason == EMLINK || reason == EPERM) {
     fs::copy_file(file, place);
     return;
   }
   throw Error(Kind::kNotFound, "\"" + object.relative + "\": " +
                                    (reason == EEXIST   ? "another object has the same file name"
+                                    // The index named the blob when the job was planned; its file goes when the last
+                                    // object that names it is deleted or replaced.
                                     : reason == ENOENT ? "the object is no longer there"
                                                        : std::strerror(reason)));
 }
@@ -51,12 +56,15 @@ void write_config(const AgentSpec& spec, const contract::Layout& layout) {
 std::string hosts_file(const AgentSpec& spec) {
   std::string text = "127.0.0.1 localhost\n::1 localhost\n";
   for (std::size_t n = 1; n <= spec.resources.hosts.size(); ++n)
+    // One line for each instance, so that MPI, gloo and XGBoost's tracker find "algo-<n>" by name. Host n has address
+    // <prefix><n> of the loopback network.
     text += spec.address_prefix + std::to_string(n) + " algo-" + std::to_string(n) + "\n";
   return text;
 }
 
 }  // namespace
 
+// The folder is new for each attempt, so that nothing of an earlier one is seen.
 void lay_out(const AgentSpec& spec, const fs::path& instance) {
   const contract::Layout layout{instance / "ml"};
   for (const fs::path& folder : {layout.config_dir(), layout.data_dir(), layout.model_dir(), layout.output_data_dir()})
@@ -74,11 +82,14 @@ void stage_input(const AgentSpec& spec, const fs::path& instance, const fs::path
       fs::create_directories(folder);
       for (std::size_t i = 0; i < channel.objects.size(); ++i)
         link_object(channel.objects[i], objects,
+                    // Pipe objects are named by their index, since their keys need not be valid file names.
                     pipe ? folder / std::to_string(i) : place_in(folder, channel.objects[i].relative));
     } catch (const Error& error) {
       throw Error(error.kind(), "channel " + channel.name + ": " + error.what());
     }
   if (!spec.checkpoint) return;
+  // Copied, since the program may change its checkpoints in place, and a hard link would change the store's blob. 0644
+  // because blobs are read-only files.
   for (const StagedObject& object : spec.checkpoint->objects) {
     const fs::path place = place_in(layout.checkpoint_dir(), object.relative);
     fs::copy_file(local_file(object, objects), place);
@@ -92,6 +103,7 @@ sandbox::SandboxSpec sandbox_of(const AgentSpec& spec, const fs::path& instance)
   for (const fs::path& path : spec.read_only) sandbox.binds.push_back({path, path, false});
   const fs::path ml = instance / "ml";
   sandbox.binds.push_back({ml, contract::kRoot, true});
+  // The bind of input/ comes after the one of ml/ and covers that part of it.
   // Read-only: the files there are hard links to the store's own.
   sandbox.binds.push_back({ml / "input", std::string(contract::kRoot) + "/input", false});
   sandbox.binds.push_back({instance / "hosts", "/etc/hosts", false});
@@ -113,6 +125,7 @@ sandbox::SandboxSpec sandbox_of(const AgentSpec& spec, const fs::path& instance)
       {contract::kEnvTrainingJobArn, spec.job_arn},
       {"AWS_REGION", spec.region},
       {"AWS_DEFAULT_REGION", spec.region}};
+  // insert(): keeps what compute_environment() chose. The job's own variables follow and win over all of them.
   sandbox.environment.insert(defaults.begin(), defaults.end());
   for (const auto& [name, value] : spec.environment) sandbox.environment[name] = value;
   return sandbox;
