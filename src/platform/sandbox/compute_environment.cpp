@@ -6,7 +6,10 @@ namespace clary::sandbox {
 namespace {
 
 /// OpenBLAS's name of the best kernel set this CPU runs, "" to leave the choice to OpenBLAS.
+/// Debian 12's OpenBLAS 0.3.21 detects cores by model number and falls back to Prescott (SSE3) for CPUs that are newer
+/// than itself: several times slower. The CPU's features decide instead.
 std::string openblas_core() {
+// __builtin_cpu_supports() includes the check that the operating system saves the registers (XGETBV).
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&

@@ -64,7 +64,9 @@ struct Way {
 
   /// Moves what can be moved now. False when the connection is broken.
   bool pump() {
+    // A bound on the work for one connection, or a fast pair could starve all others of the single thread.
     for (int step = 0; step < kStepsAtOnce; ++step) {
+      // Reads only into an empty buffer: the buffer is the back-pressure, nothing is queued beyond it.
       if (empty() && !ended) {
         const ssize_t n = ::recv(from, buffer.data(), buffer.size(), MSG_DONTWAIT);
         if (n < 0) return errno == EAGAIN || errno == EINTR;
@@ -78,6 +80,8 @@ struct Way {
         begin += static_cast<std::size_t>(n);
       }
       if (!empty() || !ended) continue;
+      // Half-close: the end of one direction is passed on when its last byte has been written, the other goes on (HTTP
+      // clients may shut their side down after the request).
       if (!shut) ::shutdown(to, SHUT_WR);  // the other direction may go on
       shut = true;
       return true;
@@ -100,9 +104,12 @@ struct Connection {
   }
   bool done() const { return request.shut && answer.shut; }
   std::uint32_t wanted(int fd) const {
+    // A socket that is connecting becomes writable when the connection is made or has failed.
     if (connecting) return fd == inside ? EPOLLOUT : 0U;
     const Way& reads = fd == outside ? request : answer;
     const Way& writes = fd == outside ? answer : request;
+    // Level-triggered epoll: what is not wanted now must not be asked for, or epoll_wait() would return at once, again
+    // and again.
     return (reads.empty() && !reads.ended ? EPOLLIN : 0U) | (writes.empty() ? 0U : EPOLLOUT);
   }
 };
@@ -118,6 +125,8 @@ class Relay {
 
   [[noreturn]] void run() {
     for (;;) {
+      // Both descriptors of a connection are keys of the map, hence the factor. When full the listener is not watched
+      // and the kernel's queue holds the callers.
       watch(listener_, connections_.size() < 2 * max_connections_ ? EPOLLIN : 0U);
       std::array<epoll_event, 64> events;
       const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
@@ -125,6 +134,8 @@ class Relay {
         const int fd = events[static_cast<std::size_t>(i)].data.fd;
         if (fd == listener_)
           accept_one();
+        // A descriptor may be closed by an earlier event of the same batch; its later events find no connection and
+        // are dropped.
         else if (const auto found = connections_.find(fd); found != connections_.end())
           serve(*std::shared_ptr<Connection>(found->second));  // kept until serve() has returned
       }
@@ -142,6 +153,8 @@ class Relay {
     connection->outside = fd;
     connection->inside = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (connection->inside < 0) return;
+    // Requests and answers are forwarded as they arrive; Nagle's algorithm would hold the last part of each back for
+    // an ACK.
     const int on = 1;
     ::setsockopt(connection->inside, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (::connect(connection->inside, reinterpret_cast<const sockaddr*>(&address_), sizeof address_) != 0) {
@@ -157,6 +170,7 @@ class Relay {
 
   void serve(Connection& connection) {
     if (connection.connecting) {
+      // SO_ERROR carries the result of the connect() that was in progress.
       int error = 0;
       socklen_t size = sizeof error;
       ::getsockopt(connection.inside, SOL_SOCKET, SO_ERROR, &error, &size);
@@ -171,6 +185,7 @@ class Relay {
     watch_both(connection);
   }
 
+  // Removes both keys, and with them the last shared_ptr but the caller's: the descriptors are closed when that goes.
   void close(Connection& connection) {
     for (const int fd : {connection.outside, connection.inside}) {
       watched_.erase(fd);  // the kernel takes it out of the set when it is closed
@@ -189,6 +204,7 @@ class Relay {
     epoll_event event{};
     event.events = wanted;
     event.data.fd = fd;
+    // DEL when nothing is wanted, not MOD with an empty mask: see the top of the file.
     ::epoll_ctl(epoll_, wanted == 0 ? EPOLL_CTL_DEL : now == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
     now = wanted;
   }
@@ -221,13 +237,16 @@ int listen_on(const char* path) {
 }
 
 [[noreturn]] void relay(int listener, std::uint16_t port) {
+  // Away from the program's process group and terminal: kill(0, ...) in the program must not end the relay.
   ::setsid();
   for (const int signal : {SIGHUP, SIGINT, SIGTERM, SIGPIPE}) ::signal(signal, SIG_IGN);
   // Not the program's output: its reader waits for the end of it.
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  // The program's output pipe would stay open with the relay, and its reader waits for the end of it.
   for (int fd = 0; fd < 3; ++fd) ::dup2(null, fd);
   rlimit files{1024, 1024};
   ::getrlimit(RLIMIT_NOFILE, &files);
+  // Two descriptors a connection; the soft limit is often 1,024.
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
   const auto possible = files.rlim_max > 2 * kOtherFiles ? (files.rlim_max - kOtherFiles) / 2 : 1;
@@ -242,7 +261,11 @@ int main(int argc, char** argv) {
     std::fputs("usage: port_relay SOCKET PORT PROGRAM [ARGUMENT...]\n", stderr);
     return 125;
   }
+  // Listens before the program starts: a connection can be made (and is refused with a close) as soon as the socket's
+  // file exists.
   const int listener = listen_on(argv[1]);
+  // Two forks: the process between ends at once, so that the relay becomes a child of the namespace's first process,
+  // and the program, which this process becomes, has no unknown child.
   const pid_t between = ::fork();
   if (between < 0) fail("fork", 125);
   if (between == 0) {

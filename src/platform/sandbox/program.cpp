@@ -42,6 +42,7 @@ Pipe make_pipe() {
   return {UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
+// The pointers refer to the strings of the argument, which must live until execve().
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> out;
   for (std::string& text : texts) out.push_back(text.data());
@@ -52,6 +53,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 /// A file of NUL-separated arguments for bubblewrap, so that the environment is neither bubblewrap's own (LD_PRELOAD!)
 /// nor to be seen in its command line.
 UniqueFd environment_arguments(const std::map<std::string, std::string>& environment) {
+  // A memfd: it has no name, so that nothing of it stays after a crash.
   UniqueFd fd(::memfd_create("environment", MFD_CLOEXEC));
   if (!fd) throw_errno("memfd_create");
   std::string text;
@@ -117,6 +119,8 @@ pid_t parent_of(const std::string& pid) {
   }
   const auto close = stat.rfind(')');
   if (close == std::string::npos || close + 4 >= stat.size()) return -1;
+  // The command may contain blanks and parentheses, so the fields are counted from the last ')': state first, then the
+  // parent.
   pid_t parent = -1;
   std::from_chars(stat.data() + close + 4, stat.data() + stat.size(), parent);
   return parent;
@@ -138,6 +142,8 @@ bool is_second_inside(const std::string& pid) {
   return status.substr(last + 1, end - last - 1) == "2";
 }
 
+// Walks /proc because a PID namespace can't be asked for its members from outside. The program is the child of `init`
+// whose PID inside is 2.
 std::optional<pid_t> program_under(pid_t init) {
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const std::string name = entry.path().filename().string();
@@ -181,8 +187,11 @@ ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
     throw Error(Kind::kInvalid, "environment of " + spec.argv.front() + ": " + *problem);
   // The write ends are this function's and close when it returns: output ends when the program's last process has
   // ended.
+  // Both ends are close-on-exec from their creation (pipe2): a program that another thread starts at the same time
+  // does not keep them open.
   Pipe output = make_pipe();
   Pipe info;
+  // Prepared before fork(): the child may not allocate.
   UniqueFd arguments;
   std::vector<std::string> environment;
   if (sandboxed) {
@@ -196,6 +205,7 @@ ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
   const std::vector<char*> argv_pointers = pointers(argv), environment_pointers = pointers(environment);
   const pid_t parent = ::getpid();
   ChildProcess child;
+  // fork(), not posix_spawn(): setns(), prctl() and the check of the parent happen between fork and exec.
   child.sandboxed = sandboxed;
   child.pid = ::fork();
   if (child.pid < 0) throw_errno("fork");
@@ -210,6 +220,7 @@ ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
   return child;
 }
 
+// The program does nothing; only its namespaces are of use. It is killed with the agent (PR_SET_PDEATHSIG).
 ChildProcess hold_network() {
   SandboxSpec spec;
   spec.argv = {"/bin/sleep", "infinity"};
@@ -226,6 +237,7 @@ ChildProcess hold_network() {
   throw Error(Kind::kUnavailable, "no network namespace for the instances of the job could be made");
 }
 
+// The descriptors keep the namespaces alive even if every process in them ends.
 Network network_of(pid_t init_pid) {
   const std::string folder = "/proc/" + std::to_string(init_pid) + "/ns/";
   Network network;
@@ -244,6 +256,7 @@ std::uint64_t network_id(const Network& network) {
 
 std::optional<pid_t> program_pid(ChildProcess& child) {
   if (!child.sandboxed) return child.pid;
+  // Blocks until bubblewrap has written or ended; signal_program() asks first whether it has.
   if (child.init_pid < 0) {
     // bubblewrap writes this once, before the program starts, and closes the pipe.
     std::string text;
@@ -256,6 +269,8 @@ std::optional<pid_t> program_pid(ChildProcess& child) {
   return program_under(child.init_pid);
 }
 
+// The PID cannot be another process's: as long as the caller has not waited for child.pid, bubblewrap's child-pid is
+// alive or a zombie of bubblewrap's, unless bubblewrap has ended, which is_running() checks.
 void signal_program(ChildProcess& child, int signal_number) {
   if (signal_number == SIGKILL) {
     // The kernel ends a PID namespace with its first process. --die-with-parent alone would not do: a bubblewrap killed
@@ -268,6 +283,7 @@ void signal_program(ChildProcess& child, int signal_number) {
     ::kill(child.pid, SIGKILL);
     return;
   }
+  // A program that has not started yet gets no signal; the caller's deadline then ends it by SIGKILL.
   if (const auto pid = program_pid(child)) ::kill(*pid, signal_number);
 }
 

@@ -39,6 +39,8 @@ void add_system(std::vector<std::string>& argv) {
   for (const char* file : kEtc) argv.insert(argv.end(), {"--ro-bind-try", file, file});
 }
 
+// Starts /bin/true in a sandbox: whether user namespaces are allowed depends on the kernel, sysctls, AppArmor and
+// containers around the server, and trying is the only reliable test.
 bool probe() {
   if (::access(kBubblewrap, X_OK) != 0) return false;
   SandboxSpec spec;
@@ -55,6 +57,7 @@ bool probe() {
 }  // namespace
 
 bool sandbox_available() {
+  // A function-local static: probed once, by whichever thread comes first; the others wait for it.
   static const bool available = probe();
   return available;
 }
@@ -76,6 +79,8 @@ std::optional<std::string> environment_problem(const std::map<std::string, std::
 }
 
 std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd, int arguments_fd) {
+  // uid 0 inside maps to the server's own user outside and has no capabilities there. --new-session: no terminal to
+  // push input into (TIOCSTI, CVE-2017-5226). --die-with-parent: see program.cpp.
   std::vector<std::string> argv{kBubblewrap,
                                 "--unshare-user",
                                 "--uid",
@@ -90,11 +95,13 @@ std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd, i
                                 "--cap-drop",
                                 "ALL"};
   // bubblewrap brings the loopback interface of a new network namespace up.
+  // With a shared network the caller has entered the namespace before exec (run_child), so no new one is made.
   if (!spec.machine_network && spec.network == nullptr) argv.emplace_back("--unshare-net");
   if (!spec.host_name.empty()) argv.insert(argv.end(), {"--hostname", spec.host_name});
   if (info_fd >= 0) argv.insert(argv.end(), {"--info-fd", std::to_string(info_fd)});
   if (arguments_fd >= 0) argv.insert(argv.end(), {"--args", std::to_string(arguments_fd)});
   add_system(argv);
+  // Order matters in the whole list: bubblewrap applies it from left to right, and later mounts cover earlier ones.
   // A fresh /proc still has the host's /proc/sys, which is writable where the server runs as root (the namespace maps
   // uid 0 to uid 0, and sysctl files ask for the uid only): a read-only bind covers it.
   argv.insert(argv.end(), {"--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev", "--tmpfs", "/tmp",
@@ -104,6 +111,7 @@ std::vector<std::string> sandbox_command(const SandboxSpec& spec, int info_fd, i
   for (const Bind& bind : spec.binds)
     argv.insert(argv.end(), {bind.writable ? "--bind" : "--ro-bind", bind.source.string(), bind.target.string()});
   if (spec.bridge) argv.insert(argv.end(), {"--ro-bind", spec.bridge->relay.string(), kRelayInside});
+  // The last step: the root becomes read-only once every mount point has been created in it.
   argv.insert(argv.end(), {"--remount-ro", "/", "--chdir", spec.working_folder.string(), "--"});
   // The relay becomes the program: see port_relay.cpp.
   if (spec.bridge)
