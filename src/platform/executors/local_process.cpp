@@ -40,6 +40,7 @@ UniqueFd locked_file(const fs::path& folder) {
 /// Asks for a shared lock, so that two who ask at once do not take each other for the agent.
 bool lock_is_held(const fs::path& folder) {
   const UniqueFd fd(::open((folder / "agent.lock").c_str(), O_RDONLY | O_CLOEXEC));
+  // Closing the descriptor releases the shared lock at once, if it was granted.
   return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
@@ -51,6 +52,8 @@ std::string describe_end(int status) {
 /// argv, environment and descriptors of an agent: standard output goes to agent.log, the lock stays open. Nothing else
 /// of the server is inherited: not its environment (credentials), signal mask, open files or session (a terminal's ^C).
 pid_t spawn_agent(const fs::path& program, const fs::path& folder, const fs::path& objects, int lock) {
+  // posix_spawn(), because the server has many threads: fork() would copy its page tables and needs async-signal-safe
+  // code after it.
   std::vector<std::string> words{program.string(), "--job", folder.string(), "--objects", objects.string()};
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -65,6 +68,7 @@ pid_t spawn_agent(const fs::path& program, const fs::path& folder, const fs::pat
   posix_spawn_file_actions_t files;
   ::posix_spawn_file_actions_init(&files);
   const std::string log = (folder / "agent.log").string();
+  // The lock comes to a fixed number; dup2() clears close-on-exec for it. Everything above is closed.
   ::posix_spawn_file_actions_adddup2(&files, lock, kLockFd);
   ::posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_addopen(&files, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
@@ -76,6 +80,7 @@ pid_t spawn_agent(const fs::path& program, const fs::path& folder, const fs::pat
   ::sigemptyset(&none);
   ::sigfillset(&standard);
   ::posix_spawnattr_setsigmask(&attributes, &none);
+  // Ignored signals stay ignored over exec: the agent starts with default dispositions.
   ::posix_spawnattr_setsigdefault(&attributes, &standard);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   pid_t pid = -1;
@@ -104,6 +109,8 @@ LocalProcess::LocalProcess(fs::path program, fs::path objects, catalog::Resource
   thread_ = std::thread([this] { run(); });
 }
 
+// Order: no new pass of run() after `stopping_`; no call of the listener after set_listener() has returned; then the
+// thread is woken and joined.
 LocalProcess::~LocalProcess() {
   {
     const MutexLock lock(mutex_);
@@ -139,6 +146,7 @@ void LocalProcess::attach(const fs::path& folder) {
 
 void LocalProcess::watch(Watched agent) {
   // The watch goes first and the listener is notified last: an event written at any moment in between is seen.
+  // IN_CREATE: events.jsonl may not exist yet.
   agent.watch = ::inotify_add_watch(inotify_.get(), agent.folder.c_str(), IN_MODIFY | IN_CREATE);
   const int pid_fd = agent.pid_fd.get();
   const fs::path folder = agent.folder;
@@ -158,6 +166,7 @@ void LocalProcess::watch(Watched agent) {
   notify_listener(folder);
 }
 
+// For a child of this process its exit decides; for an agent of an earlier server there is only the lock.
 bool LocalProcess::alive(const fs::path& folder) {
   {
     const MutexLock lock(mutex_);
@@ -206,6 +215,7 @@ void LocalProcess::run() {
         ::eventfd_read(fd, &ignored);
       else if (fd == inotify_.get())
         on_inotify();
+      // Lost inotify events (queue overflow) do no harm: every look reads all events from the start of the file.
       else
         on_child_end(fd);
     }
@@ -217,6 +227,7 @@ void LocalProcess::run() {
 void LocalProcess::on_inotify() {
   alignas(inotify_event) char buffer[16 * 1024];
   const ssize_t size = ::read(inotify_.get(), buffer, sizeof buffer);
+  // A read returns whole events only; each is followed by its padded name.
   std::vector<fs::path> folders;
   for (ssize_t at = 0; at < size;) {
     const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
@@ -237,6 +248,7 @@ void LocalProcess::on_child_end(int pid_fd) {
       Watched& agent = it->second;
       if (agent.pid_fd.get() != pid_fd) continue;
       int status = 0;
+      // The child must be reaped by its parent, this process; WNOHANG is not needed.
       ::waitpid(agent.pid, &status, 0);  // does not wait: the pidfd is readable when the process has ended
       ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pid_fd, nullptr);
       agent.pid_fd.reset();
@@ -267,6 +279,7 @@ void LocalProcess::poll_agents() {
   for (const fs::path& folder : changed) notify_listener(folder);
 }
 
+// With listener_mutex_ held for the length of the call: set_listener(nullptr) returns only when no call is running.
 void LocalProcess::notify_listener(const fs::path& folder) {
   const MutexLock lock(listener_mutex_);
   if (changed_) changed_(folder);
