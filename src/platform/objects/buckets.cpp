@@ -7,6 +7,7 @@ namespace clary::objects {
 
 void ObjectStore::create_bucket(std::string_view name, std::string_view region) {
   check_bucket_name(name);
+  // The look-up and the INSERT are one transaction: two requests for one name cannot both succeed.
   database_.write([&](store::Connection& db) {
     if (find_bucket(db, name))
       throw ObjectError(Problem::kBucketExists, "bucket '" + std::string(name) + "' exists already", std::string(name));
@@ -21,6 +22,7 @@ std::optional<BucketInfo> ObjectStore::bucket(std::string_view name) {
 std::vector<BucketInfo> ObjectStore::buckets(std::string_view prefix, std::string_view after, int limit) {
   return database_.read([&](store::Connection& db) {
     std::vector<BucketInfo> out;
+    // name >= prefix and the break below make this a range of the unique index on names.
     auto row = db.prepare("SELECT id, name, region, created FROM s3_buckets WHERE name>?1 AND name>=?2 ORDER BY name");
     row.bind(after, prefix);
     while (static_cast<int>(out.size()) < limit && row.step()) {
@@ -36,8 +38,11 @@ std::vector<BucketInfo> ObjectStore::buckets(std::string_view prefix, std::strin
 void ObjectStore::remove_bucket(std::string_view name) {
   remove_unreferenced([&](store::Connection& db) {
     const BucketInfo bucket = required_bucket(db, name);
+    // LIMIT 1: whether there is one object, not how many.
     if (db.prepare("SELECT 1 FROM s3_objects WHERE bucket=? LIMIT 1").bind(bucket.id).step())
       throw ObjectError(Problem::kBucketNotEmpty, "bucket '" + bucket.name + "' is not empty", bucket.name);
+    // The statement must be finished before its rows are deleted, hence the scope. Deleting an upload deletes its
+    // parts by the foreign key; their blobs are collected first.
     std::vector<std::string> blobs;
     {
       auto parts = db.prepare(

@@ -28,6 +28,8 @@ Field field_of(Digest kind) {
   }
 }
 
+// Multiplication in GF(2)[x] / P by shift and add (Russian peasant): the coefficient of x^0 is the highest bit, so
+// that multiplying by x is a shift to the right.
 std::uint64_t multiply(std::uint64_t a, std::uint64_t b, Field field) {
   std::uint64_t product = 0;
   for (int i = field.bits - 1; i >= 0; --i) {  // from x^0, the top bit
@@ -79,6 +81,7 @@ bool can_be_full_object(Digest kind) {
 
 std::string combined_crc(Digest kind, std::string_view a, std::string_view b, std::uint64_t length_of_b) {
   const Field field = field_of(kind);
+  // x^(8 n) by square and multiply: log2(n) steps instead of n. "one" is the polynomial 1 in the reflected form.
   const std::uint64_t one = 1ULL << (field.bits - 1);
   std::uint64_t shift = one, square = one >> 8;  // x^8: one byte
   for (std::uint64_t n = length_of_b; n > 0; n >>= 1, square = multiply(square, square, field))

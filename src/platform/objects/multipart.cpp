@@ -54,6 +54,7 @@ std::vector<PartInfo> find_parts(store::Connection& db, std::string_view id, int
 }
 
 /// Removes an upload with its parts. @return blobs of the parts
+/// RETURNING with the DELETE: the blobs of exactly the rows that went.
 std::vector<std::string> remove_upload(store::Connection& db, std::string_view id) {
   std::vector<std::string> blobs;
   {
@@ -66,6 +67,8 @@ std::vector<std::string> remove_upload(store::Connection& db, std::string_view i
 }
 
 /// The listed parts, each checked against the client's list.
+/// All of the client's list, in ascending order without repetition (S3's rule); parts that were uploaded and are not
+/// listed are dropped with the upload.
 std::vector<PartInfo> chosen_parts(const std::vector<PartInfo>& uploaded, std::span<const CompletedPart> list,
                                    std::string_view bucket, std::string_view key) {
   std::map<int, const PartInfo*> by_number;
@@ -83,6 +86,7 @@ std::vector<PartInfo> chosen_parts(const std::vector<PartInfo>& uploaded, std::s
     chosen.push_back(*found->second);
   }
   if (chosen.empty()) fail(Problem::kInvalidPart, "the list of parts is empty", bucket, key);
+  // The last part may have any size.
   for (std::size_t i = 0; i + 1 < chosen.size(); ++i)
     if (chosen[i].size < kMinPartBytes)
       fail(Problem::kPartTooSmall,
@@ -92,12 +96,15 @@ std::vector<PartInfo> chosen_parts(const std::vector<PartInfo>& uploaded, std::s
   return chosen;
 }
 
+// S3's ETag of a multipart object: MD5 over the binary MD5s of its parts, then "-" and their number.
 std::string etag_of(const std::vector<PartInfo>& parts) {
   Hasher md5(Digest::kMd5);
   for (const auto& part : parts) md5.update(from_hex(part.etag).value_or(""));
   return to_hex(md5.finish()) + "-" + std::to_string(parts.size());
 }
 
+// COMPOSITE: a digest over the parts' digests. FULL_OBJECT, CRCs only: the CRC of all bytes, computed from the parts'
+// CRCs and sizes without reading a byte.
 std::string checksum_of(const std::vector<PartInfo>& parts, Digest kind, bool full_object) {
   if (!full_object) {
     Hasher hasher(kind);
@@ -179,6 +186,7 @@ void ObjectStore::abort_multipart(std::string_view bucket, std::string_view key,
   });
 }
 
+// A part number that is uploaded again replaces the earlier part; its blob becomes garbage in the same transaction.
 PartInfo ObjectStore::commit_upload_part(Upload& upload, std::string_view bucket, std::string_view key,
                                          std::string_view upload_id, int number) {
   PartInfo part{number, upload.size(), to_hex(upload.md5()), 0, to_base64(upload.checksum()), upload.claim_->id()};
@@ -202,6 +210,8 @@ PartInfo ObjectStore::commit_upload_part(Upload& upload, std::string_view bucket
 ObjectInfo ObjectStore::complete_multipart(std::string_view bucket, std::string_view key, std::string_view upload_id,
                                            std::span<const CompletedPart> list, const CompleteOptions& options) {
   Completion completion;
+  // Everything that can be checked is checked in a read transaction, before the parts are joined (which may copy many
+  // GB). The write transaction at the end checks again what may have changed meanwhile.
   completion.upload_id = upload_id;
   ObjectInfo& object = completion.object;
   std::vector<PartInfo> uploaded;
@@ -212,6 +222,8 @@ ObjectInfo ObjectStore::complete_multipart(std::string_view bucket, std::string_
         "SELECT content_type, storage_class, checksum_algorithm, checksum_type, headers, tags FROM s3_uploads "
         "WHERE id=? AND bucket=? AND key=?");
     if (!row.bind(upload_id, found.id, key).step()) {
+      // The upload is gone: either a repeated request (a client that lost the answer), whose object is answered again,
+      // or there never was such an upload.
       auto done = db.prepare("SELECT 1 FROM s3_objects WHERE bucket=? AND key=? AND upload=?");
       if (!upload_id.empty() && done.bind(found.id, key, upload_id).step()) {
         completed_before = find_object(db, found, key);
@@ -253,6 +265,8 @@ ObjectInfo ObjectStore::complete_multipart(std::string_view bucket, std::string_
 void ObjectStore::commit_completion(Completion& completion) {
   ObjectInfo& object = completion.object;
   bool lost_the_race = false;  // another completion of the same upload came first
+  // Runs inside the write transaction, possibly on another caller's thread (see store::Database), which is why it
+  // captures by reference only what outlives the call.
   const auto swap = [&](store::Connection& db) -> std::vector<std::string> {
     const BucketInfo bucket = required_bucket(db, object.bucket);
     if (!find_upload(db, bucket, object.key, completion.upload_id)) {
@@ -265,6 +279,8 @@ void ObjectStore::commit_completion(Completion& completion) {
       }
       fail(Problem::kNoSuchUpload, "the multipart upload was aborted meanwhile", object.bucket, object.key);
     }
+    // The single part's blob becomes the object's without a copy; it must still be named by its part, else the sweep
+    // or a replacement may have removed it.
     if (completion.parts.size() == 1 && !is_referenced(db, object.blob))
       fail(Problem::kInvalidPart, "the part was replaced meanwhile", object.bucket, object.key);
     object.last_modified = now_ms();
@@ -278,8 +294,12 @@ void ObjectStore::commit_completion(Completion& completion) {
     remove_unreferenced(swap);
     return;
   }
+  // Outside any transaction: joining takes long, and the single writer must not wait for it. On file systems with
+  // reflinks (XFS, Btrfs) copy_file_range() shares the blocks.
   Upload joined = begin();
   for (const auto& part : completion.parts) {
+    // The parts carry no claim: one that is replaced meanwhile vanishes, which open() notices; an open descriptor
+    // keeps its bytes.
     UniqueFd fd(::open(blobs_.path(part.blob).c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd && errno == ENOENT)
       fail(Problem::kInvalidPart, "part " + std::to_string(part.number) + " was replaced meanwhile", object.bucket,
@@ -289,6 +309,7 @@ void ObjectStore::commit_completion(Completion& completion) {
   }
   object.blob = joined.claim_->id();
   commit_blob(joined, swap);
+  // The object of the other completion was answered: this joined file is not named by anything.
   if (lost_the_race) joined.kept_ = false;
 }
 

@@ -39,6 +39,8 @@ bool has_ipv4_form(std::string_view name) {
 ObjectError::ObjectError(Problem problem, const std::string& message, std::string bucket, std::string key)
     : Error(kind_of(problem), message), problem_(problem), bucket_(std::move(bucket)), key_(std::move(key)) {}
 
+// AWS, "Bucket naming rules" (general purpose buckets). The rule on IPv4 forms keeps virtual-host addressing
+// unambiguous.
 bool is_bucket_name(std::string_view name) {
   const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   return name.size() >= 3 && name.size() <= 63 && alphanumeric(name.front()) && alphanumeric(name.back()) &&
@@ -55,6 +57,8 @@ void check_bucket_name(std::string_view name) {
                     std::string(name.substr(0, 255)));
 }
 
+// Reserved file names (".", "..") are legal in keys; blobs are named by random ids, and place_in() checks keys where
+// they become paths.
 void check_key(std::string_view bucket, std::string_view key) {
   const auto fail = [&](Problem problem, const std::string& rule) {
     throw ObjectError(problem, "key in bucket '" + std::string(bucket) + "': " + rule, std::string(bucket),

@@ -23,6 +23,7 @@ constexpr std::size_t kCopyBytes = 1 << 20;
 
 ObjectStore::ObjectStore(const fs::path& root, store::Database& database) : database_(database), blobs_(root) {
   database_.migrate("s3", schema_steps());
+  // On a thread of its own: a store of millions of blobs is ready at once. jthread asks it to stop and joins it.
   sweeper_ = std::jthread([this](const std::stop_token& stop) {
     try {
       if (const std::size_t removed = sweep(stop); removed > 0)
@@ -49,6 +50,9 @@ std::optional<ObjectInfo> ObjectStore::head(std::string_view bucket, std::string
   });
 }
 
+// Two steps without a common lock: the row, then its file. A blob's file is removed after the transaction that drops
+// its last row, so a file that is missing means that the row has changed since; if the row still names it the file is
+// really lost.
 std::optional<OpenObject> ObjectStore::open(std::string_view bucket, std::string_view key) {
   std::string missing;
   for (;;) {
@@ -93,6 +97,8 @@ ObjectInfo ObjectStore::put_text(std::string_view bucket, std::string_view key, 
   return upload.commit(bucket, key, options);
 }
 
+// The order is: bytes and folder durable, then the transaction. A crash before the commit leaves a blob that the index
+// does not name (the sweep removes it); one after it leaves a complete object.
 void ObjectStore::commit_blob(Upload& upload, const std::function<std::vector<std::string>(store::Connection&)>& f) {
   blobs_.publish(*upload.claim_, upload.fd_.get());
   std::vector<std::string> garbage;
@@ -107,6 +113,8 @@ void ObjectStore::commit_blob(Upload& upload, const std::function<std::vector<st
     throw;
   }
   upload.kept_ = true;
+  // After the commit, never before: had it failed, a row would name a missing file. A crash in between leaves garbage
+  // for the sweep.
   blobs_.remove(garbage);
 }
 
@@ -128,6 +136,7 @@ ObjectInfo ObjectStore::commit_upload(Upload& upload, ObjectInfo object, const P
     object.checksum_type = "FULL_OBJECT";
   }
   commit_blob(upload, [&](store::Connection& db) {
+    // The time is taken inside the transaction: the order of the times is the order of the commits.
     object.last_modified = now_ms();
     return put_object(db, required_bucket(db, object.bucket), object, options);
   });
@@ -145,6 +154,8 @@ ObjectInfo ObjectStore::copy(const ObjectInfo& source, std::string_view bucket, 
   object.storage_class = options.storage_class;
   remove_unreferenced([&](store::Connection& db) {
     const BucketInfo target = required_bucket(db, bucket);
+    // The source's blob may have lost its last row since it was looked up. Inside the transaction a referenced blob
+    // cannot go: removals are transactions of the same single writer.
     if (!is_referenced(db, source.blob))
       throw ObjectError(Problem::kNoSuchKey, "the source was removed meanwhile", source.bucket, source.key);
     object.last_modified = now_ms();

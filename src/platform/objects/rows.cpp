@@ -7,6 +7,8 @@ namespace clary::objects {
 
 namespace {
 
+// One blob column and no reference count: the index on it answers is_referenced(), and a count could be wrong.
+// `upload` remembers which multipart upload made an object, so that completing twice is answered alike.
 constexpr const char* kSteps[] = {R"sql(
 CREATE TABLE s3_buckets(
   id {identity}, name TEXT NOT NULL UNIQUE, region TEXT NOT NULL, created BIGINT NOT NULL);
@@ -65,6 +67,7 @@ std::optional<ObjectInfo> find_object(store::Connection& db, const BucketInfo& b
   object.checksum = row.column<std::string>(6);
   object.checksum_type = row.column<std::string>(7);
   object.blob = row.column<std::string>(8);
+  // Most objects have no headers: the parser is spared.
   if (const auto headers = row.column<std::string>(9); headers != "{}") object.headers = parse_json(headers);
   if (!row.is_null(10)) object.parts = parse_json(row.column<std::string>(10));
   object.tag_count = static_cast<int>(tags_from_json(row.column<std::string>(11)).size());
@@ -83,6 +86,7 @@ void check_conditions(const std::optional<ObjectInfo>& present, const ObjectInfo
 std::vector<std::string> put_object(store::Connection& db, const BucketInfo& bucket, const ObjectInfo& object,
                                     const PutOptions& options, std::string_view upload_id) {
   const auto present = find_object(db, bucket, object.key);
+  // Inside the caller's write transaction, so that a condition cannot be overtaken.
   check_conditions(present, object, options);
   const auto json_or_null = [](const Json& value) {
     return value.empty() ? std::nullopt : std::optional(dump_json(value));
@@ -117,6 +121,7 @@ bool is_referenced(store::Connection& db, std::string_view blob) {
       .step();
 }
 
+// Asked after the rows have changed, in the same transaction.
 std::vector<std::string> unreferenced(store::Connection& db, std::vector<std::string> candidates) {
   std::sort(candidates.begin(), candidates.end());
   candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());

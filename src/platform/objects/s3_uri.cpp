@@ -25,6 +25,7 @@ std::optional<S3Uri> checked(std::string_view bucket, std::string_view key) {
 }
 
 /// "bucket/key", "bucket/" or "bucket"
+/// percent-encoding does not occur in s3:// addresses: the key is everything behind the bucket, '?' and '#' included.
 std::optional<S3Uri> from_path(std::string_view path) {
   const auto slash = path.find('/');
   if (slash == std::string_view::npos) return checked(path, {});
@@ -45,6 +46,7 @@ std::optional<std::string> bucket_of_s3_host(std::string_view host) {
   const auto labels = split(rest, '.');
   if (std::any_of(labels.begin(), labels.end(), [](std::string_view label) { return label.empty(); }))
     return std::nullopt;
+  // From the right: a bucket's name may itself contain labels like "s3".
   for (std::size_t i = labels.size(); i-- > 0;)
     if (is_service(labels, i)) {
       const auto length = static_cast<std::size_t>(labels[i].data() - rest.data());
@@ -56,6 +58,7 @@ std::optional<std::string> bucket_of_s3_host(std::string_view host) {
 std::optional<S3Uri> parse_s3_uri(std::string_view text) {
   if (text.starts_with("s3://")) return from_path(text.substr(5));
   const std::size_t scheme = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
+  // Every byte of a key may be percent-encoded to three, plus host and bucket.
   if (scheme == 0 || text.size() > 8 * kMaxKeyBytes) return std::nullopt;
   text.remove_prefix(scheme);
   const auto slash = std::min(text.find('/'), text.size());

@@ -42,6 +42,7 @@ namespace {
 
 constexpr std::size_t kMaxManifestBytes = 64U << 20U;
 
+// Pages of the listing: memory is the plan's, and no read transaction stays open for long.
 std::vector<PlannedObject> plan_prefix(const std::string& uri, const S3Uri& at, ObjectSource& source) {
   if (!source.bucket(at.bucket)) throw nothing_found(uri);
   std::vector<PlannedObject> plan;
@@ -66,9 +67,11 @@ std::vector<PlannedObject> plan_manifest(const std::string& uri, const S3Uri& at
   const auto malformed = [&](const std::string& rule) {
     return Error(Kind::kMalformed, "manifest " + uri + ": " + rule);
   };
+  // Checked by the index's size before the file is read into memory.
   if (manifest->object.size > kMaxManifestBytes) throw malformed("it is larger than 67108864 bytes");
   const Json json = [&] {
     try {
+      // By descriptor: the text and the size that was checked are of one version.
       return parse_json(read_file("/proc/self/fd/" + std::to_string(manifest->fd.get())));
     } catch (const Error& error) {
       throw malformed(error.what());
@@ -83,6 +86,7 @@ std::vector<PlannedObject> plan_manifest(const std::string& uri, const S3Uri& at
   std::vector<PlannedObject> plan;
   for (std::size_t i = 1; i < json.size(); ++i) {
     if (!json[i].is_string()) throw malformed("element " + std::to_string(i) + " must be a string");
+    // The prefix is prepended as text, without a slash in between: the container contract, as AWS documents manifests.
     const std::string key = prefix->key + json[i].get<std::string>();
     const auto object = source.head(prefix->bucket, key);
     if (!object)

@@ -23,6 +23,8 @@ Upload::Upload(ObjectStore& store, Blobs& blobs, std::optional<Digest> checksum)
   if (checksum) checksum_hasher_.emplace(*checksum);
 }
 
+// A commit that failed, or none: the file goes. After a commit whose result is unknown kept_ is set, and the sweep
+// decides.
 Upload::~Upload() {
   if (fd_ && !kept_) blobs_->remove(claim_->id());
 }
@@ -33,6 +35,8 @@ void Upload::write(std::span<const std::byte> bytes) {
   md5_hasher_.update(bytes);
   if (checksum_hasher_) checksum_hasher_->update(bytes);
   size_ += bytes.size();
+  // sync_file_range() starts the write-back and does not wait; it makes nothing durable by itself (Blobs::publish
+  // does).
   if (size_ - flushed_ >= kFlushBytes) {
     ::sync_file_range(fd_.get(), static_cast<off_t>(flushed_), static_cast<off_t>(size_ - flushed_),
                       SYNC_FILE_RANGE_WRITE);
@@ -41,6 +45,8 @@ void Upload::write(std::span<const std::byte> bytes) {
 }
 
 void Upload::append_file(int fd, std::uint64_t size) {
+  // No hash of joined bytes is computed, so that md5() must not be asked for afterwards: the caller has computed the
+  // ETag from the parts.
   finished_ = true;
   for (std::uint64_t left = size; left > 0;) {
     const ssize_t n = ::copy_file_range(fd, nullptr, fd_.get(), nullptr, std::min<std::uint64_t>(left, 1U << 30), 0);
