@@ -35,6 +35,7 @@ std::string sort_value(const Resource& resource, const KindRow& kind, Sort sort)
     case Sort::kName:
       break;
   }
+  // The value that the index holds: sorted by `folded`, the token must hold the folded name too.
   return kind.name_column == "folded" ? lower(resource.name) : resource.name;
 }
 
@@ -56,6 +57,7 @@ Json token_content(const std::string& token) {
   throw refused("it is not one that this server gave out");
 }
 
+// from_chars() and not stoll(): the token is the client's and may be anything.
 std::int64_t time_of(const std::string& digits) {
   std::int64_t time = 0;
   const char* const end = digits.data() + digits.size();
@@ -66,6 +68,8 @@ std::int64_t time_of(const std::string& digits) {
 
 }  // namespace
 
+// Parameters that do not apply are NULL or ''; the text of the statement therefore depends only on sort, direction and
+// whether there is a token, and the connection's cache of compiled statements stays small.
 std::string list_statement(const KindRow& kind, const ResourceQuery& query) {
   const std::string column = sort_column(kind, query.sort), tie(kind.tie_column);
   const std::string direction = query.ascending ? " ASC" : " DESC";
@@ -74,6 +78,8 @@ std::string list_statement(const KindRow& kind, const ResourceQuery& query) {
                     ") AND (?3 = '' OR status = ?3)"
                     " AND (?4 IS NULL OR created > ?4) AND (?5 IS NULL OR created < ?5)"
                     " AND (?6 IS NULL OR modified > ?6) AND (?7 IS NULL OR modified < ?7)";
+  // A row value comparison (a, b) > (?, ?) is what SQLite turns into one range of the index; written with OR it would
+  // scan.
   if (!query.token.empty()) sql += " AND (" + column + ", " + tie + ") " + (query.ascending ? ">" : "<") + " (?9, ?10)";
   sql += " ORDER BY " + column + direction;
   if (tie != column) sql += ", " + tie + direction;  // named twice, it would be sorted twice
@@ -85,6 +91,8 @@ std::string token_of(const Resource& last, const KindRow& kind, Sort sort) {
   return to_base64(dump_json(Json::array({sort_value(last, kind, sort), tie})));
 }
 
+// The types are checked here, because SQLite compares values of different types by type: a text where a number belongs
+// would silently answer an empty or a full page.
 Place place_of(const std::string& token, const KindRow& kind, Sort sort) {
   const Json content = token_content(token);
   const bool by_id = kind.tie_column == "id";

@@ -28,6 +28,8 @@ Insertion ResourceTable::insert(const Resource& resource, const TagList& tags) {
   const std::string folded = lower(resource.name);
   const std::string tag_text = dump_json(to_json(with_tags({}, tags, resource.arn)));
   return database_.write([&](store::Connection& db) {
+    // ON CONFLICT DO NOTHING and the look-up behind it: the caller learns in one transaction which of two simultaneous
+    // requests was first, and what it made.
     db.prepare(
           "INSERT INTO resources (kind, name, folded, arn, created, modified, status, body, tags)"
           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (kind, folded) DO NOTHING")
@@ -54,6 +56,8 @@ std::optional<Resource> ResourceTable::find(std::string_view name) const {
 
 std::optional<Resource> ResourceTable::update(std::string_view name, const std::function<void(Resource&)>& change,
                                               Modified modified) {
+  // Read, change and write in one transaction of the single writer: no other change can come between. An exception
+  // from `change` undoes the savepoint.
   return database_.write([&](store::Connection& db) {
     std::optional<Resource> resource = find_in(db, name);
     if (!resource) return resource;
@@ -70,6 +74,7 @@ bool ResourceTable::erase(std::string_view name, const std::function<bool(const 
   return database_.write([&](store::Connection& db) {
     const std::optional<Resource> resource = find_in(db, name);
     if (!resource || (allowed && !allowed(*resource))) return false;
+    // Tags are a column of the row and go with it.
     db.prepare("DELETE FROM resources WHERE id = ?1").bind(resource->id).exec();
     return true;
   });
@@ -82,6 +87,7 @@ ResourcePage ResourceTable::list(const ResourceQuery& query) const {
   return database_.read([&](store::Connection& db) {
     auto s = db.prepare(statement);
     const auto bind = [&](const auto&... rest) {
+      // One row more than the page: whether there is a next one.
       s.bind(kind_.word, lower(query.name_contains), query.status, query.created_after, query.created_before,
              query.modified_after, query.modified_before, query.limit + 1, rest...);
     };
@@ -105,6 +111,7 @@ std::vector<Resource> ResourceTable::with_status(const std::vector<std::string>&
   std::vector<Resource> found;
   database_.read([&](store::Connection& db) {
     for (const std::string& status : statuses) {
+      // resources_by_status; the results are few (unfinished jobs, live endpoints).
       auto s = db.prepare(select("WHERE kind = ?1 AND status = ?2 ORDER BY id"));
       s.bind(kind_.word, status);
       while (s.step()) found.push_back(resource_in(s));

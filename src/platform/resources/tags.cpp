@@ -21,6 +21,7 @@ std::optional<TagList> find_in(store::Connection& db, std::string_view arn) {
   return tags;
 }
 
+// `change` may throw (too many tags): the transaction is undone.
 std::optional<TagList> change_tags(store::Database& database, std::string_view arn,
                                    const std::function<TagList(TagList)>& change) {
   return database.write([&](store::Connection& db) {
@@ -54,6 +55,7 @@ Json to_json(const TagList& tags) {
 }
 
 TagList with_tags(TagList tags, const TagList& more, std::string_view arn) {
+  // A key that is there keeps its place in the order and gets the new value. Linear search: 50 tags at most.
   for (const auto& [key, value] : more) {
     const auto same =
         std::find_if(tags.begin(), tags.end(), [&key = key](const auto& tag) { return tag.first == key; });
