@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 namespace {
 
 /// A stream's file mapped for reading, up to its last whole line.
+/// The writer may append while this is mapped; what came after the fstat() is not seen. MAP_SHARED shows the file's
+/// own pages, so nothing is copied.
 class MappedLines {
  public:
   explicit MappedLines(const fs::path& file) {
@@ -30,6 +32,7 @@ class MappedLines {
     if (address == MAP_FAILED) throw_errno("mmap " + file.string());
     address_ = static_cast<const char*>(address);
     const auto newline = std::string_view(address_, size_).rfind('\n');
+    // A line without its newline is still being written.
     whole_ = newline == std::string_view::npos ? 0 : newline + 1;
   }
   MappedLines(const MappedLines&) = delete;
@@ -57,6 +60,9 @@ class MappedLines {
   }
 
   /// Offset of the first line whose time is at least `time`.
+  /// Bisection over bytes, not lines: the middle is moved to the start of its line. Invariant: lines before `low` are
+  /// older than `time`, the one at `high` (if there is one) is not. It relies on times that never go back within a
+  /// stream, which LogWriter ensures.
   std::size_t first_at_or_after(EpochMs time) const {
     std::size_t low = 0, high = whole_;
     while (low < high) {
@@ -83,6 +89,7 @@ LogEvent event_at(const MappedLines& lines, std::size_t start, std::size_t end) 
 LogStream describe(const fs::path& file, std::string name) {
   LogStream stream{.name = std::move(name)};
   struct stat status {};
+  // st_ctim is the inode's last change, which appending moves: the first event's time corrects it below.
   if (::stat(file.c_str(), &status) == 0) stream.created = static_cast<EpochMs>(status.st_ctim.tv_sec) * 1000;
   const MappedLines lines(file);
   stream.bytes = lines.text().size();
@@ -95,6 +102,8 @@ LogStream describe(const fs::path& file, std::string name) {
 }
 
 /// "job/algo-1-17" lies in folder "job" as "algo-1-17"; a stream without a slash in folder "%" + its name.
+/// Job names contain no slash, so that all streams of a job lie in one folder, and a list by the prefix "job/" reads
+/// that folder only. '%' alone is no encoding of a name, hence free.
 std::pair<std::string, std::string> folder_and_entry(std::string_view stream) {
   const auto slash = stream.find('/');
   if (slash == std::string_view::npos) return {"%", entry_name(stream)};
@@ -170,6 +179,8 @@ LogPage LogStore::read(std::string_view group, std::string_view stream, const Re
   LogPage page;
   std::size_t bytes = 0;
   const auto fits = [&](std::size_t start, std::size_t end) {
+    // page.events is empty for the first event: an event larger than the limit is returned alone, otherwise a reader
+    // would never get past it.
     bytes += end - start + 26;  // CloudWatch counts 26 bytes of overhead an event
     return page.events.size() < query.max_events && (page.events.empty() || bytes <= query.max_bytes);
   };
@@ -187,6 +198,8 @@ LogPage LogStore::read(std::string_view group, std::string_view stream, const Re
     }
     page.end = at;
   } else {
+    // Backwards from `at`: the page ends where the token points, and its events are collected from the last to the
+    // first.
     std::size_t at =
         std::min(query.offset ? lines.line_start(std::min<std::size_t>(*query.offset, whole)) : high, high);
     page.end = at;

@@ -18,12 +18,14 @@ namespace clary::telemetry {
 namespace {
 
 /// Length of the UTF-8 sequence at the start of `text`, 0 when it is not one.
+/// 0xC0 and 0xC1 would be overlong forms, 0xF5 and above are outside Unicode; is_utf8() checks the rest.
 std::size_t sequence_length(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
   return length != 0 && length <= text.size() && is_utf8(text.substr(0, length)) ? length : 0;
 }
 
+// One U+FFFD for each bad byte. Readers (JSON, the browser) may rely on valid UTF-8.
 void append_repaired(std::string_view text, std::string& out) {
   while (!text.empty()) {
     const std::size_t length = sequence_length(text);
@@ -36,6 +38,8 @@ void append_repaired(std::string_view text, std::string& out) {
 }
 
 /// The time of the last whole line; also drops a line that a power loss cut.
+/// Called once, when a stream is opened. Only the process that owns the stream may do this: cutting a line that
+/// another writer is about to finish would damage it.
 EpochMs recovered_tail(int fd, const std::string& what) {
   // One event at its longest, with room for its time: the window begins before the last line, or at the start of the
   // file.
@@ -68,6 +72,7 @@ LogWriter::LogWriter(const std::filesystem::path& file) : file_(file) {
 }
 
 void LogWriter::encode(EpochMs time, std::string_view message, std::string& out) {
+  // last_ carries over restarts of the writer, by recovered_tail().
   last_ = std::max(last_, time);  // readers bisect by time: a clock that was set back must not show
   // A newline inside a message would be taken for the end of the event: such a message becomes several.
   do {

@@ -50,6 +50,8 @@ fs::path MetricStore::file(std::string_view metric_namespace, const Dimensions& 
   return root_ / entry_name(metric_namespace) / entry_name(dimensions_text(dimensions));
 }
 
+// Written by agents and by the server alike: a single append of whole lines, no lock. 17 digits bring a double back
+// exactly.
 void MetricStore::append_to(const fs::path& file, const std::vector<MetricPoint>& points) {
   std::ostringstream text;
   text.precision(17);
@@ -69,6 +71,7 @@ void MetricStore::append(std::string_view metric_namespace, const Dimensions& di
 std::vector<MetricPoint> MetricStore::read_file(const fs::path& file) {
   std::vector<MetricPoint> points;
   if (!fs::exists(file)) return points;
+  // The last line may be incomplete while an agent writes it.
   std::string text = clary::read_file(file);
   text.resize(text.find_last_of('\n') + 1);  // npos + 1 == 0
   std::istringstream lines(text);
@@ -76,6 +79,7 @@ std::vector<MetricPoint> MetricStore::read_file(const fs::path& file) {
     std::istringstream fields(line);
     MetricPoint p;
     std::string name;
+    // A line that does not parse (a torn write of a crash) is left out; the others count.
     if (fields >> p.time >> p.sum >> p.minimum >> p.maximum >> p.count >> name) {
       p.name = percent_decoded(name).value_or(name);
       points.push_back(std::move(p));
@@ -88,6 +92,7 @@ std::vector<MetricPoint> MetricStore::read(std::string_view metric_namespace, co
   return read_file(file(metric_namespace, dimensions));
 }
 
+// Reads every file of the namespace: names are in the lines. Metrics are few and this is an operator's query.
 std::vector<MetricSeries> MetricStore::series(std::string_view metric_namespace) const {
   std::vector<MetricSeries> out;
   for (const auto& folder : fs::directory_iterator(root_)) {
