@@ -31,11 +31,15 @@ std::string_view last_component(std::string_view repository) {
 
 void AlgorithmCatalog::add_builtins(const fs::path& folder, const std::map<std::string, fs::path>& files) {
   std::error_code ec;
+  // The build writes <program>.json beside each program. A description whose program is missing is left out, so that a
+  // partial build works.
   for (const auto& file : fs::directory_iterator(folder, ec)) {
     if (file.path().extension() != ".json") continue;
     fs::path program = file.path();
     program.replace_extension();
     if (::access(program.c_str(), X_OK) != 0) continue;
+    // Entries are shared and immutable afterwards: a job or an endpoint keeps its entry for as long as it runs. The
+    // catalogue itself is filled before the server accepts requests and only read then, from any thread.
     auto entry = std::make_shared<AlgorithmEntry>();
     try {
       entry->descriptor = parse_json(read_file(file.path(), 4U << 20U));
@@ -45,6 +49,7 @@ void AlgorithmCatalog::add_builtins(const fs::path& folder, const std::map<std::
       entry->files = files;
       entry->builtin = true;
       for (const std::string& image : strings(entry->descriptor.at("Images"), "Images"))
+        // emplace: the first program that claims an image keeps it; a user's image may replace it (add_user_image).
         by_image_.emplace(image, entry);
     } catch (const std::exception& error) {
       throw Error(Kind::kMalformed, file.path().string() + ": not an algorithm descriptor: " + error.what());
@@ -94,6 +99,7 @@ void AlgorithmCatalog::add_user_images(const Json& images) {
 
 AlgorithmCatalog::Entry AlgorithmCatalog::find(std::string_view image) const {
   const ImageName name = parse_image(image);
+  // The registry plays no part (see parse_image()); a repository may still have folders.
   // Most specific first: whole repository with tag, then without, then the last component of the repository.
   for (const std::string& candidate :
        {name.repository + ":" + name.tag, name.repository,

@@ -23,6 +23,8 @@ struct FamilyRow {
   std::string_view family;
   int quarter_gib_per_vcpu;
 };
+// Ratios of the whole family, since the table of all types would be out of date every month; p and g types carry GPUs
+// and are sized by what their hosts have.
 constexpr FamilyRow kFamilies[] = {
     {"c", 8}, {"m", 16}, {"t", 16}, {"r", 32}, {"p", 30}, {"g", 16}, {"inf", 8}, {"trn", 16}, {"dl", 32},
 };
@@ -34,9 +36,11 @@ int size_vcpus(std::string_view size) {
   if (size == "xlarge") return 4;
   int factor = 0;
   const auto end = std::from_chars(size.data(), size.data() + size.size(), factor);
+  // "<n>xlarge". An unknown size counts as large.
   return end.ec == std::errc() && std::string_view(end.ptr, size.data() + size.size()) == "xlarge" ? 4 * factor : 2;
 }
 
+// cgroup v2 writes "max" where there is no limit, which is no number: `otherwise` then.
 std::uint64_t limit_of_file(const char* path, std::uint64_t otherwise) {
   try {
     const std::string text = read_file(path, 4096);
@@ -63,9 +67,11 @@ Resources instance_resources(std::string_view instance_type) {
 
 Resources machine_resources() {
   cpu_set_t cpus;
+  // The affinity mask, not the number of CPUs of the machine: containers and taskset restrict the former.
   const int vcpus = ::sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
   std::uint64_t memory =
       static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
+  // Both versions of cgroups; the smaller limit counts. A tenth is left for the server and the page cache.
   memory = std::min(memory, limit_of_file("/sys/fs/cgroup/memory.max", memory));
   memory = std::min(memory, limit_of_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", memory));
   return {std::max(1, vcpus), memory / 10 * 9};
@@ -75,12 +81,15 @@ Resources job_resources(std::string_view instance_type, int count, const Resourc
   const Resources one = instance_resources(instance_type);
   const auto n = static_cast<std::uint64_t>(std::max(1, count));
   return {static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(one.vcpus) * n,
+                                                   // A job that asks for more than the machine has gets all of it and
+                                                   // runs alone.
                                                    static_cast<std::uint64_t>(machine.vcpus))),
           std::min(one.memory_bytes * n, machine.memory_bytes)};
 }
 
 Resources instance_share(const Resources& job, int count) {
   const int n = std::max(1, count);
+  // The instances of a job share its machine evenly; at least one thread each.
   return {std::max(1, job.vcpus / n), job.memory_bytes / static_cast<std::uint64_t>(n)};
 }
 
