@@ -56,6 +56,7 @@ void require(bool good, const char* what) {
   if (!good) fail(what);
 }
 
+// P-256 is accepted by every current TLS client, and signing takes a fraction of RSA's time.
 Key new_key() {
   Key key(EVP_EC_gen("P-256"));
   require(key != nullptr, "make a P-256 key");
@@ -80,6 +81,8 @@ std::string to_pem(X509* certificate) {
   return text_of(bio.get());
 }
 
+// X509V3_EXT_conf_nid() computes key identifiers from the issuer and the subject, which therefore must have their keys
+// already.
 void add_extension(X509* certificate, X509* issuer, int id, const std::string& value) {
   X509V3_CTX context;
   X509V3_set_ctx_nodb(&context);
@@ -92,6 +95,7 @@ void add_extension(X509* certificate, X509* issuer, int id, const std::string& v
 /// signature.
 Certificate blank(EVP_PKEY* key, const std::string& common_name, const X509* issuer, long days) {
   Certificate made(X509_new());
+  // 128 random bits: serials must be unique for an issuer, and no counter has to survive a restart.
   require(made != nullptr, "make a certificate");
   unsigned char serial[16];
   require(RAND_bytes(serial, sizeof serial) == 1, "random serial");
@@ -114,9 +118,12 @@ Certificate blank(EVP_PKEY* key, const std::string& common_name, const X509* iss
 
 Certificate new_authority(EVP_PKEY* key, const std::string& name, const std::vector<std::string>& domains) {
   Certificate made = blank(key, name, nullptr, kAuthorityDays);
+  // pathlen:0: this authority signs hosts, never another authority.
   add_extension(made.get(), made.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
   add_extension(made.get(), made.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
   add_extension(made.get(), made.get(), NID_subject_key_identifier, "hash");
+  // Name constraints (RFC 5280 section 4.2.1.10): a client that trusts this authority trusts it for these domains
+  // only, so that a stolen key cannot impersonate another host.
   std::string permitted;
   for (const std::string& domain : domains) permitted.append(",permitted;DNS:").append(domain);
   if (!permitted.empty()) add_extension(made.get(), made.get(), NID_name_constraints, "critical" + permitted);
@@ -128,6 +135,7 @@ Certificate new_host(EVP_PKEY* key, X509* authority, EVP_PKEY* authority_key, co
   Certificate made = blank(key, host, authority, kHostDays);
   add_extension(made.get(), authority, NID_basic_constraints, "critical,CA:FALSE");
   add_extension(made.get(), authority, NID_key_usage, "critical,digitalSignature");
+  // serverAuth: the certificate is no client certificate and signs no code.
   add_extension(made.get(), authority, NID_ext_key_usage, "serverAuth");
   add_extension(made.get(), authority, NID_authority_key_identifier, "keyid");
   add_extension(made.get(), authority, NID_subject_alt_name, "DNS:" + host);
@@ -137,6 +145,7 @@ Certificate new_host(EVP_PKEY* key, X509* authority, EVP_PKEY* authority_key, co
 
 }  // namespace
 
+// Also a guard for what follows: the name goes into an extension's text, where ',' and ':' would begin another value.
 bool is_host_name(std::string_view host) noexcept {
   if (host.empty() || host.size() > 253) return false;
   std::size_t label = 0;
@@ -177,6 +186,8 @@ std::shared_ptr<CertificateAuthority> CertificateAuthority::open(const std::file
   State& state = *authority->state_;
   const auto key_file = folder / "ca.key", certificate_file = folder / "ca.pem";
   authority->certificate_file_ = certificate_file;
+  // If either is missing both are made anew; a pair that does not belong together is an error below, never replaced
+  // silently, because clients have been told to trust it.
   if (!std::filesystem::exists(key_file) || !std::filesystem::exists(certificate_file)) {
     std::filesystem::create_directories(folder);
     state.key = new_key();
@@ -199,6 +210,8 @@ std::shared_ptr<CertificateAuthority> CertificateAuthority::open(const std::file
   return authority;
 }
 
+// Any I/O thread. The context is shared by the connections of a host; it may be replaced in the cache while they use
+// it.
 std::shared_ptr<asio::ssl::context> CertificateAuthority::context_for(std::string_view raw) {
   if (!is_host_name(raw)) throw Error(Kind::kInvalid, "\"" + std::string(raw.substr(0, 256)) + "\" is not a host name");
   const std::string host = lower(raw);
@@ -211,10 +224,12 @@ std::shared_ptr<asio::ssl::context> CertificateAuthority::context_for(std::strin
   const Certificate certificate = new_host(state.host_key.get(), state.certificate.get(), state.key.get(), host);
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  // CRIME (CVE-2012-4929): compression leaks secrets.
   context->set_options(asio::ssl::context::no_compression);
   const std::string chain = to_pem(certificate.get()) + to_pem(state.certificate.get());
   context->use_certificate_chain(asio::buffer(chain));
   context->use_private_key(asio::buffer(state.host_key_pem), asio::ssl::context::pem);
+  // Bounds the memory; contexts in use live on in their connections.
   if (state.cached.size() >= kMaxCached) state.cached.clear();
   state.cached.insert_or_assign(host, State::Cached{context, now});
   return context;

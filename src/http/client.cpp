@@ -40,6 +40,7 @@ class IdleConnections {
     if (idle_.size() < limit_) idle_.push_back({&loop, std::move(stream)});
   }
   /// The newest of that loop, so that the rest can time out; or null.
+  /// Searched from the newest, since a server closes the oldest idle connections first.
   std::shared_ptr<Stream> take(const asio::execution_context& loop) {
     const MutexLock lock(mutex_);
     const auto hit = std::find_if(idle_.rbegin(), idle_.rend(), [&](const Idle& i) { return i.loop == &loop; });
@@ -48,6 +49,7 @@ class IdleConnections {
     idle_.erase(std::next(hit).base());
     return stream;
   }
+  // Called by the loop's shutdown: a socket must not outlive its event loop.
   void close(const asio::execution_context& loop) {
     const MutexLock lock(mutex_);
     std::erase_if(idle_, [&](const Idle& i) { return i.loop == &loop; });
@@ -117,11 +119,13 @@ class LoopEnd final : public asio::execution_context::service {
 
   void subscribe(const std::shared_ptr<IdleConnections>& idle) {
     const MutexLock lock(mutex_);
+    // A list whose only owner is this loop belongs to a pool that has gone.
     std::erase_if(all_, [](const auto& one) { return one.use_count() == 1; });  // only this loop knows it still
     if (std::find(all_.begin(), all_.end(), idle) == all_.end()) all_.push_back(idle);
   }
 
  private:
+  // Runs while the io_context is being destroyed, before its reactor goes.
   void shutdown() override {
     const MutexLock lock(mutex_);
     for (const auto& idle : all_) idle->close(context());
@@ -133,6 +137,8 @@ class LoopEnd final : public asio::execution_context::service {
 asio::execution_context::id LoopEnd::id;
 
 /// False when the server has closed the connection meanwhile, or has sent something that belongs to no request.
+/// A peek without waiting: EAGAIN means open and silent. It cannot exclude a close that is under way; send() handles
+/// that as a stale connection.
 bool is_alive(Stream& stream) noexcept {
   char byte;
   const ssize_t n = ::recv(stream.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -141,6 +147,7 @@ bool is_alive(Stream& stream) noexcept {
 
 }  // namespace
 
+// Dead connections are dropped on the way.
 std::shared_ptr<Stream> Client::Pool::take(const asio::execution_context& context) {
   for (;;) {
     std::shared_ptr<Stream> stream = idle_->take(context);
@@ -148,6 +155,7 @@ std::shared_ptr<Stream> Client::Pool::take(const asio::execution_context& contex
   }
 }
 
+// An idle connection has no deadline, so that its timer does not wake the loop.
 void Client::Pool::put(const asio::execution_context& context, std::shared_ptr<Stream> stream) {
   stream->no_deadline();
   idle_->put(context, std::move(stream));
@@ -156,6 +164,7 @@ void Client::Pool::put(const asio::execution_context& context, std::shared_ptr<S
 asio::awaitable<std::shared_ptr<Stream>> Client::Pool::connect(Clock::time_point deadline) {
   auto executor = co_await asio::this_coro::executor;
   Socket socket(executor);
+  // The protocol is opened explicitly: the endpoint may be TCP or a Unix socket.
   error_code ec;
   socket.open(endpoint_.protocol(), ec);
   if (ec) throw Error(Kind::kUnavailable, host_ + ": " + ec.message());
@@ -168,6 +177,8 @@ asio::awaitable<std::shared_ptr<Stream>> Client::Pool::connect(Clock::time_point
   if (ec == asio::error::operation_aborted) throw TimedOut();
   if (ec) throw Error(Kind::kUnavailable, host_ + ": " + ec.message());
   if (tcp_) stream->socket().set_option(asio::ip::tcp::no_delay(true), ec);
+  // The relay in a sandbox accepts before the program does; only its first byte says that the program was reached
+  // (port_relay.cpp).
   if (options_.greeted) {
     std::byte greeting{};
     bool reached = false;
@@ -197,9 +208,12 @@ class ResponseBody final : public BodySource {
     if (kind_ == BodyKind::kNone) finish();
   }
 
+  // Reads at most what the framing still allows, so that bytes behind the body stay in the buffer and are noticed by
+  // finish().
   asio::awaitable<std::size_t> read_some(std::span<std::byte> into) override {
     if (!stream_) co_return 0;
     if (kind_ == BodyKind::kChunked) {
+      // Framing bytes are consumed until content begins or the body ends.
       while (!decoder_.done() && decoder_.remaining() == 0) {
         if (stream_->buffered().empty() && !co_await stream_->fill()) throw Disconnected("the answer was cut off");
         const std::size_t taken = decoder_.frame(stream_->buffered());
@@ -213,7 +227,9 @@ class ResponseBody final : public BodySource {
     }
     const std::size_t wanted = kind_ == BodyKind::kUntilClose
                                    ? into.size()
+                                   // Without a length the end of the connection is the end of the body.
                                    : static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), left_));
+    // Content that came with the head lies in the stream's buffer and goes first.
     std::size_t n = std::min(wanted, stream_->buffered().size());
     if (n > 0) {
       std::memcpy(into.data(), stream_->buffered().data(), n);
@@ -225,6 +241,8 @@ class ResponseBody final : public BodySource {
     if (n == 0) finish();
     left_ -= kind_ == BodyKind::kUntilClose ? 0 : n;
     if (kind_ == BodyKind::kChunked) decoder_.took(n);
+    // At the last byte of a counted body, not at the next read: the caller may stop reading here, and the connection
+    // is free.
     if (kind_ == BodyKind::kLength && left_ == 0) finish();
     co_return n;
   }
@@ -236,6 +254,7 @@ class ResponseBody final : public BodySource {
 
  private:
   void finish() {
+    // With bytes left over the connection's state is unknown: it is closed instead of reused.
     if (keep_ && stream_->buffered().empty()) pool_->put(context_, std::move(stream_));
     stream_.reset();
   }
@@ -252,8 +271,10 @@ class ResponseBody final : public BodySource {
 asio::awaitable<void> send_request(Stream& stream, const ClientRequest& request, const std::string& host) {
   Headers headers = request.headers;
   if (!headers.has("Host")) headers.add("Host", host);
+  // A request that may have a body must say so, even if it is empty (RFC 9110 section 8.6).
   if (!request.body.empty() || (request.method != "GET" && request.method != "HEAD"))
     headers.set("Content-Length", std::to_string(request.body.size()));
+  // One segment for head and small body: one system call less, and no delay by Nagle's algorithm on the other side.
   const bool together = request.body.size() <= kOneWrite;
   std::string head;
   head.reserve(512 + (together ? request.body.size() : 0));
@@ -264,6 +285,7 @@ asio::awaitable<void> send_request(Stream& stream, const ClientRequest& request,
 }
 
 asio::awaitable<ResponseHead> receive_head(Stream& stream, const HeadLimits& limits) {
+  // `searched` is what has been scanned for the blank line already: slow heads do not cost quadratic time.
   for (std::size_t searched = 0;;) {
     const std::string_view ready = stream.buffered();
     if (const auto end = find_head_end(ready, searched)) {
@@ -289,6 +311,7 @@ Client Client::to_unix(const std::filesystem::path& path, ClientOptions options)
 }
 
 Client Client::to_tcp(const std::string& host, std::uint16_t port, ClientOptions options) {
+  // Resolved once; it blocks, but not for the literal addresses that this server connects to.
   asio::io_context context;
   asio::ip::tcp::resolver resolver(context);
   error_code ec;
@@ -304,6 +327,7 @@ asio::awaitable<ClientResponse> Client::send(const ClientRequest& request, std::
   auto executor = co_await asio::this_coro::executor;
   const asio::execution_context& context = executor.context();
   const bool safe = request.method == "GET" || request.method == "HEAD";
+  // A second pass only after an idle connection turned out to be dead: the server closed it before it saw the request.
   for (;;) {
     std::shared_ptr<Stream> stream = request.new_connection ? nullptr : pool->take(context);
     const bool reused = stream != nullptr;
@@ -316,10 +340,13 @@ asio::awaitable<ClientResponse> Client::send(const ClientRequest& request, std::
       pool->acknowledge_at_once(*stream);
       head = co_await receive_head(*stream, pool->options().head);
     } catch (const Disconnected& e) {
+      // Only if no byte of an answer came on a reused connection. Otherwise the request may have been processed.
       if (!reused || !stream->buffered().empty()) throw;
+      // POST may have been processed even so; the caller decides whether to repeat it.
       if (!safe) throw StaleConnection(e.what());
       again = true;
     }
+    // Outside of the handler, where co_await is allowed.
     if (again) continue;
     const Framing framing = response_framing(head, request.method);
     const bool keep = !head.headers.has_token("Connection", "close") &&

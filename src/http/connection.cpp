@@ -40,6 +40,7 @@ int status_of(Kind kind) noexcept {
 
 /// The answer to a handler's exception: its text where the request was at fault; otherwise only the status, and the
 /// text is logged.
+/// Runs after the handler: the request is no longer being read.
 Response response_to(const std::exception& e, const std::string& target) {
   const auto* request_error = dynamic_cast<const RequestError*>(&e);
   const auto* error = dynamic_cast<const Error*>(&e);
@@ -54,6 +55,7 @@ Response response_to(const std::exception& e, const std::string& target) {
 }  // namespace
 
 /// The body of one request, as its framing says; sends "100 Continue" before the first wait.
+/// Its lifetime is answer()'s frame; handlers get it by reference and must not keep it.
 class Connection::Body final : public BodySource {
  public:
   Body(Connection& connection, const Framing& framing, bool expects_continue)
@@ -66,7 +68,11 @@ class Connection::Body final : public BodySource {
   asio::awaitable<std::size_t> read_some(std::span<std::byte> into) override {
     if (ended()) co_return 0;
     if (broken_) throw RequestError(400, "request body can't be read any further");
+    // The flag is set before the await: if the read ends by an exception nobody may go on behind it, because a chunk's
+    // header could be taken for content.
     broken_ = true;  // until this read succeeds: after an exception the position in the framing is lost
+    // A deadline for a minimum of progress, not for the whole body: a large upload over a slow line is legal, a client
+    // that sends a byte a minute is not.
     stream_.set_progress_timeout(connection_.env_.options.progress_timeout);
     std::size_t n = 0;
     try {
@@ -92,6 +98,7 @@ class Connection::Body final : public BodySource {
   bool broken() const noexcept { return broken_; }
 
  private:
+  // Buffered bytes first, otherwise straight into the caller's memory without a copy.
   asio::awaitable<std::size_t> take(std::span<std::byte> into) {
     const std::string_view ready = stream_.buffered();
     if (ready.empty()) {
@@ -111,6 +118,7 @@ class Connection::Body final : public BodySource {
     co_return n;
   }
 
+  // Returns content only; size lines and trailers are consumed in between.
   asio::awaitable<std::size_t> read_chunked(std::span<std::byte> into) {
     while (!decoder_.done()) {
       if (decoder_.remaining() > 0) {
@@ -135,10 +143,13 @@ class Connection::Body final : public BodySource {
   ChunkDecoder decoder_;
 };
 
+// One coroutine a connection, on its loop's thread from accept to close; nothing of a connection is touched by another
+// thread.
 asio::awaitable<void> Connection::run() {
   try {
     while (co_await serve_one()) {
     }
+  // The peer's fault or its right: not logged.
   } catch (const Disconnected&) {
   } catch (const TimedOut&) {
   } catch (const std::exception& e) {
@@ -155,6 +166,7 @@ void Connection::stop() noexcept {
 
 asio::awaitable<std::optional<RequestHead>> Connection::read_head() {
   const HeadLimits& limits = env_.options.head;
+  // The head has a deadline from its first byte on; before that the connection is idle and may wait longer.
   stream_->set_progress_timeout(Clock::duration::zero());
   std::size_t searched = 0;
   bool started = false;
@@ -163,6 +175,7 @@ asio::awaitable<std::optional<RequestHead>> Connection::read_head() {
     const std::string_view ready = stream_->buffered();
     if (!ready.empty() && !started) {
       started = true;
+      // idle_ decides what stop() does and which timeout applies, hence it is cleared as soon as a byte is there.
       idle_ = false;
       stream_->set_timeout(env_.options.head_timeout);
     }
@@ -205,9 +218,11 @@ asio::awaitable<bool> Connection::serve_one() {
   }
   if (status != 0) {
     co_await refuse(status, reason);
+    // linger(): see there; the request's remaining bytes are unread.
     if (status != 408) co_await linger();  // a peer that was too slow gets no more time
     co_return false;
   }
+  // After the handshake the loop goes on with the requests inside the tunnel.
   if (head->method == "CONNECT") {
     co_await open_tunnel(*head);
     co_return stream_->tls();
@@ -232,6 +247,7 @@ asio::awaitable<bool> Connection::answer(RequestHead head) {
     co_await linger();
     co_return false;
   }
+  // HTTP/1.0 has no 100 Continue (RFC 9110 section 10.1.1).
   const bool waits = head.version == 11 && head.headers.has("Expect");
   const bool waits_for_nothing = waits && framing.kind == BodyKind::kNone;
   Body body(*this, framing, waits && !waits_for_nothing);
@@ -247,17 +263,21 @@ asio::awaitable<bool> Connection::answer(RequestHead head) {
   Response response;
   try {
     response = co_await env_.handler(request);
+  // The peer has gone: there is nobody to answer.
   } catch (const Disconnected&) {
     throw;
   } catch (const std::exception& e) {
     response = response_to(e, request.target);
   }
+  // The method decides below whether the answer has a body; the handler owned the request meanwhile.
   head.method = std::move(request.method);
   // The handler may have answered without reading the body. Then the connection cannot be kept: the rest of the body is
   // where the next request would begin.
   const bool unread = !body.ended();
   // botocore (1.29) expects a 100 before an empty body too; a final answer in its place leaves its connection unusable.
   if (waits_for_nothing) co_await stream_->write(kContinue);
+  // `Connection: close` is honoured after the answer; while the server stops every connection ends with its current
+  // answer.
   keep = keep && !response.close && !unread && !env_.stopping;
   stream_->set_progress_timeout(env_.options.progress_timeout);
   co_await write_response(response, head, keep);
@@ -282,10 +302,12 @@ asio::awaitable<void> Connection::write_response(Response& response, const Reque
   }
   const bool chunked = !length && head.version == 11;
   if (!length && !chunked) keep = false;  // HTTP/1.0: the end of the connection ends the body
+  // A member, so that its capacity is reused by the next answer.
   out_.clear();
   append_response_head(out_, response, head.method, length, chunked, keep);
   if (bodiless) {
     co_await stream_->write(out_);
+  // Head and small body in one write: one packet.
   } else if (text != nullptr && text->size() <= kOneWrite) {
     out_.append(*text);
     co_await stream_->write(out_);
@@ -294,18 +316,21 @@ asio::awaitable<void> Connection::write_response(Response& response, const Reque
     if (text != nullptr) {
       co_await stream_->write(*text);
     } else if (file != nullptr) {
+      // Files go by sendfile() on the worker pool, since reading a file may block.
       co_await stream_->send_file(env_.workers, file->fd.get(), file->offset, file->length);
     } else if (*source) {
       co_await copy_body(**source, length, chunked);
     }
   }
   stream_->no_deadline();
+  // Tells the peer that nothing follows, while its remaining bytes are still read by linger().
   if (!keep) stream_->close_write();
 }
 
 asio::awaitable<void> Connection::copy_body(BodySource& source, std::optional<std::uint64_t> length, bool chunked) {
   // Room in front for the chunk's size line and behind for its CR LF: a chunk leaves in one write, without a copy.
   std::string buffer(kChunkHeadRoom + kCopyStep + 2, '\0');
+  // At most the announced length is taken, whatever the source gives.
   std::uint64_t left = length.value_or(~0ULL);
   for (;;) {
     stream_->no_deadline();  // the source has deadlines of its own
@@ -317,6 +342,7 @@ asio::awaitable<void> Connection::copy_body(BodySource& source, std::optional<st
     left -= n;
     if (left == 0) break;
   }
+  // The length is in the head already: the only way to report the fault is to cut the connection.
   if (length && left != 0) throw Disconnected("a response body ended before its announced length");
   if (chunked) co_await stream_->write("0\r\n\r\n");
 }
@@ -347,6 +373,7 @@ asio::awaitable<void> Connection::linger() {
 // CONNECT: the proxy ends TLS itself, with a certificate for the host asked for, and serves the requests inside as its
 // own.
 asio::awaitable<void> Connection::open_tunnel(const RequestHead& head) {
+  // authority-form: host:port (RFC 9112 section 3.2.3).
   const std::string_view target = head.target;
   const std::size_t colon = target.rfind(':');
   unsigned port = 0;
@@ -355,6 +382,7 @@ asio::awaitable<void> Connection::open_tunnel(const RequestHead& head) {
     const std::string_view digits = target.substr(colon + 1);
     const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
     const bool whole = ec == std::errc() && end == digits.data() + digits.size() && port > 0 && port < 65536;
+    // No tunnel inside a tunnel. The policy decides about hosts; whole: the port must be digits only.
     if (whole && env_.options.tunnel && !stream_->tls())
       context = env_.options.tunnel(lower(target.substr(0, colon)), static_cast<std::uint16_t>(port));
   }
@@ -365,6 +393,7 @@ asio::awaitable<void> Connection::open_tunnel(const RequestHead& head) {
   }
   connect_host_ = lower(target.substr(0, colon));
   stream_->set_timeout(env_.options.head_timeout);
+  // Before start_tls(): the client begins its handshake when it has read this line.
   co_await stream_->write("HTTP/1.1 200 Connection Established\r\n\r\n");
   co_await stream_->start_tls(std::move(context));
 }

@@ -33,11 +33,14 @@ int hex_value(char c) noexcept {
   return -1;
 }
 
+// Everything ambiguous is refused: two parsers that read one request differently are how requests are smuggled past
+// checks (RFC 9112 section 11.2).
 [[noreturn]] void bad(const std::string& what) { throw RequestError(400, what); }
 
 /// The framing that both directions share; nothing when neither field is there.
 std::optional<Framing> declared_framing(const Headers& headers, int version) {
   std::optional<std::string_view> length, coding;
+  // A second field is refused even when its value is the same.
   for (const auto [name, value] : headers) {
     if (equal_ignoring_case(name, "content-length")) {
       if (length) bad("Content-Length is given more than once");
@@ -48,6 +51,7 @@ std::optional<Framing> declared_framing(const Headers& headers, int version) {
     }
   }
   if (coding) {
+    // RFC 9112 section 6.3 allows Transfer-Encoding to win; refusing is the safer choice it also allows.
     if (length) bad("both Content-Length and Transfer-Encoding are given");
     if (version < 11) bad("Transfer-Encoding is not part of HTTP/1.0");
     if (!equal_ignoring_case(*coding, "chunked"))
@@ -73,18 +77,22 @@ std::optional<std::size_t> find_head_end(std::string_view bytes, std::size_t sea
 }
 
 Framing request_framing(const RequestHead& head) {
+  // Without either field a request has no body.
   return declared_framing(head.headers, head.version).value_or(Framing{});
 }
 
 // RFC 9112 section 6.3: these answers have no body, whatever their fields say.
 Framing response_framing(const ResponseHead& head, std::string_view request_method) {
   if (request_method == "HEAD" || head.status == 204 || head.status == 304 || head.status / 100 == 1) return {};
+  // Without either field an answer ends with its connection.
   return declared_framing(head.headers, head.version).value_or(Framing{BodyKind::kUntilClose, 0});
 }
 
+// remaining_ is 0 when a size line begins: took() and end_size() leave it so.
 void ChunkDecoder::size_digit(char c) {
   const int value = hex_value(c);
   if (value >= 0) {
+    // Checked before the shift, so that remaining_ cannot overflow.
     if (++digits_ > kMaxSizeDigits) bad("chunk size has more than 15 digits");
     remaining_ = remaining_ * 16 + static_cast<std::uint64_t>(value);
     return;
@@ -131,6 +139,7 @@ std::size_t ChunkDecoder::frame(std::string_view input) {
         if (c != '\n') bad("chunk line ends without LF");
         end_size();
         break;
+      // Content is not this function's: the caller moves remaining() bytes and calls took().
       case State::kContent:
         return i;
       case State::kContentCr:
@@ -141,6 +150,7 @@ std::size_t ChunkDecoder::frame(std::string_view input) {
         if (c != '\n') bad("chunk is not followed by CR LF");
         state_ = State::kSize;
         break;
+      // Trailer fields are not used by any client of these APIs; ignoring them is allowed (RFC 9110 section 6.5.1).
       case State::kTrailer:  // read past and dropped; line_bytes_ 0 at CR is the blank line that ends the body
         if (++trailer_bytes_ > kMaxTrailerBytes) throw RequestError(431, "trailers are longer than 8 KiB");
         if (c == '\r') {

@@ -27,7 +27,10 @@ class HeadParser final : public beast::http::basic_parser<is_request> {
  public:
   HeadParser(Head& head, const HeadLimits& limits) : head_(head), limits_(limits) {
     this->header_limit(static_cast<std::uint32_t>(limits.max_bytes));
+    // skip(true) makes Beast stop behind the head; otherwise it would interpret Content-Length and Transfer-Encoding
+    // by its own, laxer rules.
     this->skip(true);  // the body is read elsewhere (framing.h)
+    // eager(false): one message only; bytes behind the head stay the caller's.
     this->eager(false);
     this->body_limit(boost::none);
   }
@@ -42,6 +45,7 @@ class HeadParser final : public beast::http::basic_parser<is_request> {
   void refuse(int status, const char* why, error_code& ec) {
     refused_with = status;
     refused_because = why;
+    // Any error makes Beast stop; parse() looks at refused_because first.
     ec = beast::http::error::bad_field;
   }
 
@@ -81,6 +85,7 @@ class HeadParser final : public beast::http::basic_parser<is_request> {
 
 /// A line that begins with white space continues the one before it: obsolete, and read differently by different
 /// servers.
+/// RFC 9112 section 5.2: obsolete line folding is to be rejected with 400 or replaced; Beast would unfold it.
 bool has_folded_line(std::string_view head) noexcept {
   for (std::size_t at = head.find('\n'); at != std::string_view::npos && at + 1 < head.size();
        at = head.find('\n', at + 1))
@@ -90,6 +95,7 @@ bool has_folded_line(std::string_view head) noexcept {
 
 template <bool is_request, class Head>
 Head parse(std::string_view text, const HeadLimits& limits) {
+  // Checked before Beast sees it: its own limit counts differently.
   if (text.size() > limits.max_bytes)
     throw RequestError(431, "head of the message is larger than " + std::to_string(limits.max_bytes) + " bytes");
   if (has_folded_line(text)) throw RequestError(400, "a header line is folded");
@@ -97,6 +103,7 @@ Head parse(std::string_view text, const HeadLimits& limits) {
   HeadParser<is_request, Head> parser(head, limits);
   error_code ec;
   parser.put(asio::const_buffer(text.data(), text.size()), ec);
+  // In this order: our own reason, then Beast's.
   if (parser.refused_because != nullptr) throw RequestError(parser.refused_with, parser.refused_because);
   if (ec == beast::http::error::bad_version) throw RequestError(505, "HTTP version: only 1.0 and 1.1 are spoken here");
   if (ec == beast::http::error::header_limit)

@@ -13,6 +13,7 @@ constexpr char lower_ascii(char c) noexcept { return c >= 'A' && c <= 'Z' ? stat
 
 }  // namespace
 
+// ASCII only, never by locale: header names are ASCII, and tolower() depends on the process's locale.
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
                                             [](char x, char y) { return x == y || lower_ascii(x) == lower_ascii(y); });
@@ -39,6 +40,7 @@ std::vector<std::string_view> Headers::all(std::string_view wanted) const {
   return values;
 }
 
+// A list-valued field may come as several fields or as one with commas (RFC 9110 section 5.3).
 bool Headers::has_token(std::string_view wanted, std::string_view token) const noexcept {
   for (const Field& f : fields_) {
     if (!equal_ignoring_case(name(f), wanted)) continue;
@@ -51,6 +53,8 @@ bool Headers::has_token(std::string_view wanted, std::string_view token) const n
   return false;
 }
 
+// All fields of that name are replaced by one. Texts stay where they were in text_ until clear(): fields are erased by
+// index only.
 void Headers::set(std::string_view wanted, std::string_view new_value) {
   const std::string kept(new_value);  // may view our own text
   const std::string kept_name(wanted);
@@ -58,6 +62,8 @@ void Headers::set(std::string_view wanted, std::string_view new_value) {
   add(kept_name, kept);
 }
 
+// All names and values lie in one string, addressed by offsets: a message's headers cost two allocations. add() may
+// move the string, so views that get() gave out are invalid after it.
 void Headers::add(std::string_view new_name, std::string_view new_value) {
   if (text_.capacity() == 0) {
     text_.reserve(1024);

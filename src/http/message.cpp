@@ -14,6 +14,7 @@ struct Reason {
   std::string_view phrase;
 };
 
+// Sorted by status: reason_phrase() bisects.
 constexpr auto kReasons = std::to_array<Reason>({
     {100, "Continue"},
     {200, "OK"},
@@ -80,6 +81,7 @@ asio::awaitable<std::size_t> TextBody::read_some(std::span<std::byte> into) {
   co_return n;
 }
 
+// max_bytes is checked against the announcement first, so that a refused body is not read at all.
 asio::awaitable<std::string> read_body(BodySource& body, std::uint64_t max_bytes) {
   const std::optional<std::uint64_t> announced = body.size();
   const std::string rule = " is more than the " + std::to_string(max_bytes) + " bytes allowed here";
@@ -92,6 +94,7 @@ asio::awaitable<std::string> read_body(BodySource& body, std::uint64_t max_bytes
   if (text.empty()) co_return text;
   for (;;) {
     if (filled == text.size()) {
+      // One read beyond the end: a source with checksums verifies them when it reports its end.
       if (announced && filled == *announced) {  // the source may still have a checksum to verify at its end
         std::byte beyond;
         if (co_await body.read_some(std::span(&beyond, 1)) != 0)
@@ -99,6 +102,8 @@ asio::awaitable<std::string> read_body(BodySource& body, std::uint64_t max_bytes
         break;
       }
       const std::uint64_t room = std::max<std::uint64_t>(text.size() * 2, kFirstRead);
+      // max_bytes + 1: a body of exactly the limit still needs one read to find its end, and the byte beyond shows an
+      // excess.
       text.resize(std::min<std::uint64_t>(announced ? std::min(room, *announced) : room, max_bytes + 1));
     }
     const std::size_t n =

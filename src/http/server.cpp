@@ -31,12 +31,15 @@ std::size_t worker_threads_of(const ServerOptions& options) {
   return static_cast<std::size_t>(options.worker_threads > 0 ? options.worker_threads : std::max(8, 4 * cpus));
 }
 
+// Deadlines are looked at once a tick: a quarter of the shortest timeout is precise enough, and one timer a connection
+// costs little.
 std::chrono::milliseconds tick_of(const ServerOptions& o) {
   const auto shortest = std::min({o.head_timeout, o.idle_timeout, o.progress_timeout, o.drain_timeout});
   return std::clamp(shortest / 4, std::chrono::milliseconds(5), std::chrono::milliseconds(1000));
 }
 
 /// One I/O thread: its event loop and the connections that live on it.
+/// One thread a loop and no strand: a connection's coroutines run on one thread and need no locks.
 struct Loop {
   asio::io_context context{1};
   asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(context);
@@ -53,6 +56,7 @@ struct Server::Core {
   Core(ServerOptions o, Handler h)
       : options(std::move(o)),
         handler(std::move(h)),
+        // An embedded server (an algorithm's) shares its owner's pool.
         own_workers(options.workers == nullptr ? std::make_unique<asio::thread_pool>(worker_threads_of(options))
                                                : nullptr),
         workers(own_workers ? *own_workers : *options.workers),
@@ -78,6 +82,7 @@ struct Server::Core {
   Condition changed;  // `stopping` was set or `open` went down
 
   Loop& least_loaded() {
+    // By the number of open connections. Only loops[0] reads and decides; a count that is a little old does no harm.
     return **std::min_element(loops.begin(), loops.end(),
                               [](const auto& a, const auto& b) { return a->load.load() < b->load.load(); });
   }
@@ -93,12 +98,14 @@ struct Server::Core {
       if (stopping || ec == asio::error::operation_aborted) co_return;
       if (ec) {  // out of descriptors, most likely: wait rather than spin
         log::warn("accept: {}", ec.message());
+        // The connection that could not be accepted stays in the kernel's queue.
         asio::steady_timer pause(acceptor.get_executor(), std::chrono::milliseconds(50));
         co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ec));
         continue;
       }
       if (open >= options.max_connections) {
         log::warn("connection refused: {} are open, the most allowed", options.max_connections);
+        // By the socket's destructor, before a byte is read.
         continue;  // closes it
       }
       start(loop, std::move(socket));
@@ -116,6 +123,7 @@ struct Server::Core {
   template <class AnySocket>
   void start(Loop& loop, AnySocket socket) {
     std::string peer = prepare(socket);
+    // Before co_spawn(), so that the next accept sees the load.
     ++loop.load;
     ++open;
     asio::co_spawn(loop.context, serve(loop, Socket(std::move(socket)), std::move(peer)), asio::detached);
@@ -123,12 +131,14 @@ struct Server::Core {
 
   asio::awaitable<void> serve(Loop& loop, Socket socket, std::string peer) {
     {
+      // Destroyed before the counters go down: once `open` is 0 run() may stop the loop.
       Connection connection(Stream::make(std::move(socket), tick), environment, std::move(peer));
       loop.connections.insert(&connection);
       co_await connection.run();
       loop.connections.erase(&connection);
     }
     --loop.load;
+    // Under the mutex: run() waits for this change, see `open`.
     const MutexLock lock(mutex);
     --open;
     changed.notify_all();
@@ -159,9 +169,11 @@ struct Server::Core {
 Server::Server(ServerOptions options, Handler handler)
     : core_(std::make_shared<Core>(std::move(options), std::move(handler))) {}
 
+// After run() has returned (or was never called).
 Server::~Server() {
   if (core_->own_workers) core_->own_workers->join();
   core_->acceptors.clear();
+  // Only those that this server made.
   for (const auto& file : core_->socket_files) ::unlink(file.c_str());
 }
 
@@ -175,6 +187,7 @@ void Server::listen_tcp(const std::string& host, std::uint16_t port) {
   const asio::ip::tcp::endpoint endpoint = found.begin()->endpoint();
   TcpAcceptor acceptor(context);
   acceptor.open(endpoint.protocol(), ec);
+  // A restarted server must not wait for old connections in TIME_WAIT.
   if (!ec) acceptor.set_option(TcpAcceptor::reuse_address(true), ec);
   if (!ec) acceptor.bind(endpoint, ec);
   if (!ec) acceptor.listen(1024, ec);
@@ -190,8 +203,10 @@ void Server::listen_unix(const std::filesystem::path& path) {
   auto& context = core_->loops[0]->context;
   const asio::local::stream_protocol::endpoint endpoint(path.string());
   asio::local::stream_protocol::socket probe(context);
+  // A socket file that is left over from a crash refuses connections; one that accepts belongs to a living server.
   probe.connect(endpoint, ec);
   if (!ec) throw Error(Kind::kConflict, "listen on " + path.string() + ": another server listens there already");
+  // bind() fails on an existing name. Between probe and bind another server could come; the bind then fails.
   ::unlink(path.c_str());
   UnixAcceptor acceptor(context);
   ec = {};
@@ -205,6 +220,7 @@ void Server::listen_unix(const std::filesystem::path& path) {
 
 std::uint16_t Server::port() const { return core_->first_port; }
 
+// Blocks the calling thread until stop(). The loops get their threads here, so that nothing runs before all is set up.
 void Server::run() {
   Core& core = *core_;
   for (auto& acceptor : core.acceptors)
@@ -215,11 +231,14 @@ void Server::run() {
     MutexLock lock(core.mutex);
     core.changed.wait(lock, [&] { return core.stopping.load(); });
     core.close_acceptors();
+    // Idle connections end now, busy ones with their answer.
     core.for_each_connection([](Connection& c) { c.stop(); });
     const auto ended = [&] { return core.open == 0; };
     if (!core.changed.wait_for(lock, core.options.stop_grace, ended)) {
       log::warn("{} connections did not end in time and are cut", core.open.load());
       lock.unlock();
+      // abort() makes every pending read and write fail; the handlers then unwind. A handler that waits for something
+      // else is waited for once more and then destroyed with its loop.
       core.for_each_connection([](Connection& c) { c.abort(); });
       lock.lock();
       core.changed.wait_for(lock, core.options.stop_grace, ended);

@@ -24,6 +24,7 @@ constexpr std::size_t kFileCopyStep = 128 * 1024;  // the same where bytes must 
 
 }  // namespace
 
+// The ssl::stream refers to the socket and the context, which live as long as it does.
 struct Stream::Tls {
   Tls(Socket& socket, std::shared_ptr<asio::ssl::context> c) : context(std::move(c)), stream(socket, *context) {}
   std::shared_ptr<asio::ssl::context> context;
@@ -37,6 +38,7 @@ Stream::~Stream() = default;
 
 std::shared_ptr<Stream> Stream::make(Socket socket, std::chrono::milliseconds tick) {
   error_code ignored;
+  // Both calls: Asio's own flag, and O_NONBLOCK for the direct send() and sendfile() below.
   socket.non_blocking(true, ignored);
   socket.native_non_blocking(true, ignored);
   return std::shared_ptr<Stream>(new Stream(std::move(socket), tick));
@@ -52,11 +54,13 @@ void Stream::watch() {
     if (ec || !self || !self->socket_.is_open()) return;
     self->watched_ = false;
     if (self->deadline_ == Clock::time_point::max()) return;
+    // cancel() ends the pending operation with operation_aborted; fail() then finds that the deadline has passed.
     if (Clock::now() >= self->deadline_) self->cancel();
     self->watch();
   });
 }
 
+// Operations that start later are not affected: the caller's loop checks its own conditions.
 void Stream::cancel() noexcept {
   error_code ignored;
   socket_.cancel(ignored);
@@ -67,6 +71,7 @@ void Stream::close_write() noexcept {
   socket_.shutdown(Socket::shutdown_send, ignored);
 }
 
+// shutdown() first, so that operations that start later fail as well.
 void Stream::abort() noexcept {
   error_code ignored;
   socket_.shutdown(Socket::shutdown_both, ignored);
@@ -90,6 +95,7 @@ void Stream::fail(const error_code& ec) {
   throw Disconnected("connection: " + ec.message());
 }
 
+// A timeout that is renewed by every kProgressBytes.
 void Stream::set_progress_timeout(Clock::duration after) {
   progress_timeout_ = after;
   progress_bytes_ = 0;
@@ -109,6 +115,7 @@ asio::awaitable<void> Stream::start_tls(std::shared_ptr<asio::ssl::context> cont
   error_code ec;
   auto token = asio::redirect_error(asio::use_awaitable, ec);
   // What the client sent right behind CONNECT is in the read buffer already and belongs to the handshake.
+  // The buffer is emptied: what it held is ciphertext.
   const std::string early(buffered());
   consume(early.size());
   if (early.empty()) {
@@ -130,6 +137,7 @@ asio::awaitable<std::size_t> Stream::read_some(std::span<std::byte> into) {
   } else {
     n = co_await socket_.async_read_some(buffer, token);
   }
+  // A peer that closes without close_notify (truncation) counts as an end: HTTP's framing notices what is missing.
   if (ec == asio::error::eof || ec == asio::ssl::error::stream_truncated) co_return 0;
   if (ec) fail(ec);
   progressed(n);
@@ -139,6 +147,7 @@ asio::awaitable<std::size_t> Stream::read_some(std::span<std::byte> into) {
 asio::awaitable<void> Stream::write(std::string_view bytes) {
   if (!tls_) {  // most answers fit the socket's buffer: no await, no reactor
     const ssize_t n = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    // n < 0 (EAGAIN, or a broken connection) is left to the await below, which waits or reports it.
     if (n > 0) {
       progressed(static_cast<std::size_t>(n));
       bytes.remove_prefix(static_cast<std::size_t>(n));
@@ -160,6 +169,8 @@ asio::awaitable<void> Stream::write(std::string_view bytes) {
   }
 }
 
+// Runs on the loop except for the offloaded lambdas; those touch only locals of this frame, which lives until they
+// have ended.
 asio::awaitable<void> Stream::send_file(asio::thread_pool& pool, int file, std::uint64_t offset, std::uint64_t length) {
   std::string copy;
   auto at = static_cast<off_t>(offset);
@@ -168,6 +179,7 @@ asio::awaitable<void> Stream::send_file(asio::thread_pool& pool, int file, std::
   while (length > 0) {
     ssize_t n = 0;
     if (tls_) {
+      // TLS encrypts in user space: the bytes must be copied.
       copy.resize(std::min<std::uint64_t>(length, kFileCopyStep));
       n = co_await offload(pool, [&] { return ::pread(file, copy.data(), copy.size(), at); });
       if (n > 0) {
@@ -184,6 +196,7 @@ asio::awaitable<void> Stream::send_file(asio::thread_pool& pool, int file, std::
         return sent;
       });
       if (n < 0 && (failure == EAGAIN || failure == EINTR)) {
+        // A slow reader: the deadline is checked here because no operation was pending that it could cancel.
         check_deadline();
         co_await socket_.async_wait(Socket::wait_write, token);
         if (ec) fail(ec);
@@ -203,6 +216,7 @@ void Stream::consume(std::size_t bytes) noexcept {
 }
 
 asio::awaitable<bool> Stream::fill(std::size_t room) {
+  // Unread bytes are moved to the front only if the room behind them is too small.
   if (begin_ > 0 && buffer_.size() - end_ < room) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_;

@@ -27,9 +27,12 @@ const std::string& current_date() {
   return text;
 }
 
+// A CR or LF in a value would begin another header (response splitting); values may contain parts of requests, such as
+// metadata.
 bool is_line_breaking(char c) noexcept { return c == '\r' || c == '\n' || c == '\0'; }
 
 void append_clean(std::string& out, std::string_view text) {
+  // The common case: one pass, one append.
   for (const char c : text)
     if (is_line_breaking(c)) {
       for (const char d : text)
@@ -57,9 +60,12 @@ void append_response_head(std::string& out, const Response& response, std::strin
   out.append("HTTP/1.1 ");
   append_number(out, static_cast<std::uint64_t>(response.status));
   out.append(" ").append(reason_phrase(response.status)).append("\r\n");
+  // For HEAD the handler knows the length of the body that GET would have.
   const bool said = request_method == "HEAD" && response.headers.has("Content-Length");
   append_fields(out, response.headers, !said);
   if (!response.headers.has("Date")) out.append("Date: ").append(current_date()).append("\r\n");
+  // 204 and 1xx have neither field (RFC 9110 section 8.6, RFC 9112 section 6.1); 304 may not describe a body it does
+  // not have.
   if (response.status != 204 && response.status / 100 != 1 && !said) {
     if (chunked) {
       out.append("Transfer-Encoding: chunked\r\n");
@@ -81,6 +87,8 @@ void append_request_head(std::string& out, std::string_view method, std::string_
   out.append("\r\n");
 }
 
+// The size line is written right-aligned into the room in front of the content, so that line, content and CR LF are
+// contiguous.
 std::string_view framed_chunk(std::string& buffer, std::size_t content) {
   char digits[kChunkHeadRoom - 2];
   const auto end = std::to_chars(digits, digits + sizeof digits, content, 16).ptr;
