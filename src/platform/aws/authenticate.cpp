@@ -10,6 +10,8 @@ namespace clary::aws {
 
 namespace {
 
+// Reading and verifying are two steps: the service, and so the form of an error, is known from the signature before it
+// is checked.
 using Form = Signature::Form;
 
 void malformed(Signature& s, std::string why) {
@@ -17,6 +19,8 @@ void malformed(Signature& s, std::string why) {
   s.malformed = std::move(why);
 }
 
+// Views into the request's header or into members of Signature: both must outlive `s`, which is neither copied nor
+// moved afterwards.
 void take_scope(Signature& s, const Scope& scope) {
   s.scope = scope;
   s.access_key = scope.access_key;
@@ -36,6 +40,7 @@ void read_header(const http::Request& request, std::string_view value, Signature
   take_scope(s, parsed->scope);
   s.signed_headers = parsed->signed_headers;
   s.signature = parsed->signature;
+  // SigV4 allows Date where X-Amz-Date is missing; the string to sign then has its ISO 8601 form.
   if (const auto date = request.headers.get("X-Amz-Date")) {
     s.timestamp = *date;
   } else if (const auto http_time = parse_http_date(request.headers.value_or("Date", ""))) {
@@ -49,6 +54,7 @@ void read_header(const http::Request& request, std::string_view value, Signature
 void read_query(std::string_view query, Signature& s) {
   if (query_value(query, "X-Amz-Algorithm") != kAlgorithm)
     return malformed(s, "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"");
+  // Decoded copies: the scope's views point into s.credential, which therefore is set first.
   s.credential = query_value(query, "X-Amz-Credential").value_or("");
   s.signed_headers_text = query_value(query, "X-Amz-SignedHeaders").value_or("");
   s.signature_text = query_value(query, "X-Amz-Signature").value_or("");
@@ -96,6 +102,7 @@ std::optional<long> number(std::string_view text) {
 /// A temporary key is only good with its session token, which was issued with it.
 void check_token(const http::Request& request, const Signature& s, const Credentials::Found& key,
                  const VerifyOptions& o) {
+  // expires 0: a permanent key, which needs no token.
   if (key.expires == 0) return;
   if (key.expires < o.now) fail(o.wire, AuthFailure::kExpired);
   std::string token(request.headers.value_or("X-Amz-Security-Token", ""));
@@ -103,11 +110,13 @@ void check_token(const http::Request& request, const Signature& s, const Credent
     const char* name = s.form == Form::kPresigned ? "X-Amz-Security-Token" : "x-amz-security-token";
     token = query_value(request.query(), name).value_or("");
   }
+  // The same error as for an unknown key: nothing is revealed about which of the two was wrong.
   if (!equal_in_constant_time(token, key.session_token)) fail(o.wire, AuthFailure::kUnknownKey);
 }
 
 void check_time(const http::Request& request, const Signature& s, const VerifyOptions& o) {
   const auto signed_at = parse_basic_iso8601(s.timestamp);
+  // The signing key is derived from the date, so a signature with another day's timestamp is meaningless.
   if (!signed_at || s.timestamp.substr(0, 8) != s.scope.date)
     fail(o.wire, AuthFailure::kIncomplete, "The date of the request does not match the date of its credential scope");
   if (s.form == Form::kPresigned) {
@@ -119,6 +128,7 @@ void check_time(const http::Request& request, const Signature& s, const VerifyOp
       fail(o.wire, AuthFailure::kDenied, "Request has expired",
            {{"ExpiresDate", iso8601_ms(*signed_at + *lifetime * 1000)}, {"ServerTime", iso8601_ms(o.now)}});
     if (o.now < *signed_at - kMaxSkewMs) fail(o.wire, AuthFailure::kDenied, "Request is not yet valid");
+    // A presigned URL may be used until it expires; the 15 minutes apply to its beginning only.
     return;
   }
   if (o.now - *signed_at <= kMaxSkewMs && *signed_at - o.now <= kMaxSkewMs) return;
@@ -159,10 +169,12 @@ void verify_v2(const http::Request& request, const Signature& s, const std::stri
   if (o.now / 1000 > *expires)
     fail(o.wire, AuthFailure::kDenied, "Request has expired",
          {{"ExpiresDate", iso8601_ms(*expires * 1000)}, {"ServerTime", iso8601_ms(o.now)}});
+  // Version 2 signs the resource with the bucket in front, also when the host named it.
   std::string resource;
   if (!o.v2_bucket.empty()) resource.append("/").append(o.v2_bucket);
   resource.append(request.path());
   const std::string text = v2_string_to_sign(request.method, resource, request.query(), request.headers, s.timestamp);
+  // Constant time: comparing byte by byte would reveal how long a prefix of a guessed signature is right.
   if (!equal_in_constant_time(to_base64(hmac_sha1(secret, text)), s.signature))
     fail(o.wire, AuthFailure::kBadSignature, std::string(row(Code::kSignatureDoesNotMatch).text),
          {{"AWSAccessKeyId", s.access_key}, {"StringToSign", text}, {"SignatureProvided", s.signature}});
@@ -170,6 +182,8 @@ void verify_v2(const http::Request& request, const Signature& s, const std::stri
 
 }  // namespace
 
+// Nothing is verified here, and nothing thrown: a malformed signature is remembered with its reason and refused by
+// verify().
 void read_signature(const http::Request& request, Signature& s) {
   const auto header = request.headers.get("Authorization");
   if (header) {
@@ -178,6 +192,7 @@ void read_signature(const http::Request& request, Signature& s) {
   }
   const std::string_view query = request.query();
   if (query.empty()) return;
+  // A query with only one of the two is malformed rather than unsigned.
   if (query_has(query, "X-Amz-Signature") || query_has(query, "X-Amz-Credential")) {
     read_query(query, s);
   } else if (query_has(query, "AWSAccessKeyId") && query_has(query, "Signature")) {
@@ -195,17 +210,20 @@ Verified verify(const http::Request& request, const Signature& s, const Credenti
   }
   // Development mode accepts any signature, but still demands one of a proper form: clients that forget to sign shall
   // notice.
+  // Before any look-up of the key: a client of --dev may use any key.
   if (o.dev) return {};
   const auto key = credentials.find(s.access_key);
   if (!key)
     fail(o.wire, AuthFailure::kUnknownKey, std::string(row(default_code(o.wire, AuthFailure::kUnknownKey)).text),
          o.wire == Wire::kS3 ? Json{{"AWSAccessKeyId", s.access_key}} : Json::object());
+  // Checks in the order that AWS reports them: key, token, time, headers, signature.
   check_token(request, s, *key, o);
   if (s.form == Form::kPresignedV2) {
     verify_v2(request, s, key->secret, o);
     return {};
   }
   check_time(request, s, o);
+  // The canonical request is rebuilt from what was received; nothing of it is taken from the client.
   check_signed_headers(request, s, o);
   const CanonicalInput input{request.method,   request.path(), request.query(), request.headers,
                              s.signed_headers, o.payload_hash, o.path_rule};

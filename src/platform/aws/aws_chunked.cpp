@@ -27,6 +27,7 @@ bool is_signature(std::string_view text) noexcept {
 }
 
 std::uint64_t chunk_size(std::string_view digits) {
+  // 12 digits, 2^48 bytes: above every object's limit and far from an overflow.
   if (digits.empty() || digits.size() > kMaxSizeDigits) bad("a chunk size needs 1 to 12 hexadecimal digits");
   std::uint64_t value = 0;
   for (const char c : digits) {
@@ -61,6 +62,7 @@ std::string AwsChunkedDecoder::chained_signature(std::string_view kind, std::str
   return sign_text(form_.signing_key, text);
 }
 
+// Entered with the line complete and without its line end.
 void AwsChunkedDecoder::size_line(std::string_view line) {
   const std::size_t semicolon = line.find(';');
   remaining_ = chunk_size(line.substr(0, semicolon));
@@ -70,12 +72,14 @@ void AwsChunkedDecoder::size_line(std::string_view line) {
     if (!extension.starts_with(kSignatureName) || !is_signature(extension.substr(kSignatureName.size())))
       bad("a chunk has no chunk-signature of 64 hexadecimal digits");
     chunk_signature_ = extension.substr(kSignatureName.size());
+    // In development mode there is no signing key: framing is checked, signatures are not.
     if (!form_.signing_key.empty()) chunk_hash_.emplace(Digest::kSha256);
   }
   if (!last_) {
     state_ = State::kContent;
     return;
   }
+  // The last chunk is empty and signed as well; it has no content for which content() would be called.
   end_chunk();
   state_ = form_.has_trailer ? State::kTrailerLine : State::kContentEnd;
 }
@@ -84,6 +88,7 @@ void AwsChunkedDecoder::size_line(std::string_view line) {
 // keeps it.
 void AwsChunkedDecoder::end_chunk() {
   if (!form_.is_signed || form_.signing_key.empty()) return;
+  // The scheme prescribes the hash of an empty text here, before the hash of the chunk.
   const std::string rest = std::string(kEmptySha256) + "\n" + to_hex(chunk_hash_->finish());
   if (!equal_in_constant_time(chained_signature("-PAYLOAD", rest), chunk_signature_))
     throw ServiceError(Code::kSignatureDoesNotMatch);
@@ -113,6 +118,7 @@ void AwsChunkedDecoder::trailer_line(std::string_view line) {
     trailer_signature_ = value;
     return;
   }
+  // Bounded together: names and values are kept until the end of the body.
   if (trailer_text_.size() + line.size() > kMaxTrailerBytes) bad("the trailers are longer than 8 KiB");
   trailer_text_.append(name).append(":").append(value).append("\n");
   trailers_.add(name, value);
@@ -124,24 +130,28 @@ void AwsChunkedDecoder::check_trailer_signature() {
     throw ServiceError(Code::kSignatureDoesNotMatch);
 }
 
+// Lines may be cut anywhere by the network: the part so far is kept in line_. Only content is left to the caller.
 std::size_t AwsChunkedDecoder::frame(std::string_view input) {
   std::size_t used = 0;
   while (used < input.size() && state_ != State::kContent && state_ != State::kDone) {
     const std::string_view rest = input.substr(used);
     const std::size_t newline = rest.find('\n');
     const std::string_view piece = rest.substr(0, newline);
+    // The limit is on the line, not on the input.
     const std::size_t limit = state_ == State::kTrailerLine ? kMaxTrailerBytes : kMaxSizeLine;
     if (line_.size() + piece.size() > limit) bad("a line is too long");
     line_.append(piece);
     if (newline == std::string_view::npos) return input.size();
     used += newline + 1;
     std::string line = std::move(line_);
+    // A bare LF ends a line too; no chunk can be confused by it, since sizes are explicit.
     line_.clear();
     if (line.ends_with('\r')) line.pop_back();
     if (state_ == State::kSizeLine) {
       size_line(line);
     } else if (state_ == State::kTrailerLine) {
       trailer_line(line);
+    // Behind content there is an empty line and nothing else.
     } else if (!line.empty()) {
       bad("a chunk is longer than its size says");
     } else {

@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kIdAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// Like AWS's: four letters for the kind (AKIA permanent, ASIA temporary), then sixteen random ones.
+/// 32 letters: 5 bits of each random byte.
 std::string new_key_id(std::string_view kind) {
   std::string id(kind);
   const std::string random = from_hex(random_hex(16)).value();
@@ -21,10 +22,12 @@ std::string new_key_id(std::string_view kind) {
   return id;
 }
 
+// 30 random bytes give 40 base64 characters, the length of AWS's secrets.
 std::string new_secret() { return to_base64(from_hex(random_hex(30)).value()); }
 
 }  // namespace
 
+// The mutex and temporary keys stay behind: moves happen at start-up only, before keys are issued.
 Credentials::Credentials(Credentials&& other) noexcept
     : keys_(std::move(other.keys_)), first_(std::move(other.first_)), made_now_(other.made_now_) {}
 
@@ -35,6 +38,7 @@ Credentials Credentials::open(const std::filesystem::path& file) {
     text = read_file(file, 1 << 20);
   } else {
     text = "# access key, secret key; one pair per line\n" + new_key_id("AKIA") + " " + new_secret() + "\n";
+    // 0600, and durable before the first client can have used the key.
     write_file_durably(file, text, 0600);
     made = true;
   }
@@ -61,6 +65,7 @@ Credentials Credentials::open(const std::filesystem::path& file) {
 }
 
 std::optional<Credentials::Found> Credentials::find(std::string_view access_key) const {
+  // Permanent keys never change after open(): read without the lock.
   if (const auto hit = keys_.find(access_key); hit != keys_.end()) return Found{hit->second, "", 0};
   const MutexLock lock(mutex_);
   const auto hit = temporary_.find(access_key);
@@ -81,6 +86,7 @@ TemporaryKey Credentials::issue_temporary(std::chrono::seconds lifetime) {
   const EpochMs now = now_ms();
   made.expires = now + std::chrono::duration_cast<std::chrono::milliseconds>(lifetime).count();
   const MutexLock lock(mutex_);
+  // Expired keys are dropped whenever one is issued, so the map is bounded by what was issued within a lifetime.
   std::erase_if(temporary_, [&](const auto& entry) { return entry.second.expires < now; });
   if (temporary_.size() >= 10'000) throw Error(Kind::kLimit, "more than 10000 temporary keys are in use");
   temporary_.emplace(made.key.id, made);

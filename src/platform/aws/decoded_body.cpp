@@ -60,6 +60,9 @@ std::string raw_checksum(const ChecksumName& checksum, std::string_view text) {
   return std::move(*raw);
 }
 
+// Between the connection and the service: the service reads content, this class removes aws-chunked framing and proves
+// the checks at the end. A service that stops reading early has verified nothing, so it must read to the end before it
+// commits.
 class DecodedBody final : public CheckedBody {
  public:
   DecodedBody(http::Request& request, std::optional<AwsChunkedForm> form, std::vector<Check> checks,
@@ -71,9 +74,12 @@ class DecodedBody final : public CheckedBody {
   http::asio::awaitable<std::size_t> read_some(std::span<std::byte> into) override {
     if (ended_) co_return 0;
     const std::size_t n = decoder_ ? co_await read_decoded(into) : co_await inner_.read_some(into);
+    // Before the bytes are handed out: the hash is over exactly what the service gets.
     for (Check& check : checks_) check.hasher.update(into.first(n));
     seen_ += n;
+    // Earlier than the end, so that an endless body is not read on.
     if (announced_ && seen_ > *announced_) throw ServiceError(Code::kIncompleteBody, wrong_length());
+    // At the end all checks are done before the 0 is returned; a mismatch is thrown in its place.
     if (n == 0) finish();
     co_return n;
   }
@@ -91,8 +97,10 @@ class DecodedBody final : public CheckedBody {
         if (n > 0) {
           std::memcpy(into.data(), pending().data(), n);
           at_ += n;
+        // Large chunks bypass the framing buffer.
         } else {
           n = co_await inner_.read_some(into.first(wanted));
+          // A source that ends inside of a chunk.
           if (n == 0) decoder_->end();  // throws: content is missing
         }
         decoder_->content({reinterpret_cast<const char*>(into.data()), n});
@@ -105,6 +113,7 @@ class DecodedBody final : public CheckedBody {
       const std::size_t used = decoder_->frame(pending());
       at_ += used;
     }
+    // The connection must be at the end of this body, or the rest would be read as the next request.
     if (!pending().empty() || co_await more())
       throw ServiceError(Code::kInvalidRequest, "The aws-chunked body goes on after its last chunk");
     co_return 0;
@@ -127,6 +136,7 @@ class DecodedBody final : public CheckedBody {
     ended_ = true;
     if (announced_ && seen_ != *announced_) throw ServiceError(Code::kIncompleteBody, wrong_length());
     for (Check& check : checks_) {
+      // A trailer's value is known only now; its hasher has run since the first byte.
       if (check.from_trailer) {
         const auto value = decoder_->trailers().get(check.named->header);
         if (!value)
@@ -138,6 +148,7 @@ class DecodedBody final : public CheckedBody {
       if (actual != check.expected) mismatch(check, actual);
     }
     if (!decoder_ || headers_ == nullptr) return;
+    // Trailing checksums become headers, so that the service stores them like leading ones.
     for (const auto [name, value] : decoder_->trailers())
       if (name.starts_with("x-amz-checksum-") && !headers_->has(name)) headers_->add(name, value);
   }
@@ -152,6 +163,7 @@ class DecodedBody final : public CheckedBody {
   bool ended_ = false;
 };
 
+// Every digest that the client states is checked, not only the strongest: each mismatch has an error of its own.
 void check_header_digests(const http::Headers& headers, std::vector<Check>& checks) {
   if (const auto md5 = headers.get("Content-MD5")) {
     auto raw = from_base64(trimmed(*md5));
@@ -169,6 +181,7 @@ void strip_aws_chunked(http::Headers& headers) {
   std::string kept;
   for (const std::string_view part : split(*coding, ',')) {
     if (http::equal_ignoring_case(trimmed(part), "aws-chunked") || trimmed(part).empty()) continue;
+    // What remains is the object's own Content-Encoding, which is stored with it.
     kept.append(kept.empty() ? "" : ",").append(trimmed(part));
   }
   if (kept.empty()) {
@@ -195,6 +208,7 @@ std::unique_ptr<CheckedBody> decoded_body(http::Request& request, std::optional<
   check_header_digests(request.headers, checks);
   std::optional<std::uint64_t> announced = request.body.size();
   if (form) {
+    // Only announced trailers are expected; hashing every algorithm just in case would cost CPU for each upload.
     for (const std::string_view trailer : split(request.headers.value_or("x-amz-trailer", ""), ','))
       for (const ChecksumName& checksum : kChecksums)
         if (http::equal_ignoring_case(trimmed(trailer), checksum.header) && form->has_trailer)
@@ -202,6 +216,7 @@ std::unique_ptr<CheckedBody> decoded_body(http::Request& request, std::optional<
     announced = decoded_length(request.headers);
     strip_aws_chunked(request.headers);
   } else if (const auto hash = request.headers.get("x-amz-content-sha256")) {
+    // UNSIGNED-PAYLOAD and the like are no digests and are skipped here; the signature covers the word itself.
     auto raw = hash->size() == 64 ? from_hex(*hash) : std::nullopt;
     if (raw) checks.push_back({Hasher(Digest::kSha256), std::move(*raw), nullptr, true});
   }

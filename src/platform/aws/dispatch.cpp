@@ -12,6 +12,7 @@ namespace clary::aws {
 namespace {
 
 /// /endpoints/<name>/(invocations | async-invocations | invocations-response-stream)
+/// Exact paths only: an S3 object may be called "endpoints/x/invocations" in a bucket "endpoints".
 bool is_runtime_path(std::string_view path) noexcept {
   constexpr std::string_view kPrefix = "/endpoints/";
   if (!path.starts_with(kPrefix)) return false;
@@ -32,6 +33,7 @@ bool is_query_scope(std::string_view service) noexcept {
   return service == "sts" || service == "iam" || service == "monitoring";
 }
 
+// The first rule that applies decides; the last one always does.
 // The order matters: what names its service for certain (a header, a credential scope) comes before what is only likely
 // (a path, a content type), since a bucket may be called "endpoints" and its objects anything.
 constexpr auto kRules = std::to_array<DispatchRule>({
@@ -66,10 +68,12 @@ constexpr auto kRules = std::to_array<DispatchRule>({
 std::span<const DispatchRule> dispatch_rules() noexcept { return kRules; }
 
 const DispatchRule& dispatch(const RequestFacts& facts) noexcept {
+  // find_if always succeeds because the last rule applies to everything.
   return *std::find_if(kRules.begin(), kRules.end(), [&](const DispatchRule& r) { return r.applies(facts); });
 }
 
 std::string host_without_port(std::string_view host) {
+  // An IPv6 literal has colons of its own.
   if (host.starts_with('[')) return lower(host.substr(0, host.find(']') + 1));
   return lower(host.substr(0, host.find(':')));
 }
@@ -94,6 +98,7 @@ RequestFacts facts_of(const http::Request& request, const Signature& signature,
 namespace {
 
 /// The S3 end of a host name ("s3.us-east-1.amazonaws.com"), or nothing; what comes before it is the bucket.
+/// The configured suffixes first: an operator's own names may themselves end in something that looks like AWS's.
 std::optional<std::size_t> s3_suffix_at(std::string_view host, const std::vector<std::string>& suffixes) {
   for (const std::string& own : suffixes) {
     if (own.empty() || !host.ends_with(own)) continue;
@@ -102,6 +107,7 @@ std::optional<std::size_t> s3_suffix_at(std::string_view host, const std::vector
   }
   for (const std::string_view tail : {".amazonaws.com", ".amazonaws.com.cn"}) {
     if (!host.ends_with(tail)) continue;
+    // From the right, four labels at most: bucket names may contain dots and the label "s3".
     // s3 | s3-<region> | s3.<region> | s3.dualstack.<region> | s3-fips..., right-most label that begins so
     std::size_t at = host.size() - tail.size();
     for (int labels = 0; labels < 4; ++labels) {

@@ -29,6 +29,7 @@ constexpr std::uint64_t kMaxFormBytes = 1 << 20;
 constexpr std::size_t kMaxFormFields = 2000;
 constexpr std::uint64_t kMaxOversizeDrain = 64ULL << 20;
 
+// On the worker pool. A later field of the same name replaces an earlier one.
 Form parse_form(std::string_view text) {
   Form form;
   for (const std::string_view pair : split(text, '&')) {
@@ -45,6 +46,7 @@ Form parse_form(std::string_view text) {
 }
 
 /// Reads on to the end, so that a client that is still sending receives the answer and no reset.
+/// Bounded: a client that never stops sending is cut off.
 Awaitable<void> discard(http::BodySource& body) {
   std::string scratch(64 * 1024, '\0');
   for (std::uint64_t seen = 0; seen < kMaxOversizeDrain;) {
@@ -56,6 +58,8 @@ Awaitable<void> discard(http::BodySource& body) {
 
 }  // namespace
 
+// Shared by the Edge and by every request in progress: the Edge may be destroyed while a handler is suspended. Filled
+// before the server listens and only read then, so that no lock is needed.
 struct Edge::Core {
   Core(Credentials& c, Options o, http::asio::thread_pool& w) : credentials(c), options(std::move(o)), workers(w) {}
 
@@ -126,6 +130,8 @@ const http::Handler* Edge::Core::open_handler(const Request& request) const {
 
 Caller Edge::Core::caller_of(const Request& request, const Signature& signature, Wire wire) const {
   Caller caller;
+  // The access key and region are what the request claims; they are trusted after verify() only, which every path
+  // below calls before a service sees them.
   caller.access_key = signature.access_key;
   caller.account = options.account;
   caller.region = signature.region.empty() || signature.region == "aws-global" ? options.default_region
@@ -137,6 +143,7 @@ Caller Edge::Core::caller_of(const Request& request, const Signature& signature,
 }
 
 Awaitable<Response> Edge::Core::handle(Request& request) {
+  // Unsigned pages (health, metrics): before anything is parsed.
   if (const http::Handler* handler = open_handler(request)) co_return co_await (*handler)(request);
   Signature signature;
   read_signature(request, signature);
@@ -148,10 +155,12 @@ Awaitable<Response> Edge::Core::handle(Request& request) {
   Response response;
   try {
     response = co_await to_service(request, signature, rule.destination, caller);
+    // A service may set an id of its own.
     if (!response.headers.has(request_id_header(wire)))
       response.headers.add(request_id_header(wire), caller.request_id);
   } catch (const http::Disconnected&) {
     throw;
+  // One place turns exceptions into answers; the wire form follows from the rule that matched.
   } catch (const std::exception& e) {
     response = encode_exception(e, {wire, caller.request_id, path, "", json_version(request)});
   }
@@ -185,11 +194,15 @@ Awaitable<Response> Edge::Core::to_service(Request& request, const Signature& si
 /// The whole body, after the signature over it was found good.
 Awaitable<std::string> Edge::Core::verified_body(Request& request, const Signature& signature, Wire wire,
                                                  std::uint64_t max) {
+  // The hash of the body is part of the signature of these services, and is computed here, not taken from a header.
   VerifyOptions verify_options{wire, PathRule::kOthers, kEmptySha256, "", options.dev, options.clock()};
+  // A request without a signature is refused before its body is read, so that strangers cannot make the server buffer
+  // bodies.
   if (signature.form == Signature::Form::kNone || signature.form == Signature::Form::kMalformed)
     verify(request, signature, credentials, verify_options);  // throws: no byte of an unsigned body is read
   std::string body = co_await http::read_body(request.body, max);
   std::string hash;
+  // Development mode skips the hash: it would be the only cost of large bodies.
   if (!options.dev) {
     hash = body.empty() ? std::string(kEmptySha256) : to_hex(sha256(body));
     verify_options.payload_hash = hash;
@@ -198,6 +211,8 @@ Awaitable<std::string> Edge::Core::verified_body(Request& request, const Signatu
   co_return body;
 }
 
+// Blocking database calls are allowed here. The order: is the operation known, is the body JSON, does it fit the
+// model; only then the handler runs, which may rely on the model's constraints.
 // Runs on the worker pool.
 std::string Edge::Core::run_json(const JsonService& service, std::string_view name, const std::string& body,
                                  const Caller& caller) const {
@@ -229,6 +244,8 @@ std::string Edge::Core::run_json(const JsonService& service, std::string_view na
 Awaitable<Response> Edge::Core::to_json(Request& request, const Signature& signature, const Caller& caller) {
   const std::string target(request.headers.value_or("X-Amz-Target", ""));
   const std::string version(json_version(request));
+  // The body is read and verified before the target is looked at, so that an unsigned request learns nothing about
+  // which operations exist.
   const std::string body = co_await verified_body(request, signature, Wire::kJson, options.max_json_bytes);
   const std::size_t dot = target.rfind('.');
   const auto service = json_services.find(std::string_view(target).substr(0, dot));
@@ -236,6 +253,7 @@ Awaitable<Response> Edge::Core::to_json(Request& request, const Signature& signa
     throw ServiceError(Code::kNotImplementedException, "The service of the target \"" + target.substr(0, 256) +
                                                            "\" is not implemented by this server.");
   const std::string_view name = std::string_view(target).substr(dot + 1);
+  // The references stay valid: this frame is suspended until the pool has run the lambda.
   std::string answer = co_await http::offload(workers, [&] { return run_json(service->second, name, body, caller); });
   if (answer.empty()) {
     Response empty;
@@ -251,6 +269,8 @@ std::string Edge::Core::query_answer(const Form& form, std::string_view scope, c
     const auto hit = form.find(name);
     return hit == form.end() ? std::string() : hit->second;
   };
+  // An Action decides the operation; which service is meant follows from the credential scope, or from the version for
+  // unsigned look-ups.
   const std::string action = field("Action"), version = field("Version");
   if (action.empty()) throw ServiceError(Code::kMissingAction);
   const auto unknown = [&](const model::Service* known) {
@@ -267,12 +287,15 @@ std::string Edge::Core::query_answer(const Form& form, std::string_view scope, c
     return xml.finish();
   };
   for (const QueryService& service : query_services) {
+    // With a scope the service's name must match; without one the version must.
     if (service.name != scope && (!scope.empty() || service.version != version)) continue;
     xmlns = service.xmlns;
     const auto operation = service.operations.find(action);
     if (operation == service.operations.end()) throw unknown(model::find_service(service.name));
     return wrapped(operation->second(form, caller));
   }
+  // Services that also speak JSON (CloudWatch): the form becomes JSON by the model, so that there is one handler for
+  // both.
   for (const auto& [prefix, service] : json_services) {
     if (!service.also_query || (scope != "monitoring" && version != "2010-08-01")) continue;
     xmlns = "http://monitoring.amazonaws.com/doc/2010-08-01/";
@@ -298,6 +321,7 @@ Awaitable<Response> Edge::Core::to_query(Request& request, const Signature& sign
     answer = co_await http::offload(
         workers, [&] { return query_answer(parse_form(query.empty() ? body : query), scope, caller, xmlns); });
   } catch (const std::exception& e) {
+    // Here and not in handle(), because the error must carry the namespace of the service that was found.
     co_return encode_exception(e, {Wire::kQuery, caller.request_id, request.path(), xmlns, "1.1"});
   }
   co_return http::text_response(200, std::move(answer), "text/xml");
@@ -310,8 +334,10 @@ Awaitable<Response> Edge::Core::to_s3(Request& request, const Signature& signatu
   const bool presigned = signature.form == Signature::Form::kPresigned;
   if (hash && hash->starts_with("STREAMING-AWS4-ECDSA"))
     throw ServiceError(Code::kNotImplemented, "SigV4a streaming signatures are not supported.");
+  // Without the header the signature could not cover the body.
   if (!hash && signature.form == Signature::Form::kHeader && request.body.size() != 0)
     throw ServiceError(Code::kMissingSecurityHeader, "Your request was missing the header x-amz-content-sha256");
+  // A presigned request cannot know its body: its payload is UNSIGNED-PAYLOAD by definition.
   const std::string_view payload = presigned ? kUnsignedPayload : hash.value_or(kEmptySha256);
   const std::string bucket = bucket_of_host(caller.host, options.s3_suffixes).value_or("");
   Verified verified = verify(request, signature, credentials,
@@ -324,6 +350,7 @@ Awaitable<Response> Edge::Core::to_s3(Request& request, const Signature& signatu
     form->scope_text = signature.scope.text;
     form->seed_signature = signature.signature;
   }
+  // Null if there is nothing to decode or check: the service then reads the connection's body directly.
   const std::unique_ptr<CheckedBody> decoded = decoded_body(request, std::move(form));
   if (!s3) throw ServiceError(Code::kNotImplemented, "The service s3 is not implemented by this server.");
   if (!decoded) co_return co_await s3(request, caller);
@@ -334,6 +361,7 @@ Awaitable<Response> Edge::Core::to_s3(Request& request, const Signature& signatu
                 request.tls,
                 request.connect_host,
                 request.peer};
+  // Trailing checksums are added to the inner request's headers when the body has been read.
   decoded->report_trailers_to(inner.headers);
   co_return co_await s3(inner, caller);
 }

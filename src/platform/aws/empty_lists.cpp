@@ -15,6 +15,8 @@ struct EmptyList {
   std::string_view operation, member;
 };
 
+// Operations that SDKs call on the way (Search boxes, waiters, notebook helpers): an empty list is the true answer of
+// a server that has no such resources.
 constexpr auto kEmptyLists = std::to_array<EmptyList>({
     {"ListAlgorithms", "AlgorithmSummaryList"},
     {"ListAutoMLJobs", "AutoMLJobSummaries"},
@@ -41,6 +43,7 @@ constexpr auto kAbsent = std::to_array<Absent>({
 });
 
 std::string member_text(std::string_view body, std::string_view member) {
+  // The body has not been validated here: any failure counts as no name.
   const Json input = Json::parse(body, nullptr, false);
   if (!input.is_object()) return {};
   const auto value = input.find(std::string(member));

@@ -9,6 +9,7 @@ namespace clary::aws {
 
 namespace {
 
+// Entries of `extra` with this prefix become headers of the answer, not members of its body.
 constexpr std::string_view kHeaderPrefix = "header:";
 
 std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : dump_json(value); }
@@ -27,6 +28,7 @@ http::Response s3_error(const CodeRow& r, const std::string& message, const Json
 }
 
 http::Response json_error(const CodeRow& r, const std::string& message, const Json& extra, const ErrorContext& c) {
+  // Both spellings: SDKs of different languages read either.
   Json body = {{"__type", r.name}, {"message", message}, {"Message", message}};
   for (const auto& [name, value] : extra.items())
     if (!name.starts_with(kHeaderPrefix)) body[name] = value;
@@ -73,10 +75,12 @@ http::Response encode_error(Code code, const std::string& message, const Json& e
   for (const auto& [name, value] : extra.items())
     if (name.starts_with(kHeaderPrefix)) response.headers.set(name.substr(kHeaderPrefix.size()), text_of(value));
   response.headers.set(request_id_header(c.wire), c.request_id);
+  // A 304 has no body (RFC 9110 section 15.4.5).
   if (r.status == 304) response.body = std::string();
   return response;
 }
 
+// Internal errors are logged in full and answered with a fixed text: their messages may name paths or statements.
 http::Response encode_exception(const std::exception& e, const ErrorContext& c) {
   const Json none = Json::object();
   if (const auto* service = dynamic_cast<const ServiceError*>(&e)) {

@@ -14,6 +14,8 @@ namespace clary::aws {
 
 namespace {
 
+// Bounds the CPU time for a user's text against the model's patterns, some of which backtrack; a text that exceeds it
+// does not match.
 constexpr std::uint32_t kMaxSteps = 200'000;
 constexpr std::uint32_t kMaxHeapKib = 4096;
 
@@ -35,6 +37,7 @@ Code compiled(const char* java) {
   const std::string pattern = as_pcre(java);
   int error = 0;
   PCRE2_SIZE at = 0;
+  // The options make PCRE2 read what Java's Pattern.matches() does: the whole text, \uXXXX escapes, UTF-8.
   constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_ALT_BSUX | PCRE2_ANCHORED | PCRE2_ENDANCHORED;
   return Code(
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), kOptions, &error, &at, nullptr));
@@ -42,6 +45,8 @@ Code compiled(const char* java) {
 
 /// Compiled patterns by the address of their text, which is a constant of the generated model. Never shrinks: they are
 /// a fixed few hundred.
+/// Under the lock for the compilation too, which happens once for each pattern. The returned pointer stays valid: the
+/// map's values are never erased.
 const pcre2_code* cached(const char* pattern) {
   struct Cache {
     Mutex mutex;
@@ -54,6 +59,7 @@ const pcre2_code* cached(const char* pattern) {
   return cache.codes.emplace(pattern, compiled(pattern)).first->second.get();
 }
 
+// One per thread: a match context and its memory cannot be shared between threads.
 struct Matching {
   pcre2_match_context* context = pcre2_match_context_create(nullptr);
   pcre2_match_data* data = pcre2_match_data_create(1, nullptr);

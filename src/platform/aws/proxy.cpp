@@ -12,6 +12,7 @@ std::shared_ptr<http::CertificateAuthority> open_authority(const std::filesystem
                                           {"amazonaws.com", "amazonaws.com.cn"});
 }
 
+// A leading dot in the suffixes: "evilamazonaws.com" is not AWS's.
 bool is_aws_host(std::string_view host) noexcept {
   return http::is_host_name(host) && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"));
 }
@@ -19,6 +20,7 @@ bool is_aws_host(std::string_view host) noexcept {
 http::TunnelPolicy aws_tunnel(std::shared_ptr<http::CertificateAuthority> authority) {
   return [authority = std::move(authority)](std::string_view host,
                                             std::uint16_t port) -> std::shared_ptr<http::asio::ssl::context> {
+    // Only AWS's hosts: the server is no open proxy.
     if (port != kHttps || !is_aws_host(lower(host))) return nullptr;
     return authority->context_for(host);
   };

@@ -24,6 +24,7 @@ constexpr int kMaxDepth = 12;
 using FormMap = std::map<std::string, std::string>;
 
 /// A field of that name, or fields below it.
+/// Names like "Dimensions.member.1.Name" form a tree; std::map's order puts everything below a prefix together.
 bool has_prefix(const FormMap& form, const std::string& prefix) {
   if (form.contains(prefix)) return true;
   const auto below = form.lower_bound(prefix + ".");
@@ -73,6 +74,8 @@ Json scalar(const Shape& shape, const std::string& name, const std::string& text
   }
 }
 
+// Guided by the model's shape, not by the form: fields that the model does not know are never looked at, and the depth
+// is that of the model. kMaxDepth guards against recursive shapes.
 Json read(const Shape& shape, const FormMap& form, const std::string& prefix, int depth) {
   if (depth > kMaxDepth) throw ServiceError(Code::kMalformedQueryString, "the form is nested too deep");
   if (shape.type == Type::kStructure) {
@@ -85,6 +88,7 @@ Json read(const Shape& shape, const FormMap& form, const std::string& prefix, in
   }
   if (shape.type == Type::kList) {
     Json list = Json::array();
+    // Members are numbered from 1 without gaps; a gap ends the list, as botocore writes none.
     for (int i = 1;; ++i) {
       const std::string name = prefix + ".member." + std::to_string(i);
       if (!has_prefix(form, name)) break;

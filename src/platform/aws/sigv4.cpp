@@ -12,6 +12,7 @@ namespace clary::aws {
 
 namespace {
 
+// More would be no real client, and each costs a pass over the headers.
 constexpr std::size_t kMaxSignedHeaders = 128;
 constexpr std::size_t kMaxCachedKeys = 1024;
 constexpr char kUpperHex[] = "0123456789ABCDEF";
@@ -36,6 +37,7 @@ void append_escaped(std::string& out, char c) {
 
 /// Every byte escaped exactly once, whether the sender escaped it or not: clients escape different sets of characters
 /// on the wire, but sign the form in which everything outside the unreserved set is escaped.
+/// keep_slash: in paths a slash separates; in query strings it is data and is escaped.
 void append_escaped_once(std::string& out, std::string_view text, bool keep_slash, bool plus_is_space) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -75,6 +77,7 @@ std::string without_dot_segments(std::string_view path) {
 }
 
 /// Trimmed, inner runs of blanks made one.
+/// AWS, "Create a signed AWS API request": the function Trim of the canonical headers.
 void append_header_value(std::string& out, std::string_view value) {
   value = trimmed(value);
   bool blank = false;
@@ -100,6 +103,7 @@ bool is_lower_hex(std::string_view text) noexcept {
 
 struct Pair {
   std::string name, value;
+  // By name, then by value, both escaped: the order of the canonical query string.
   bool operator<(const Pair& other) const { return name != other.name ? name < other.name : value < other.value; }
 };
 
@@ -120,6 +124,7 @@ std::optional<Scope> parse_scope(std::string_view credential) {
   return Scope{parts[0], parts[1], parts[2], parts[3], credential.substr(parts[0].size() + 1)};
 }
 
+// The three parts may come in any order, with or without blanks after the commas; each exactly once.
 std::optional<Authorization> parse_authorization(std::string_view value) {
   if (!value.starts_with(kAlgorithm)) return std::nullopt;
   value.remove_prefix(kAlgorithm.size());
@@ -162,6 +167,7 @@ bool query_has(std::string_view query, std::string_view wanted) noexcept {
 // was sent a second time.
 std::string canonical_path(std::string_view path, PathRule rule) {
   if (path == "/" || path.empty()) return "/";
+  // S3's rule escapes once; for all other services the path as sent (which is escaped already) is escaped again.
   if (rule == PathRule::kOthers) return percent_encoded(without_dot_segments(path), true);
   std::string out;
   out.reserve(path.size() + 16);
@@ -176,6 +182,7 @@ std::string canonical_query(std::string_view query) {
     const auto [pair, rest] = cut(query, '&');
     query = rest;
     const auto [name, value] = cut(pair, '=');
+    // Everything but the signature itself is signed; presigned URLs carry it among the parameters.
     if (pair.empty() || name == "X-Amz-Signature") continue;
     Pair& made = pairs.emplace_back();
     append_escaped_once(made.name, name, false, true);
@@ -199,10 +206,13 @@ std::string canonical_request(const CanonicalInput& input) {
   out.append(canonical_path(input.path, input.path_rule)).append("\n");
   out.append(canonical_query(input.query)).append("\n");
   std::size_t count = 0;
+  // In the order in which the client listed them. It must be sorted to match what the client signed, which is not
+  // checked here: a wrong order only makes the signature fail.
   for (std::string_view names = input.signed_headers; !names.empty() && count < kMaxSignedHeaders; ++count) {
     const auto [name, rest] = cut(names, ';');
     out.append(name).append(":");
     bool first = true;
+    // Repeated headers are joined with commas in the order of their arrival.
     for (const auto [field, value] : input.headers) {
       if (!http::equal_ignoring_case(field, name)) continue;
       if (!first) out += ',';
@@ -216,6 +226,7 @@ std::string canonical_request(const CanonicalInput& input) {
   return out;
 }
 
+// kSigning = HMAC(HMAC(HMAC(HMAC("AWS4" + secret, date), region), service), "aws4_request").
 std::string signing_key(std::string_view secret, const Scope& scope) {
   const std::string start = "AWS4" + std::string(secret);
   return hmac_sha256(hmac_sha256(hmac_sha256(hmac_sha256(start, scope.date), scope.region), scope.service),
@@ -224,12 +235,16 @@ std::string signing_key(std::string_view secret, const Scope& scope) {
 
 // Per thread, hence without a lock. The key of the cache includes the secret: one that was replaced is never used
 // again.
+// Saves four of the five HMACs of a request. The reference is valid until the next call on this thread; callers copy
+// it or use it at once.
 const std::string& cached_signing_key(std::string_view secret, const Scope& scope) {
   thread_local std::unordered_map<std::string, std::string> keys;
   thread_local std::string name;
   name.assign(secret).append("\n").append(scope.text);
   const auto hit = keys.find(name);
   if (hit != keys.end()) return hit->second;
+  // A day has one entry for each region and service; the limit only matters for invented scopes, which would fill the
+  // memory.
   if (keys.size() >= kMaxCachedKeys) keys.clear();
   return keys.emplace(name, signing_key(secret, scope)).first->second;
 }
@@ -287,6 +302,8 @@ static_assert(std::is_sorted(kV2Resources.begin(), kV2Resources.end()));
 
 }  // namespace
 
+// AWS, "Signing and authenticating REST requests" (Signature Version 2): method, MD5, type, expiry, x-amz-* headers,
+// resource with its sub-resources.
 std::string v2_string_to_sign(std::string_view method, std::string_view resource, std::string_view query,
                               const http::Headers& headers, std::string_view expires) {
   std::string out(method);

@@ -25,6 +25,7 @@ const Service* find_service(std::string_view name) noexcept {
 }
 
 const Operation* find_operation(const Service& service, std::string_view name) noexcept {
+  // Operations are generated in the order of their names.
   const auto hit = std::lower_bound(service.operations.begin(), service.operations.end(), name,
                                     [](const Operation& o, std::string_view n) { return o.name < n; });
   return hit != service.operations.end() && hit->name == name ? &*hit : nullptr;
@@ -37,6 +38,7 @@ namespace {
 constexpr std::size_t kMaxListed = 25;        // violations spelled out in one message
 constexpr std::size_t kMaxShownBytes = 1024;  // of one value
 
+// AWS names paths with a lower first letter ("trainingJobName") and members with an upper one.
 std::string camel(std::string_view name) {
   std::string text(name);
   if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] + 32);
@@ -100,9 +102,13 @@ bool is_time(const Json& value) {
   return value.is_number() && value.get<double>() >= kYear1 && value.get<double>() < kYear9999End;
 }
 
+// Walks model and document together, depth bounded by the model's (recursive shapes end where the document does, whose
+// depth parse_json() has bounded). All violations are collected, since AWS reports them together; a wrong JSON type
+// ends the walk at once.
 class Validator {
  public:
   void check(const Shape& shape, Json& value, const std::string& path) {
+    // convert() first: the constraints are about the converted value.
     convert(shape, value, path);
     check_constraints(shape, value, path);
     switch (shape.type) {
@@ -158,6 +164,7 @@ class Validator {
       case Type::kInteger:
       case Type::kLong: {
         const auto whole = exact_integer(value);
+        // Integers written as 3.0 or 3e0 are accepted when they are whole, as AWS's parser does.
         good = whole && (shape.type == Type::kLong || (*whole >= INT32_MIN && *whole <= INT32_MAX));
         if (good) value = *whole;
         break;
@@ -222,6 +229,7 @@ class Validator {
     for (const model::Member& member : model::kMembers.subspan(shape.first, shape.count)) {
       const std::string at = joined(path, camel(member.name));
       const auto found = value.find(member.name);
+      // An explicit null counts as absent, and is removed so that handlers need not look for it.
       if (found != value.end() && found->is_null()) value.erase(found);
       const auto present = value.find(member.name);
       if (present != value.end()) {
@@ -239,6 +247,8 @@ class Validator {
       const std::string pair = "'{" + key.substr(0, 256) + "=" + shown(entry) + "}'";
       if (const auto list = broken(keys, Json(key)); !list.empty())
         violate(pair, path, "Map keys must satisfy constraint: " + bracketed(list));
+      // Maps of strings (HyperParameters, Environment) report constraints as pairs; other maps report the value's own
+      // path.
       if (values.type != Type::kString) {
         check(values, entry, path + "." + key.substr(0, 256) + ".member");
         continue;

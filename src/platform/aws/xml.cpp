@@ -10,6 +10,7 @@ Xml::Xml(std::string_view root, Control control) : control_(control) {
   open(root);
 }
 
+// `name` may carry attributes; only its first word is closed.
 Xml& Xml::open(std::string_view name) {
   out_.append("<").append(name).append(">");
   open_.emplace_back(name.substr(0, name.find(' ')));
@@ -34,8 +35,11 @@ Xml& Xml::text(std::string_view text) {
       out_ += "&gt;";
     } else if (c == '"') {
       out_ += "&quot;";
+    // Whitespace as references: attribute and text normalisation would change it otherwise, and S3 keys may contain
+    // it.
     } else if (c == '\t' || c == '\n' || c == '\r' || (byte < 0x20 && control_ == Control::kReference)) {
       out_.append("&#").append(std::to_string(byte)).append(";");
+    // Not representable in XML 1.0: replaced, so that the client's parser does not refuse the whole answer.
     } else if (byte < 0x20 || (byte >= 0x80 && !utf8)) {
       out_ += '?';
     } else {
