@@ -46,6 +46,7 @@ std::map<std::string, std::filesystem::path> files(const Json& value) {
   return out;
 }
 
+// One row a key: reading, checking and the list of known keys come from this table.
 using Setter = std::function<void(const Json&, Config&)>;
 
 const std::map<std::string, Setter>& setters() {
@@ -66,6 +67,7 @@ const std::map<std::string, Setter>& setters() {
 
 }  // namespace
 
+// Called before the command line's options are applied, which win.
 void read_config_file(const std::filesystem::path& file, Config& config) {
   try {
     const Json document = parse_json(read_file(file, 1 << 20));
@@ -88,6 +90,7 @@ void read_config_file(const std::filesystem::path& file, Config& config) {
   }
 }
 
+// After file and options are both in: a rule about the final values.
 void check(const Config& config) {
   const bool loopback = config.host.starts_with("127.") || config.host == "::1" || config.host == "localhost";
   if (config.dev && !loopback)

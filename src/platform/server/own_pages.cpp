@@ -36,11 +36,13 @@ std::string metrics_text(const OwnPagesDeps& deps, EpochMs started) {
 }  // namespace
 
 http::Handler own_pages(OwnPagesDeps deps) {
+  // Read once; the lambda and its copies share it.
   const EpochMs started = now_ms();
   return [deps, started](http::Request& request) -> http::asio::awaitable<http::Response> {
     if (request.method != "GET" && request.method != "HEAD") co_return http::text_response(405, "only GET\n");
     if (request.path() == "/_clary/health") co_return http::text_response(200, "ok\n");
     if (request.path() == "/_clary/metrics")
+      // The references in `deps` outlive the server's connections: they are members of the server.
       co_return http::text_response(200, metrics_text(deps, started), "text/plain; version=0.0.4; charset=utf-8");
     co_return http::text_response(404, "there are /_clary/health and /_clary/metrics\n");
   };

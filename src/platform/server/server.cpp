@@ -44,6 +44,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// A child that a killed server had just forked holds its lock until it becomes its own program.
+/// flock() belongs to the open file, which a forked child shares until its exec.
 constexpr std::chrono::milliseconds kLockPatience{1000};
 
 /// One server a data folder: a lock that ends with the process, however it ends.
@@ -52,6 +53,7 @@ UniqueFd lock_folder(const fs::path& folder) {
   UniqueFd lock = open_file(folder / "server.lock", O_RDWR | O_CREAT, 0600);
   const auto end = std::chrono::steady_clock::now() + kLockPatience;
   while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    // Polling, because flock() has no timeout of its own.
     if (std::chrono::steady_clock::now() > end)
       throw Error(Kind::kConflict, "the data folder " + folder.string() +
                                        " is in use by another server; give --data another folder or stop that one");
@@ -75,6 +77,7 @@ aws::EdgeOptions edge_options(const Config& config) {
   return options;
 }
 
+// I/O threads only move bytes: a few are enough, and the other cores are for the algorithms.
 int io_threads(const Config& config) {
   return config.threads > 0 ? config.threads
                             : std::min(4, static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
@@ -82,6 +85,10 @@ int io_threads(const Config& config) {
 
 }  // namespace
 
+// Members below are declared in the same order, which is what decides. Consequences that are relied upon: the lock is
+// held before any file is opened and released last; the database outlives everything that writes rows; the executor
+// outlives the scheduler that listens to it; the endpoints outlive the transform jobs that use their loop; `front` is
+// assigned before the server listens.
 // In the order of construction; destruction runs backwards.
 struct Server::Parts {
   explicit Parts(const Config& given)
@@ -103,6 +110,8 @@ struct Server::Parts {
         transforms(endpoints),
         training_deps{training_jobs, scheduler, catalog, objects, metrics},
         hosting_deps(endpoints, transforms),
+        // The edge needs the server's worker pool and the server a handler: the handler looks `front` up at each
+        // request.
         http(http_options(), [this](http::Request& request) { return front(request); }),
         edge(credentials, edge_options(given), http.workers()) {
     edge.add(
@@ -116,6 +125,8 @@ struct Server::Parts {
     edge.set_runtime(runtime::runtime_handler(endpoints));
     edge.add_open("/_clary/", own_pages({endpoints, http}));
     front = edge.handler();
+    // Before the server listens (Server's constructor), so that no request can meet a half-recovered state. Training
+    // first: its agents may have ended while no server ran.
     scheduler.recover();
     endpoints.recover();
     transforms.recover();
@@ -165,6 +176,7 @@ void write_state(const Config& config, const fs::path& data, std::uint16_t port,
       {"ca", (data / "ca" / "ca.pem").string()},
       {"access_key", key.id},
       {"secret_key", key.secret}};
+  // Holds the secret key, hence 0600; replaced atomically, since `clary env` may read it at any time.
   write_file_atomically(data / "server.json", state.dump(2) + "\n", 0600);
 }
 
@@ -172,6 +184,7 @@ void write_state(const Config& config, const fs::path& data, std::uint16_t port,
 
 Server::Server(const Config& config) : parts_(std::make_unique<Parts>(config)) {
   Parts& parts = *parts_;
+  // The state file is written after the port is known and open: a reader that finds it can connect.
   parts.http.listen_tcp(config.host, config.port);
   const aws::AccessKey key = parts.credentials.first();
   write_state(parts.config, parts.data, parts.http.port(), key);
@@ -189,6 +202,8 @@ Server::Server(const Config& config) : parts_(std::make_unique<Parts>(config)) {
 Server::~Server() = default;
 
 void Server::run() {
+  // Connections have ended when this returns. Then transform jobs, which use the endpoints' loop, then the endpoints;
+  // the scheduler stops with the destructor, and training goes on.
   parts_->http.run();
   parts_->transforms.stop();
   parts_->endpoints.stop();
