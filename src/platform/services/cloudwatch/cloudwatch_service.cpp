@@ -48,12 +48,15 @@ Json to_json(const Dimensions& dimensions) {
 }
 
 /// Points folded into periods that begin at multiples of `period_ms`.
+/// Reads all points of the metric and folds them: statistics over a period are exact because sums, counts, minima and
+/// maxima add up.
 std::map<EpochMs, MetricPoint> periods(const MetricStore& metrics, const Json& metric, EpochMs start, EpochMs end,
                                        EpochMs period_ms) {
   std::map<EpochMs, MetricPoint> folded;
   const std::string name = metric.at("MetricName");
   for (const MetricPoint& point : metrics.read(metric.at("Namespace").get<std::string>(), dimensions_of(metric))) {
     if (point.name != name || point.time < start || point.time >= end) continue;
+    // Periods are aligned to the epoch, as CloudWatch aligns them, not to StartTime.
     const EpochMs begin = point.time / period_ms * period_ms;
     auto [place, fresh] = folded.try_emplace(begin, point);
     if (fresh) continue;
@@ -82,6 +85,7 @@ EpochMs period_of(const Json& value) {
 }
 
 Json get_metric_statistics(const Json& input, const MetricStore& metrics) {
+  // ExtendedStatistics (percentiles) would need the single values, which are not kept.
   if (!input.contains("Statistics"))
     throw aws::ServiceError(aws::Code::kInvalidParameterValue, "Statistics must be given.");
   const auto folded = periods(metrics, input, time_of(input.at("StartTime")), time_of(input.at("EndTime")),
@@ -134,6 +138,7 @@ bool has_dimensions(const Dimensions& dimensions, const Json& filters) {
   return true;
 }
 
+// The token is the last item's text: the list continues behind it, whatever was added or removed meanwhile.
 Json list_metrics(const Json& input, const MetricStore& metrics) {
   const std::string name = input.value("MetricName", ""), token = input.value("NextToken", "");
   const auto after = from_base64(token);
@@ -149,6 +154,7 @@ Json list_metrics(const Json& input, const MetricStore& metrics) {
     found.emplace(item.dump(), std::move(item));
   }
   Json answer{{"Metrics", Json::array()}};
+  // upper_bound of "" is the beginning.
   for (auto at = found.upper_bound(*after); at != found.end(); ++at) {
     if (answer["Metrics"].size() == kMaxListed) {
       answer["NextToken"] = to_base64(std::prev(at)->first);
@@ -162,6 +168,7 @@ Json list_metrics(const Json& input, const MetricStore& metrics) {
 // --- PutMetricData: each number is checked, each value, weighted by its count, is folded into one point a datum.
 
 /// @param at  the parameter as AWS names it: "MetricData.member.1.Value"
+/// The negated comparison refuses NaN as well.
 double number_of(const Json& value, const std::string& at) {
   const auto number = value.get<double>();
   if (!(std::fabs(number) <= kLargestValue))
@@ -193,6 +200,7 @@ void add_values(MetricPoint& point, const Json& values, const Json* counts, cons
     const std::string member = ".member." + std::to_string(i + 1);
     const double value = number_of(values[i], at + ".Values" + member);
     const double count = counts == nullptr ? 1 : count_of((*counts)[i], at + ".Counts" + member);
+    // AWS accepts a count of 0; it contributes nothing and must not set minimum or maximum.
     if (count == 0) continue;
     point.minimum = point.count == 0 ? value : std::min(point.minimum, value);
     point.maximum = point.count == 0 ? value : std::max(point.maximum, value);
@@ -227,6 +235,7 @@ MetricPoint point_of(const Json& datum, const std::string& at) {
 Json put_metric_data(const Json& input, const MetricStore& metrics) {
   const Json data = input.value("MetricData", Json::array());
   if (data.size() > kMaxData) throw invalid("The collection MetricData must not have a size greater than 1000.");
+  // Storing is one append a point; a crash in between keeps the first ones, all of them were valid.
   std::vector<std::pair<Dimensions, MetricPoint>> points;  // all are checked before the first is stored
   for (std::size_t i = 0; i < data.size(); ++i)
     points.emplace_back(dimensions_of(data[i]), point_of(data[i], "MetricData.member." + std::to_string(i + 1)));

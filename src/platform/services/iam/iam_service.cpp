@@ -14,6 +14,7 @@ constexpr const char* kTrustPolicy =
     R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},)"
     R"("Action":"sts:AssumeRole"}]})";
 
+// Roles are not kept: every name exists, with an id that depends on the name alone, because SDKs only want the ARN.
 std::string get_role(const aws::Form& form, const aws::Caller& caller) {
   const auto name = form.find("RoleName");
   if (name == form.end() || name->second.empty() || name->second.size() > 64)

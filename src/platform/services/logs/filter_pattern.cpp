@@ -8,6 +8,7 @@
 
 namespace clary::services {
 
+// CloudWatch's terms: plain and quoted terms must all occur, ?terms at least one of them, -terms none.
 FilterPattern::FilterPattern(std::string_view pattern) {
   pattern = trimmed(pattern);
   if (pattern.starts_with('{') || pattern.starts_with('[') || pattern.starts_with('%'))
@@ -33,6 +34,7 @@ FilterPattern::FilterPattern(std::string_view pattern) {
   }
 }
 
+// Case-sensitive substrings, as documented for unstructured logs.
 bool FilterPattern::matches(std::string_view message) const {
   const auto in = [&](const std::string& term) { return message.find(term) != std::string_view::npos; };
   return std::all_of(all_.begin(), all_.end(), in) && std::none_of(none_.begin(), none_.end(), in) &&

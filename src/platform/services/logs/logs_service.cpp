@@ -82,6 +82,8 @@ Json stream_json(const LogStream& stream, const std::string& group, const Caller
   return item;
 }
 
+// The token is the last stream's name, so the order must be the same for each page: ties of time are broken by name
+// (stable_sort over a list that is sorted by name).
 Json describe_streams(const Json& input, const Caller& caller, const LogStore& logs) {
   const std::string group = group_of(input), prefix = input.value("logStreamNamePrefix", "");
   const bool by_time = input.value("orderBy", "LogStreamName") == "LastEventTime";
@@ -114,6 +116,7 @@ Json describe_streams(const Json& input, const Caller& caller, const LogStore& l
 
 std::string event_token(char direction, std::uint64_t offset) {
   std::string digits = std::to_string(offset);
+  // Fixed width makes tokens comparable as texts, and a token that repeats marks the end.
   digits.insert(0, 56 - digits.size(), '0');  // as long as AWS's
   return std::string(1, direction) + "/" + digits;
 }
@@ -136,7 +139,9 @@ std::optional<EpochMs> time_of(const Json& input, const char* name) {
 
 Json get_events(const Json& input, const LogStore& logs) {
   const std::string group = group_of(input), stream = input.at("logStreamName");
+  // Without a token the last page is answered first, as GetLogEvents does by default.
   LogStore::ReadQuery query;
+  // The direction is in the token: paging goes on in the way it began.
   query.forward = input.value("startFromHead", false);
   if (input.contains("nextToken")) apply_token(input["nextToken"], query);
   query.start = time_of(input, "startTime");
@@ -167,12 +172,14 @@ struct Place {
 };
 
 /// The events of one stream from a place on, read page by page.
+/// A k-way merge reads a bounded page of each stream at a time.
 class StreamCursor {
  public:
   StreamCursor(const LogStore& logs, std::string group, std::string stream, LogStore::ReadQuery query,
                const std::optional<Place>& after)
       : logs_(logs), group_(std::move(group)), stream_(std::move(stream)), query_(query) {
     refill();
+    // query.start is the token's time, so that at most the events of that millisecond are skipped here.
     while (after && current() != nullptr && place() <= *after) advance();
   }
 
@@ -183,6 +190,7 @@ class StreamCursor {
   }
 
  private:
+  // Pages of 1,000: few system calls, little memory for each stream.
   void refill() {
     query_.max_events = 1000;
     page_ = logs_.read(group_, stream_, query_);
@@ -209,6 +217,7 @@ std::vector<std::string> streams_to_search(const Json& input, const std::string&
     }
     return names;
   }
+  // Streams that ended before the time asked for are not opened.
   const EpochMs start = time_of(input, "startTime").value_or(0);
   for (const LogStream& stream : logs.streams(group, input.value("logStreamNamePrefix", "")))
     if (stream.bytes != 0 && stream.last_event >= start) names.push_back(stream.name);
@@ -226,6 +235,7 @@ std::optional<Place> decode_place(const Json& input) {
   }
 }
 
+// Unique and stable: time, stream and offset identify an event. The digits are as many as AWS's.
 std::string event_id(const Place& place) {
   const auto padded = [](std::string digits, std::size_t width) {
     return std::string(width - std::min(width, digits.size()), '0') + digits;
@@ -246,6 +256,7 @@ StreamCursor* earliest(std::vector<StreamCursor>& cursors) {
 
 Json filter_events(const Json& input, const LogStore& logs) {
   constexpr std::size_t kMaxBytes = 1 << 20;       // AWS limit of a page
+  // Bounds the time of a request whose pattern matches nothing; the client goes on with the token.
   constexpr std::size_t kMaxSearched = 1'000'000;  // events looked at for one page
   const std::string group = group_of(input);
   if (!logs.group_exists(group)) throw no_group();
@@ -261,6 +272,7 @@ Json filter_events(const Json& input, const LogStore& logs) {
     cursors.emplace_back(logs, group, stream, query, after);
 
   Json answer{{"events", Json::array()}, {"searchedLogStreams", Json::array()}};
+  // Counts messages as CloudWatch does, 26 bytes of overhead included.
   std::size_t bytes = 0, searched = 0;
   while (StreamCursor* cursor = earliest(cursors)) {
     const Place place = cursor->place();
@@ -275,6 +287,7 @@ Json filter_events(const Json& input, const LogStore& logs) {
     }
     cursor->advance();
     if (answer["events"].size() < limit && bytes < kMaxBytes && ++searched < kMaxSearched) continue;
+    // A token only if there is more: SDKs stop at its absence.
     if (earliest(cursors) != nullptr)
       answer["nextToken"] = to_base64(dump_json({place.time, place.stream, place.offset}));
     break;

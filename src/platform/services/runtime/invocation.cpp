@@ -12,8 +12,10 @@ constexpr std::array<std::string_view, 4> kForwarded{"Content-Type", "Accept", "
 
 }  // namespace
 
+// AWS's ModelError: scripts read OriginalStatusCode, people the sentence.
 aws::ServiceError model_error(const serving::EndpointRoute& route, const serving::VariantRoute& variant, int status,
                               std::string_view message) {
+  // A cut may fall inside a character; the encoder of the answer replaces what is not UTF-8.
   const std::string text(message.substr(0, kOriginalMessageBytes));
   const std::string group = "/aws/sagemaker/Endpoints/" + route.name;
   const std::string kind = status >= 400 && status < 500 ? "client" : "server";
@@ -31,6 +33,7 @@ http::ClientRequest container_request(const http::Request& request, std::string 
   http::ClientRequest out;
   out.method = "POST";
   out.target = "/invocations";
+  // Everything else of the caller's headers, the signature above all, stays on this side.
   for (const std::string_view name : kForwarded)
     if (const auto value = request.headers.get(name)) out.headers.add(name, *value);
   out.body = std::move(body);

@@ -23,6 +23,7 @@ struct Address {
 };
 
 /// "/endpoints/<name>/<operation>"
+/// Views into the request; the endpoint's name is decoded and therefore owned.
 Address address_of(const http::Request& request) {
   constexpr std::string_view kPrefix = "/endpoints/";
   std::string_view path = request.path();
@@ -33,6 +34,7 @@ Address address_of(const http::Request& request) {
   return {percent_decoded(path.substr(0, slash)).value_or(""), path.substr(slash + 1)};
 }
 
+// A generator for each thread: no lock, and the choice among variants needs no strong randomness.
 double uniform() {
   thread_local std::minstd_rand generator{std::random_device{}()};
   return std::uniform_real_distribution<double>(0, 1)(generator);
@@ -54,6 +56,7 @@ void refuse_unsupported(const http::Request& request, const std::string& endpoin
 }
 
 const VariantRoute& choose(const EndpointRoute& route, const http::Request& request) {
+  // TargetVariant wins over the weights, also over a weight of 0.
   if (const auto wanted = request.headers.get("X-Amzn-SageMaker-Target-Variant")) {
     if (const VariantRoute* variant = route.variant(*wanted)) return *variant;
     throw ServiceError(Code::kValidationError,
@@ -66,6 +69,8 @@ const VariantRoute& choose(const EndpointRoute& route, const http::Request& requ
 }
 
 /// One invocation of a variant that has been entered.
+/// Lives in the frame of invoke(), which holds the route. Runs on an I/O thread; of the serving processes it uses
+/// their Backends only (backend.h).
 class Invocation {
  public:
   Invocation(const EndpointRoute& route, const VariantRoute& variant, http::ClientRequest request,
@@ -88,8 +93,11 @@ class Invocation {
   };
 
   asio::awaitable<http::ClientResponse> send() {
+    // Ends by an answer, by failed(), or when kNoReplicaLimit has passed; `processes` bounds how many processes one
+    // request may take down with it.
     for (int processes = 0;;) {
       const std::shared_ptr<http::Client> client = co_await ready_client();
+      // asked_ separates the model's latency (from here) from the overhead (before).
       asked_ = Clock::now();
       http::ClientResponse answer;
       const Outcome outcome = co_await ask(*client, answer);
@@ -104,6 +112,7 @@ class Invocation {
       // ends its process must not end them all. After a loss no connection is reused, so that the next loss is certain
       // to be the process's.
       if (outcome != Outcome::kRefused) {
+        // A process that was started again has a new client: comparing clients compares processes.
         if (client != last_) ++processes;
         last_ = client;
         request_.new_connection = true;
@@ -120,6 +129,8 @@ class Invocation {
 
   asio::awaitable<std::shared_ptr<http::Client>> ready_client() {
     const auto limit = Clock::now() + kNoReplicaLimit;
+    // Polling: becoming ready happens on the serving loop, which knows no waiting requests. 5 ms are small beside a
+    // start.
     for (;;) {
       if (const auto replica = visit_.next_replica()) {
         auto client = replica->client();
@@ -134,6 +145,7 @@ class Invocation {
 
   asio::awaitable<Outcome> ask(http::Client& client, http::ClientResponse& answer) {
     try {
+      // The limit is on the whole invocation; a repeated attempt gets what is left of it, at least a millisecond.
       const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin_);
       answer = co_await client.send(request_, std::max(kAnswerLimit - spent, std::chrono::milliseconds(1)));
       co_return Outcome::kAnswered;
@@ -142,11 +154,13 @@ class Invocation {
     } catch (const http::StaleConnection&) {
       co_return Outcome::kStale;
     } catch (const Error& e) {
+      // kUnavailable: connecting failed, hence nothing was delivered.
       co_return e.kind() == Kind::kUnavailable ? Outcome::kRefused : Outcome::kLost;
     }
   }
 
   /// Errors of the model: the body becomes the message.
+  /// At most kOriginalMessageBytes are read; the rest of a long error page is dropped with its connection.
   asio::awaitable<void> fail(http::ClientResponse& answer) {
     std::string text;
     try {
@@ -170,11 +184,15 @@ class Invocation {
                                         "X-Amzn-SageMaker-Closed-Session-Id"})
       if (const auto value = answer.headers.get(name)) response.headers.add(name, *value);
     const auto size = answer.body->size();
+    // A small answer is read before its head is sent, so that a process that dies in the middle gives an error and not
+    // a cut answer. A large one streams, and its Visit (which keeps the process from being stopped) moves into the
+    // body.
     if (size && *size <= kWholeAnswerBytes) {
       bool whole = true;
       std::string text;
       try {
         text = co_await http::read_body(*answer.body, kWholeAnswerBytes);
+      // failed() throws after the handler, where no await follows.
       } catch (const Error&) {
         whole = false;
       }
@@ -182,12 +200,14 @@ class Invocation {
       record(200);
       response.body = std::move(text);
     } else {
+      // Recorded when the head goes out: the length of the transfer depends on the caller, not on the model.
       record(200);
       response.body = std::make_unique<AnswerBody>(std::move(answer.body), std::move(visit_));
     }
     co_return response;
   }
 
+  // record() must come first: the exception leaves the invocation.
   [[noreturn]] void failed(int status, std::string_view message) {
     record(status == 0 ? 500 : status);
     throw model_error(route_, variant_, status, message);
@@ -216,8 +236,10 @@ asio::awaitable<http::Response> invoke(serving::Endpoints& endpoints, const http
                                        const aws::Caller& caller, const std::string& endpoint) {
   const auto begin = Clock::now();
   refuse_unsupported(request, endpoint);
+  // Bounded: enter() fails only while a route is being replaced, and the table has the new one by then.
   for (;;) {
     const std::shared_ptr<const EndpointRoute> route = endpoints.route(endpoint);
+    // Looked at before the route: while the server stops the sets are closed, but still in the table.
     if (endpoints.stopping()) throw ServiceError(Code::kServiceUnavailable);
     if (!route) throw not_found(endpoint, caller);
     const VariantRoute& variant = choose(*route, request);

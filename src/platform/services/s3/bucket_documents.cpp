@@ -51,6 +51,8 @@ constexpr auto kKept = std::to_array<Empty>({
     {"ownershipControls", "OwnershipControls"},
 });
 
+// The route found the operation by its query parameter, which is the key of these tables too; one handler serves
+// several operations.
 template <class Table>
 const auto& row_of(const Table& table, const S3Request& in) {
   const std::string_view parameter = find_route(in).query;
@@ -86,6 +88,7 @@ Response get_bucket_document(S3Request& in, Context& context) {
 
 Response put_bucket_document(S3Request& in, Context& context) {
   const auto& row = row_of(kKept, in);
+  // Checked as XML with the expected root, then stored as it came.
   parsed_body([&](std::string_view text) { check_document(text, row.root); }, in);
   context.store.set_bucket_document(in.bucket, row.parameter, in.body);
   return {};

@@ -15,6 +15,7 @@ constexpr std::string_view kDefaultRegion = "us-east-1";
 
 }  // namespace
 
+// S3's owner id is a 64-digit hash that is the same for all of an account's buckets.
 void add_owner(Xml& xml, std::string_view element, const S3Request& in) {
   xml.open(element).element("ID", to_hex(sha256(in.caller.account))).element("DisplayName", in.caller.account).close();
 }
@@ -22,6 +23,7 @@ void add_owner(Xml& xml, std::string_view element, const S3Request& in) {
 Response list_buckets(S3Request& in, Context& context) {
   const std::string prefix(in.parameter("prefix").value_or(""));
   const auto token = token_text(in, "continuation-token");
+  // One more than the page shows whether there is a next one. With a region filter all are read: at most 10,000 exist.
   const int limit = in.integer("max-buckets", 1, 10'000, 10'000);
   const auto region = in.parameter("bucket-region");
   auto found = context.store.buckets(prefix, token.value_or(""), region ? 10'000 : limit + 1);
@@ -47,6 +49,7 @@ Response create_bucket(S3Request& in, Context& context) {
     not_implemented("Canned ACL '" + std::string(acl->substr(0, 40)) + "'");
   if (in.header("x-amz-bucket-object-lock-enabled").value_or("false") == "true") not_implemented("Object lock");
   std::string region = parsed_body(parse_location_constraint, in);
+  // "EU" is the name from before regions had names.
   if (region == "EU") region = "eu-west-1";
   if (region.size() > 40) fail(Code::kInvalidArgument, "The specified location-constraint is not valid");
   const bool plain = region.empty();

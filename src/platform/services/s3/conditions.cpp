@@ -28,6 +28,7 @@ std::optional<std::uint64_t> number(std::string_view text) {
 
 }  // namespace
 
+// Weak comparison (RFC 9110 section 8.8.3.2): objects never change, so weak and strong are the same here.
 bool etag_matches(std::string_view list, std::string_view etag) {
   for (auto part : split(list, ',')) {
     part = trimmed(part);
@@ -37,7 +38,10 @@ bool etag_matches(std::string_view list, std::string_view etag) {
   return false;
 }
 
+// The order of RFC 9110 section 13.2.2: If-Match before If-Unmodified-Since, If-None-Match before If-Modified-Since,
+// and the ETag form makes the date form irrelevant.
 Verdict check_conditions(const http::Headers& headers, const ConditionNames& names, const objects::ObjectInfo& object) {
+  // HTTP dates have seconds.
   const EpochMs modified = object.last_modified / 1000 * 1000;
   if (const auto match = headers.get(names.if_match)) {
     if (!etag_matches(*match, object.etag)) return Verdict::kFailed;
@@ -54,6 +58,8 @@ Verdict check_conditions(const http::Headers& headers, const ConditionNames& nam
   return Verdict::kGoOn;
 }
 
+// Anything that is not one range of bytes is ignored, which makes the answer 200 with the whole object (RFC 9110
+// section 14.2): S3 does not serve several ranges.
 std::optional<ByteRange> parse_range(std::string_view header, std::uint64_t size) {
   const std::string_view text = trimmed(header);
   constexpr std::string_view kUnit = "bytes=";
@@ -64,6 +70,7 @@ std::optional<ByteRange> parse_range(std::string_view header, std::uint64_t size
   const auto first = number(trimmed(range.substr(0, dash))), last = number(trimmed(range.substr(dash + 1)));
   if (dash == 0) {  // the last n bytes
     if (!last) return std::nullopt;
+    // 416 with the size, so that the client can ask again.
     if (*last == 0 || size == 0) fail_range(header, size);
     const std::uint64_t length = std::min(*last, size);
     return ByteRange{size - length, length};
@@ -74,6 +81,7 @@ std::optional<ByteRange> parse_range(std::string_view header, std::uint64_t size
   return ByteRange{*first, end - *first + 1};
 }
 
+// Stricter than Range: both ends must be given and exist.
 ByteRange parse_copy_range(std::string_view header, std::uint64_t size) {
   constexpr std::string_view kUnit = "bytes=";
   const auto dash = header.find('-');

@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t kBufferBytes = 1 << 20;
 
 /// x-amz-copy-source: [/]bucket/key[?versionId=...], percent-encoded.
+/// The version is cut off before decoding: an encoded '?' belongs to the key.
 std::pair<std::string, std::string> copy_source(const S3Request& in) {
   std::string_view text = in.header("x-amz-copy-source").value_or("");
   const auto version_at = text.rfind("?versionId=");
@@ -36,11 +37,14 @@ std::pair<std::string, std::string> copy_source(const S3Request& in) {
   return {path->substr(0, slash), path->substr(slash + 1)};
 }
 
+// The descriptor keeps the source's bytes, even if it is replaced while it is copied; store.copy() then refuses by its
+// blob.
 objects::OpenObject open_source(const S3Request& in, Context& context) {
   const auto [bucket, key] = copy_source(in);
   if (const auto owner = in.header("x-amz-source-expected-bucket-owner"); owner && *owner != in.caller.account)
     fail(Code::kAccessDenied);
   auto open = context.store.open(bucket, key);
+  // Only to choose between the two errors.
   if (!open && !context.store.bucket(bucket)) fail(Code::kNoSuchBucket, {}, {{"BucketName", bucket}});
   if (!open) fail(Code::kNoSuchKey, {}, {{"Key", key}});
   if (check_conditions(in.http.headers, kCopySourceConditions, open->object) != Verdict::kGoOn)
@@ -65,6 +69,7 @@ void read_range(int fd, ByteRange range, F f) {
 }
 
 /// A directive header: COPY unless it says REPLACE.
+/// Metadata and tags have a directive each.
 bool replaces(const S3Request& in, std::string_view header) {
   const auto value = in.header(header).value_or("COPY");
   if (value != "COPY" && value != "REPLACE") fail_argument(header, value, "Unknown directive.");
@@ -72,6 +77,7 @@ bool replaces(const S3Request& in, std::string_view header) {
 }
 
 /// The algorithm asked for by x-amz-checksum-algorithm replaces the source's checksum.
+/// Reads the whole object, which a plain copy does not: only if another checksum was asked for.
 void take_checksum(const S3Request& in, objects::ObjectInfo& object, int fd) {
   const auto name = in.header("x-amz-checksum-algorithm");
   const auto kind = name ? objects::checksum_named(*name) : std::nullopt;
@@ -101,6 +107,7 @@ objects::PutOptions copy_options(const S3Request& in, const objects::ObjectInfo&
   return options;
 }
 
+// S3 refuses a copy onto itself that changes nothing, since it is nearly always a mistake.
 bool changes_something(const S3Request& in) {
   for (const char* header : {"x-amz-storage-class", "x-amz-server-side-encryption", "x-amz-website-redirect-location",
                              "x-amz-checksum-algorithm"})
@@ -117,6 +124,7 @@ void add_checksum_element(Xml& xml, std::string_view algorithm, std::string_view
 Response copy_object(S3Request& in, Context& context) {
   auto source = open_source(in, context);
   if (source.object.size > objects::kMaxPutBytes)
+    // AWS limit: larger objects are copied by parts.
     fail(Code::kInvalidRequest,
          "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
   if (source.object.bucket == in.bucket && source.object.key == in.key && !changes_something(in))
@@ -144,6 +152,7 @@ Response upload_part_copy(S3Request& in, Context& context) {
   if (range.length > objects::kMaxPutBytes)
     fail(Code::kInvalidRequest, "A part can have at most 5368709120 bytes; give x-amz-copy-source-range.");
   objects::Upload copy = context.store.begin(objects::checksum_named(upload.checksum_algorithm));
+  // Runs on a worker: a part may have 5 GiB.
   read_range(source.fd.get(), range, [&](std::span<const std::byte> bytes) { copy.write(bytes); });
   const auto part = copy.commit_part(in.bucket, in.key, id, number);
   Xml xml("CopyPartResult");

@@ -16,6 +16,7 @@ void take_headers(const S3Request& in, ExpectedDigests& out) {
     const std::string name = checksum_header(objects::checksum_name(kind));
     const auto value = in.header(name);
     if (!value) continue;
+    // S3 accepts one checksum a request; Content-MD5 may come in addition.
     if (out.checksum)
       fail(Code::kInvalidRequest,
            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
@@ -27,6 +28,8 @@ void take_headers(const S3Request& in, ExpectedDigests& out) {
   }
 }
 
+// The value comes in a trailer (the edge verifies it) or not at all; the algorithm is stored with the object in either
+// case.
 void take_announced(const S3Request& in, ExpectedDigests& out) {
   constexpr std::string_view kPrefix = "x-amz-checksum-";
   if (const auto trailer = in.header("x-amz-trailer"))
@@ -61,6 +64,7 @@ ExpectedDigests expected_digests(const S3Request& in) {
   return out;
 }
 
+// After the last write: both digests are final. A mismatch drops the Upload, and with it the file.
 void verify(objects::Upload& upload, const ExpectedDigests& expected) {
   compare(upload.md5(), upload.checksum(), expected);
 }

@@ -15,8 +15,10 @@ using Node = pugi::xml_node;
 
 constexpr std::size_t kMaxTags = 50;  // of a bucket; an object's limit is checked by its operation
 
+// kMalformed becomes S3's MalformedXML (parsed_body).
 [[noreturn]] void malformed(const std::string& why) { throw Error(Kind::kMalformed, why); }
 
+// Clients differ in whether they use the namespace as default or with a prefix.
 std::string_view local_name(const Node& node) {
   std::string_view name = node.name();
   const auto colon = name.find(':');
@@ -26,9 +28,13 @@ std::string_view local_name(const Node& node) {
 class Document {
  public:
   Document(std::string_view text, std::string_view root) {
+    // pugixml does not expand entities and builds a flat tree: memory is a small multiple of the document, which is
+    // bounded.
     if (text.size() > kMaxDocumentBytes)
       malformed("the document is larger than " + std::to_string(kMaxDocumentBytes) + " bytes");
     const auto result = document_.load_buffer(text.data(), text.size(),
+                                              // Keys may consist of blanks alone: text nodes of white space are kept
+                                              // where they are the only content.
                                               pugi::parse_default | pugi::parse_ws_pcdata_single, pugi::encoding_utf8);
     if (!result)
       malformed("not well-formed XML at byte " + std::to_string(result.offset) + ": " + result.description());
@@ -42,6 +48,7 @@ class Document {
   Node root_;
 };
 
+// Text only: nested elements would otherwise be dropped silently.
 std::string text_of(const Node& node) {
   for (const Node& child : node)
     if (child.type() == pugi::node_element) malformed("element " + std::string(node.name()) + " must hold text only");

@@ -17,6 +17,7 @@ ByteRange select_bytes(const S3Request& in, const objects::ObjectInfo& object, R
                                          std::to_string(object.size));
     return range;
   };
+  // A part of a multipart object by its number; an object that was put whole has one part.
   if (in.parameter("partNumber")) {
     const auto number = static_cast<std::size_t>(part_number(in));
     const std::size_t count = object.parts.is_array() ? object.parts.size() : 1;
@@ -24,6 +25,7 @@ ByteRange select_bytes(const S3Request& in, const objects::ObjectInfo& object, R
     if (!object.parts.is_array()) return partial({0, object.size});
     ByteRange range;
     for (std::size_t i = 0; i < number; ++i) {
+      // Offsets are sums of the parts' sizes in the order of completion.
       range.offset += range.length;
       range.length = object.parts.at(i).at("Size").get<std::uint64_t>();
     }
@@ -32,6 +34,8 @@ ByteRange select_bytes(const S3Request& in, const objects::ObjectInfo& object, R
   }
   const auto header = in.header("Range");
   if (!header) return {0, object.size};
+  // If-Range: if the object has changed since, the whole of it is sent instead of a part that does not fit the
+  // client's.
   if (const auto only_if = in.header("If-Range"))
     if (!etag_matches(*only_if, object.etag) && *only_if != http_date(object.last_modified)) return {0, object.size};
   const auto range = parse_range(*header, object.size);
@@ -53,6 +57,7 @@ std::optional<ByteRange> answer(const S3Request& in, const objects::ObjectInfo& 
   }
   const ByteRange range = select_bytes(in, object, out);
   add_object_headers(out.headers, in, object);
+  // A checksum of the whole object says nothing about a range.
   if (range.length == object.size && in.header("x-amz-checksum-mode").value_or("") == "ENABLED")
     add_checksum(out.headers, object);
   if (object.tag_count > 0) out.headers.set("x-amz-tagging-count", std::to_string(object.tag_count));
@@ -71,6 +76,8 @@ Response get_object(S3Request& in, Context& context) {
   auto open = context.store.open(in.bucket, in.key);
   if (!open) fail(Code::kNoSuchKey, {}, {{"Key", in.key}});
   Response out;
+  // The body is the open file: it is sent by sendfile() after this function has returned, and no later change of the
+  // key affects it.
   if (const auto range = answer(in, open->object, out))
     out.body = http::FileBody{std::move(open->fd), range->offset, range->length};
   return out;
@@ -81,6 +88,7 @@ Response head_object(S3Request& in, Context& context) {
   const auto object = context.store.head(in.bucket, in.key);
   if (!object) fail(Code::kNoSuchKey, {}, {{"Key", in.key}});
   Response out;
+  // HEAD's length is that of GET's body; there is none here to derive it from.
   if (const auto range = answer(in, *object, out)) out.headers.set("Content-Length", std::to_string(range->length));
   return out;
 }

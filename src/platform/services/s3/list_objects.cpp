@@ -22,6 +22,7 @@ Query parse_query(const S3Request& in) {
   Query query;
   query.walk.prefix = in.parameter("prefix").value_or("");
   query.walk.delimiter = in.parameter("delimiter").value_or("");
+  // Larger values are legal and mean 1,000.
   query.walk.max_keys = std::min(in.integer("max-keys", 0, kAnyNumber, objects::kMaxListKeys), objects::kMaxListKeys);
   query.url = wants_url_encoding(in);
   return query;
@@ -76,6 +77,7 @@ Response list_objects_v1(S3Request& in, Context& context) {
   Xml xml("ListBucketResult");
   add_common(xml, in, query, listing);
   xml.element("Marker", encoded(query.walk.after, query.url));
+  // S3 gives NextMarker only with a delimiter; otherwise clients use the last key.
   if (listing.truncated && !query.walk.delimiter.empty()) xml.element("NextMarker", encoded(listing.next, query.url));
   add_contents(xml, in, query, listing, true);
   add_prefixes(xml, query, listing);
@@ -87,6 +89,7 @@ Response list_objects_v2(S3Request& in, Context& context) {
   const std::string start_after(in.parameter("start-after").value_or(""));
   if (const auto token = in.parameter("continuation-token"); token && token->empty())
     fail_argument("continuation-token", "", "The continuation token provided is incorrect");
+  // The token wins over start-after, as S3 documents.
   query.walk.after = token_text(in, "continuation-token").value_or(start_after);
   const auto listing = context.store.list(in.bucket, query.walk);
   Xml xml("ListBucketResult");
@@ -100,6 +103,7 @@ Response list_objects_v2(S3Request& in, Context& context) {
   return xml_response(xml);
 }
 
+// Without versioning each object has one version, "null", and it is the latest.
 Response list_object_versions(S3Request& in, Context& context) {
   Query query = parse_query(in);
   query.walk.after = in.parameter("key-marker").value_or("");

@@ -30,6 +30,7 @@ constexpr auto kStored = std::to_array<std::string_view>({
     "x-amz-server-side-encryption-bucket-key-enabled",
 });
 
+// Refused because their absence would be noticed too late: encryption, retention and access that the client relies on.
 // A request with one of these asks for something that would silently not happen.
 constexpr auto kRefused = std::to_array<std::string_view>({
     "x-amz-server-side-encryption-customer-algorithm",
@@ -62,6 +63,7 @@ bool contains(const Table& table, std::string_view value) {
 }
 
 /// "gzip,aws-chunked" was only "gzip".
+/// The edge has decoded the framing; the stored object is not encoded by it.
 std::string without_aws_chunked(std::string_view encodings) {
   std::string out;
   for (const auto part : split(encodings, ',')) {
@@ -87,6 +89,7 @@ objects::Tags tags_of_header(std::string_view text) {
   return tags;
 }
 
+// Repeated headers are joined, as S3 does; the limit counts names without the prefix and values.
 void take_metadata(const http::Headers& headers, Json& out) {
   std::size_t bytes = 0;
   for (const auto& [name, value] : headers) {
@@ -114,6 +117,7 @@ void refuse_what_is_missing(const S3Request& in) {
 std::string in_quotes(std::string_view etag) { return '"' + std::string(etag) + '"'; }
 
 void check_tags(const objects::Tags& tags, std::size_t limit) {
+  // Limits are in characters, not bytes.
   const auto characters = [](std::string_view text) {
     return std::count_if(text.begin(), text.end(),
                          [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
@@ -151,6 +155,7 @@ objects::PutOptions put_options(const S3Request& in) {
   return out;
 }
 
+// S3 supports If-None-Match: * on writes and no list of ETags.
 void take_write_conditions(const S3Request& in, bool& if_absent, std::optional<std::string>& if_match) {
   if (const auto none = in.header("If-None-Match")) {
     if (trimmed(*none) != "*") not_implemented("If-None-Match with an ETag on a write");
@@ -167,6 +172,7 @@ void add_object_headers(http::Headers& out, const S3Request& in, const objects::
   for (const auto& [name, value] : object.headers.items())
     if (value.is_string()) out.set(name, value.get_ref<const std::string&>());
   if (object.storage_class != "STANDARD") out.set("x-amz-storage-class", object.storage_class);
+  // Presigned links use these to name a download; an anonymous request could use them to forge headers.
   for (const auto name : kOverrides) {
     const auto value = in.parameter("response-" + std::string(name));
     if (!value) continue;

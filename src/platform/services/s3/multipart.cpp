@@ -23,6 +23,7 @@ struct UploadChecksum {
 };
 
 /// x-amz-checksum-algorithm and -type with S3's defaults: CRC64NVME is of the full object, others composite.
+/// AWS: "Checking object integrity": CRC64NVME exists as full object only, SHA-1 and SHA-256 as composite only.
 UploadChecksum upload_checksum(const S3Request& in) {
   const auto name = in.header("x-amz-checksum-algorithm");
   const auto kind = name ? objects::checksum_named(*name) : std::nullopt;
@@ -105,6 +106,7 @@ Response list_parts(S3Request& in, Context& context) {
   const int limit = std::min(in.integer("max-parts", 0, 2'147'483'647, kMaxLines), kMaxLines);
   const int marker = in.integer("part-number-marker", 0, 2'147'483'647, 0);
   const auto upload = context.store.multipart(in.bucket, in.key, id);
+  // One more than the page: whether there is a next one.
   auto parts = context.store.parts(in.bucket, in.key, id, marker, limit + 1);
   const bool truncated = limit > 0 && static_cast<int>(parts.size()) > limit;
   if (static_cast<int>(parts.size()) > limit) parts.resize(static_cast<std::size_t>(limit));
@@ -139,11 +141,14 @@ struct UploadPage {
   std::string next_key, next_id;
 };
 
+// Uploads are walked in batches and folded into common prefixes here, because there are few of them; objects use the
+// index (objects/listing.cpp).
 UploadPage upload_page(const S3Request& in, Context& context, int limit) {
   constexpr int kBatch = 1000;
   const std::string prefix(in.parameter("prefix").value_or("")), delimiter(in.parameter("delimiter").value_or(""));
   UploadPage page;
   std::string key(in.parameter("key-marker").value_or("")), id(in.parameter("upload-id-marker").value_or(""));
+  // "\xFF" is above every id. Without upload-id-marker S3 skips all uploads of key-marker.
   if (!key.empty() && id.empty()) id = "\xFF";  // the key's uploads are all behind the marker
   const std::string marker = key;
   for (;;) {
@@ -153,6 +158,7 @@ UploadPage upload_page(const S3Request& in, Context& context, int limit) {
       id = upload.id;
       const auto at = delimiter.empty() ? std::string::npos : upload.key.find(delimiter, prefix.size());
       const std::string hidden = at == std::string::npos ? "" : upload.key.substr(0, at + delimiter.size());
+      // The prefix that the marker names was listed on the page before.
       if (!hidden.empty() && (hidden == marker || (!page.prefixes.empty() && page.prefixes.back() == hidden))) continue;
       if (static_cast<int>(page.uploads.size() + page.prefixes.size()) == limit) {
         page.truncated = limit > 0;

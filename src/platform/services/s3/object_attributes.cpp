@@ -22,6 +22,7 @@ std::set<std::string, std::less<>> wanted_attributes(const S3Request& in) {
   return wanted;
 }
 
+// S3 lists parts only for objects with checksums; otherwise only their number.
 void add_parts(Xml& xml, const S3Request& in, const objects::ObjectInfo& object) {
   const auto count = static_cast<int>(object.parts.size());
   xml.open("ObjectParts").element("PartsCount", count);

@@ -16,6 +16,7 @@ using http::asio::awaitable;
 constexpr std::size_t kBufferBytes = 1 << 20;
 
 /// Bytes 0 .. returned; less than the buffer only at the body's end.
+/// Buffers are filled completely, so that each hop to a worker writes a whole buffer.
 awaitable<std::size_t> fill(http::BodySource& body, std::span<std::byte> buffer) {
   std::size_t filled = 0;
   while (filled < buffer.size()) {
@@ -37,10 +38,12 @@ void check_length(const S3Request& in) {
 }
 
 /// Reads the body to its end (which is where the edge checks hashes and trailers), verifies it, and commits.
+/// Nothing is visible before commit(): an upload that is interrupted anywhere drops its file.
 template <class Commit>
 awaitable<std::invoke_result_t<Commit&, objects::Upload&>> receive(S3Request& in, Context& context,
                                                                    const ExpectedDigests& expected, Commit commit) {
   const auto size = in.http.body.size();
+  // One byte more than the body: its end is then seen in the same read, and a small body needs no second hop.
   std::vector<std::byte> buffer(size ? static_cast<std::size_t>(std::min<std::uint64_t>(*size + 1, kBufferBytes))
                                      : kBufferBytes);
   std::optional<objects::Upload> upload;
@@ -48,7 +51,10 @@ awaitable<std::invoke_result_t<Commit&, objects::Upload&>> receive(S3Request& in
   for (;;) {
     const std::size_t n = co_await fill(in.http.body, buffer);
     total += n;
+    // A body without a length is measured while it comes.
     if (total > objects::kMaxPutBytes) too_large(total);
+    // The file is created by the worker too, since open() may block. Hops are strictly one after another: `upload` is
+    // used by one thread at a time.
     const auto write = [&] {
       if (!upload) upload.emplace(context.store.begin(expected.algorithm));
       upload->write(std::span(buffer).first(n));
@@ -57,6 +63,7 @@ awaitable<std::invoke_result_t<Commit&, objects::Upload&>> receive(S3Request& in
       co_await http::offload(context.workers, write);
       continue;
     }
+    // The last piece, the digests and the commit (fsync, transaction) in one hop.
     co_return co_await http::offload(context.workers, [&] {
       write();
       verify(*upload, expected);
@@ -96,6 +103,7 @@ awaitable<Response> upload_part(S3Request& in, Context& context) {
   ExpectedDigests expected = expected_digests(in);
   const auto upload =
       co_await http::offload(context.workers, [&] { return context.store.multipart(in.bucket, in.key, id); });
+  // The upload's algorithm applies to each part, even if the client gave none with this one.
   if (const auto kind = objects::checksum_named(upload.checksum_algorithm)) {
     if (expected.algorithm && expected.algorithm != kind)
       fail(Code::kInvalidRequest,

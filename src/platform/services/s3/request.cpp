@@ -11,6 +11,7 @@ namespace clary::s3 {
 
 namespace {
 
+// S3 keys are UTF-8; anything else could not be listed in XML.
 std::string decoded(std::string_view text, bool plus_is_space) {
   auto out = percent_decoded(text, plus_is_space);
   if (!out || !is_utf8(*out)) fail(Code::kInvalidURI, "Couldn't parse the specified URI.");
@@ -29,6 +30,7 @@ std::string bucket_of_host(std::string_view host, const std::vector<std::string>
 
 }  // namespace
 
+// The first of equal names.
 std::optional<std::string_view> S3Request::parameter(std::string_view name) const {
   for (const auto& [key_text, value] : query)
     if (key_text == name) return value;
@@ -51,12 +53,15 @@ S3Request parse_request(http::Request& http, const aws::Caller& caller, const st
   S3Request in{http, caller, {}, {}, {}, {}};
   std::string_view path = http.path();
   if (path.starts_with('/')) path.remove_prefix(1);
+  // Virtual-host style: the bucket comes from the Host, and the whole path is the key.
   in.bucket = bucket_of_host(caller.host, host_suffixes);
   if (in.bucket.empty()) {
     const auto slash = std::min(path.find('/'), path.size());
     in.bucket = decoded(path.substr(0, slash), false);
     path.remove_prefix(std::min(slash + 1, path.size()));
   }
+  // Neither "//" nor ".." is normalised: both are legal in keys, which never become paths (blobs have ids of their
+  // own).
   in.key = decoded(path, false);
   if (http.query().empty()) return in;
   for (const auto part : split(http.query(), '&')) {

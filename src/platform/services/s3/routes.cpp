@@ -117,6 +117,7 @@ constexpr Route kRoutes[] = {
 };
 
 /// How many requirements the row has, or -1 when the request misses one.
+/// More requirements make a row more specific: UploadPart wins over PutObject. The order of the rows does not matter.
 int matched(const Route& route, const S3Request& in) {
   int requirements = 0;
   if (!route.query.empty())
@@ -148,6 +149,7 @@ const Route& find_route(const S3Request& in) {
       best_requirements = requirements;
     }
   }
+  // The path exists, but not with this method.
   if (best == nullptr) fail(Code::kMethodNotAllowed, {}, {{"Method", in.http.method}});
   return *best;
 }

@@ -27,6 +27,7 @@ void check_bucket(const S3Request& in, const Route& route, objects::ObjectStore&
 }
 
 /// Requests of methods that have no body run in one hop to a worker; the others are first checked, then read.
+/// I/O threads never touch the disk: checks, handlers and commits run on the pool, and the coroutine waits for them.
 awaitable<Response> run(S3Request& in, Context& context) {
   const Route& route = find_route(in);
   const auto check = [&] { check_bucket(in, route, context.store); };
@@ -42,12 +43,14 @@ awaitable<Response> run(S3Request& in, Context& context) {
   co_await http::offload(context.workers, check);
   in.body = co_await http::read_body(in.http.body, kMaxDocumentBytes);
   co_return co_await http::offload(context.workers, [&] {
+    // Content-MD5 and checksum headers of documents, as for objects.
     if (!in.body.empty()) verify(in.body, expected_digests(in));
     return route.blocking(in, context);
   });
 }
 
 /// The store's errors in S3's words; others pass through to the edge.
+/// A function of its own because a coroutine cannot rethrow in the other catch blocks after an await.
 [[noreturn]] void rethrow_as_s3(std::exception_ptr error) {
   try {
     std::rethrow_exception(std::move(error));
@@ -57,6 +60,7 @@ awaitable<Response> run(S3Request& in, Context& context) {
     throw;
   } catch (const objects::ObjectError& e) {
     throw service_error(e);
+  // kLimit is a full disk here: sizes were checked before.
   } catch (const Error& e) {
     if (e.kind() != Kind::kLimit) throw;
     fail(Code::kInsufficientStorage,
@@ -83,6 +87,7 @@ struct Handler {
 }  // namespace
 
 aws::RawHandler s3_handler(objects::ObjectStore& store, http::asio::thread_pool& workers, S3Options options) {
+  // Shared: every call of the handler, and every coroutine that it starts, keeps the context alive.
   auto handler =
       std::make_shared<Handler>(Handler{std::make_shared<Context>(Context{store, workers}), std::move(options)});
   return [handler](http::Request& request, const aws::Caller& caller) { return (*handler)(request, caller); };

@@ -43,6 +43,7 @@ Response get_bucket_tagging(S3Request& in, Context& context) {
 Response put_bucket_tagging(S3Request& in, Context& context) {
   const auto tags = parsed_body(parse_tagging, in);
   check_tags(tags, kMaxBucketTags);
+  // Stored as the document that GET answers.
   context.store.set_bucket_document(in.bucket, kDocument, tag_document(tags));
   return no_content();
 }

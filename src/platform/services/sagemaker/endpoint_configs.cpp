@@ -31,6 +31,7 @@ void refuse_unsupported(const Json& input) {
     throw invalid("DataCaptureConfig: data capture is not supported by this server; set EnableCapture to false.");
 }
 
+// The model is looked up now for its error; its definition is read again when an endpoint is created, as on AWS.
 void check_variant(Json& variant, const Caller& caller, HostingDeps& deps) {
   const std::string name = variant["VariantName"];
   if (!variant.contains("ModelName"))
@@ -47,6 +48,8 @@ void check_variant(Json& variant, const Caller& caller, HostingDeps& deps) {
   variant.emplace("InitialVariantWeight", 1.0);
 }
 
+// The service model has checked types, lengths and patterns before (aws/validate.cpp); here are the rules over several
+// members and what this server does not do.
 Json create_endpoint_config(const Json& input, const Caller& caller, HostingDeps& deps) {
   refuse_unsupported(input);
   Json body = input;
@@ -61,6 +64,7 @@ Json create_endpoint_config(const Json& input, const Caller& caller, HostingDeps
   const auto tags = resources::parse_tags(input.value("Tags", Json::array()));
   const std::string name = input["EndpointConfigName"], arn = resource_arn(caller, "endpoint-config", name);
   const EpochMs now = now_ms();
+  // The insert decides about existing names, not a look-up before it: two requests may come at once.
   if (!deps.configs.insert({name, arn, now, now, "", std::move(body)}, tags).inserted)
     throw invalid("Cannot create already existing endpoint configuration \"" + arn + "\".");
   return {{"EndpointConfigArn", arn}};

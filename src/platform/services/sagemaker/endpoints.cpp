@@ -29,6 +29,7 @@ std::string endpoint_arn(const Caller& caller, const std::string& name) {
 }
 
 /// What the configuration asks for, with the models' containers in it.
+/// A copy of the containers goes into the endpoint's row: model and configuration may be deleted while it serves.
 std::vector<VariantSpec> variants_of(const std::string& config_name, const Caller& caller, HostingDeps& deps) {
   const auto config = deps.configs.find(config_name);
   if (!config) throw could_not_find("endpoint configuration", resource_arn(caller, "endpoint-config", config_name));
@@ -45,11 +46,14 @@ std::vector<VariantSpec> variants_of(const std::string& config_name, const Calle
 Json create_endpoint(const Json& input, const Caller& caller, HostingDeps& deps) {
   const std::string name = input["EndpointName"], config = input["EndpointConfigName"];
   const std::string arn = endpoint_arn(caller, name);
+  // Before the row exists, so that a missing model is an answer and not a failed endpoint.
   const auto variants = variants_of(config, caller, deps);
   const auto tags = resources::parse_tags(input.value("Tags", Json::array()));
   Json body{{"EndpointConfigName", config},
             {"Pending",
              {{"EndpointConfigName", config},
+              // The generation is named here, in the transaction that begins the change: serving::Endpoints finds
+              // which folder belongs to which change even after a crash.
               {"Generation", serving::Endpoints::new_generation()},
               {"Variants", serving::to_json(variants)}}}};
   if (input.contains("DeploymentConfig")) body["LastDeploymentConfig"] = input["DeploymentConfig"];
@@ -58,6 +62,7 @@ Json create_endpoint(const Json& input, const Caller& caller, HostingDeps& deps)
            .insert({name, arn, now, now, std::string(status::kCreating), std::move(body)}, tags)
            .inserted)
     throw invalid("Cannot create already existing endpoint \"" + arn + "\".");
+  // After the commit: the serving loop reads the row. A crash in between is repaired by Endpoints::recover().
   deps.endpoints.settle(name);
   return {{"EndpointArn", arn}};
 }
@@ -93,6 +98,7 @@ Json list_endpoints(const Json& input, HostingDeps& deps) {
 }
 
 /// Runs `change` on the row of an endpoint that may move to `next`, then makes it so.
+/// The state is checked and changed in one transaction: of two simultaneous updates one is refused.
 Json change_endpoint(const std::string& name, std::string_view next, const Caller& caller, HostingDeps& deps,
                      const std::function<void(Resource&)>& change) {
   const std::string arn = endpoint_arn(caller, name);
@@ -117,6 +123,7 @@ void retain_properties(const Json& input, const Resource& row, std::vector<Varia
   for (const Json& property : input.value("ExcludeRetainedVariantProperties", Json::array()))
     excluded.insert(property.at("VariantPropertyType").get<std::string>());
   for (const VariantSpec& old : serving::variant_specs(row.body.at("Variants"))) {
+    // By name: variants that are new keep what the configuration asks for.
     for (VariantSpec& v : variants) {
       if (v.name != old.name) continue;
       if (!excluded.contains("DesiredInstanceCount")) v.desired_count = old.desired_count;
@@ -127,9 +134,11 @@ void retain_properties(const Json& input, const Resource& row, std::vector<Varia
 
 Json update_endpoint(const Json& input, const Caller& caller, HostingDeps& deps) {
   const std::string name = input["EndpointName"], config = input["EndpointConfigName"];
+  // For the error only; change_endpoint() looks again inside its transaction.
   if (!deps.endpoints.rows().find(name)) throw could_not_find("endpoint", endpoint_arn(caller, name));
   auto variants = variants_of(config, caller, deps);
   return change_endpoint(name, status::kUpdating, caller, deps, [&](Resource& row) {
+    // Inside the transaction: it needs the counts that the row has now.
     retain_properties(input, row, variants);
     row.body["Pending"] = {{"EndpointConfigName", config},
                            {"Generation", serving::Endpoints::new_generation()},
@@ -166,6 +175,8 @@ Json update_weights(const Json& input, const Caller& caller, HostingDeps& deps) 
     if (!unknown.empty())
       throw invalid("The variant name(s) " + unknown + " is/are not present within endpoint configuration \"" +
                     resource_arn(caller, "endpoint-config", row.body["EndpointConfigName"].get<std::string>()) + "\".");
+    // Desired values go into Variants at once (DescribeEndpoint shows them); current values follow when the fleet has
+    // changed.
     row.body["Variants"] = serving::to_json(variants);
     row.body["Pending"] = {{"Capacity", true}};
   });

@@ -21,6 +21,7 @@ Operations hosting_operations(HostingDeps& deps) {
   return all;
 }
 
+// ARNs are in lower case whatever the case of the name, as AWS makes them.
 std::string resource_arn(const aws::Caller& caller, std::string_view kind, std::string_view name) {
   return aws::arn(caller, "sagemaker", std::string(kind) + "/" + lower(name));
 }

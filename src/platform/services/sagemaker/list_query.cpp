@@ -15,6 +15,7 @@ std::optional<EpochMs> time_member(const Json& input, const char* name) {
 
 }  // namespace
 
+// Values outside of the enums were refused by the service model, so that everything else means the default.
 resources::ResourceQuery list_query(const Json& input) {
   resources::ResourceQuery query;
   using Sort = resources::ResourceQuery::Sort;

@@ -17,6 +17,8 @@ using aws::ServiceError;
 ServiceError invalid(const std::string& message) { return ServiceError(Code::kValidationException, message); }
 
 /// The one container; pipelines and multi-model containers are refused by name.
+/// Containers with one element is the same as PrimaryContainer; which of the two was given is kept for DescribeModel
+/// (FromContainers).
 Json only_container(const Json& input) {
   const bool has_primary = input.contains("PrimaryContainer");
   const bool has_list = input.contains("Containers") && !input["Containers"].empty();
@@ -45,6 +47,8 @@ void check_model_data(const serving::ContainerSpec& container, const HostingDeps
       throw invalid("ModelDataUrl must be given for a model of the built-in algorithm " + algorithm->name + ".");
     return;
   }
+  // AWS checks at this moment too, and its sentence is what scripts look for. The object may still vanish before a
+  // deployment.
   if (!serving::model_data_exists(container, deps.endpoints.deps().objects))
     throw invalid(
         "Could not access model data at " + container.model_url + ". Please ensure that the role \"" + role +

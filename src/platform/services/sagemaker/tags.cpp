@@ -41,6 +41,7 @@ Json list_tags(const Json& input, resources::ResourceTags& tags) {
   return {{"Tags", resources::to_json(*all)}};
 }
 
+// Keys that are not there are no error.
 Json delete_tags(const Json& input, resources::ResourceTags& tags) {
   const std::string arn = input.at("ResourceArn");
   if (!tags.remove(arn, input.at("TagKeys").get<std::vector<std::string>>())) throw no_such(arn);

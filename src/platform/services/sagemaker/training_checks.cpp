@@ -24,6 +24,7 @@ aws::ServiceError constraint(const std::string& value, const std::string& path, 
                  path + "' failed to satisfy constraint: " + rule);
 }
 
+// Every regular expression is compiled now: one that RE2 refuses would silently match nothing in the agent.
 void check_algorithm(const Json& algorithm, const Json& input, const TrainingDeps& deps) {
   const bool image = algorithm.contains("TrainingImage"), name = algorithm.contains("AlgorithmName");
   if (image == name)
@@ -44,6 +45,7 @@ void check_algorithm(const Json& algorithm, const Json& input, const TrainingDep
 }
 
 /// At least one object that is not a folder marker.
+/// A prefix may begin with thousands of folder markers, hence the pages.
 bool has_objects(const objects::S3Uri& at, bool prefix, objects::ObjectStore& store) {
   if (!store.bucket(at.bucket)) return false;
   if (!prefix) return store.head(at.bucket, at.key).has_value();
@@ -97,6 +99,7 @@ void check_channel(Json& channel, const std::string& default_mode, const std::st
     throw invalid("Channel " + name + ": CompressionType must be None in " + mode + " mode.");
 }
 
+// Channel names become folder names; the service model's pattern excludes slashes, but not "." and "..".
 void check_channels(Json& request, const std::string& region, const TrainingDeps& deps) {
   if (!request.contains("InputDataConfig")) return;
   std::set<std::string> names;
@@ -160,6 +163,7 @@ void check_output(Json& request, const TrainingDeps& deps) {
   output.emplace("CompressionType", "GZIP");
 }
 
+// LocalPath becomes a mount point inside the sandbox.
 void check_checkpoints(const Json& request, const TrainingDeps& deps) {
   if (!request.contains("CheckpointConfig")) return;
   const Json& checkpoints = request["CheckpointConfig"];
@@ -167,6 +171,7 @@ void check_checkpoints(const Json& request, const TrainingDeps& deps) {
   const auto at = objects::parse_s3_uri(uri);
   if (!at || !deps.objects.bucket(at->bucket))
     throw invalid("The bucket of CheckpointConfig.S3Uri \"" + uri + "\" does not exist.");
+  // NUL: bubblewrap's arguments end there. A path that is not in normal form could leave its place.
   const std::filesystem::path local(path);
   if (path.find('\0') != std::string::npos || !local.is_absolute() || local.lexically_normal() != local ||
       local == "/" || path.ends_with('/'))
@@ -176,6 +181,7 @@ void check_checkpoints(const Json& request, const TrainingDeps& deps) {
 
 }  // namespace
 
+// Returns the request with the defaults that DescribeTrainingJob shows; everything later reads this document.
 Json checked_training_request(const Json& input, const std::string& region, const TrainingDeps& deps) {
   Json request = input;
   request.erase("Tags");
@@ -191,6 +197,7 @@ Json checked_training_request(const Json& input, const std::string& region, cons
   check_output(request, deps);
   check_checkpoints(request, deps);
   check_environment(request);
+  // Last, since it asks the store once for each channel.
   check_channels(request, region, deps);
   return request;
 }

@@ -46,6 +46,8 @@ Json algorithm_specification(const TrainingJob& job, const Json& descriptor) {
   return algorithm;
 }
 
+// A running job's metrics are read from the file that its agents append to; an ended job's are in its row, so that the
+// file may go.
 Json live_metrics(const TrainingJob& job, const Json& descriptor, const TrainingDeps& deps) {
   if (is_terminal(job.state)) return job.final_metrics;
   return training::final_metrics(deps.metrics.read(training::kTrainingNamespace, {{"TrainingJobName", job.name}}),
@@ -59,6 +61,7 @@ void add_times(const TrainingJob& job, Json& answer) {
   if (job.ended == 0) return;
   answer["TrainingEndTime"] = epoch_seconds(job.ended);
   if (job.started == 0) return;
+  // Rounded up: a job that ran has at least one second.
   const std::int64_t seconds = std::max<std::int64_t>(1, (job.ended - job.started + 999) / 1000);
   answer["TrainingTimeInSeconds"] = seconds;
   answer["BillableTimeInSeconds"] = seconds;

@@ -25,17 +25,20 @@ Json create(const Json& input, const Caller& caller, TrainingDeps& deps) {
   job.arn = aws::arn(caller, "sagemaker", "training-job/" + lower(job.name));
   job.region = caller.region;
   const resources::TagList tags = resources::parse_tags(input.value("Tags", Json::array()));
+  // Checks read the store, which may change before the job starts; the agent's error covers that.
   job.request = checked_training_request(input, caller.region, deps);
   job.created = job.modified = now_ms();
   const training::StateRow& starting = training::row_of(JobState::kStarting);
   job.transitions = {{std::string(starting.secondary), std::string(starting.message), job.created, 0}};
   const std::string name = job.name;
+  // create() replaces `job` by the one that has the name already, hence the ARN in the message and `name` kept above.
   if (!deps.jobs.create(job, tags))
     throw ServiceError(
         Code::kResourceInUse,
         "Training job names must be unique within an AWS account and region, and a training job with this "
         "name already exists (" +
             job.arn + ")");
+  // After the commit. A crash in between: Scheduler::recover() wakes every unfinished job.
   deps.scheduler.wake(name);
   return {{"TrainingJobArn", job.arn}};
 }
@@ -63,6 +66,7 @@ Json list(const Json& input, TrainingDeps& deps) {
 
 Json stop(const Json& input, TrainingDeps& deps) {
   const std::string name = name_of(input);
+  // Runs inside the transaction; the scheduler sees the new state when it is woken.
   const auto job = deps.jobs.update(name, [](TrainingJob& row) {
     if (is_terminal(row.state))
       throw ServiceError(Code::kValidationException, "The request was rejected because the training job is in status " +
@@ -90,6 +94,7 @@ Json update(const Json& input, TrainingDeps& deps) {
 
 Json remove(const Json& input, TrainingDeps& deps) {
   const std::string name = name_of(input);
+  // remove() checks the state in its own transaction; the look-up behind it only chooses the error.
   if (deps.jobs.remove(name)) return nullptr;
   const auto job = deps.jobs.find(name);
   if (!job) throw not_found();

@@ -37,6 +37,7 @@ Json create_transform_job(const Json& input, const Caller& caller, HostingDeps& 
                      now,
                      now,
                      std::string(status::kInProgress),
+                     // The container is copied: the model may be deleted while the job waits.
                      {{"Request", std::move(request)}, {"Container", model->body.at("PrimaryContainer")}}};
   if (!deps.transforms.rows().insert(row, tags).inserted)
     throw ServiceError(Code::kResourceInUse,
@@ -77,6 +78,7 @@ Json list_transform_jobs(const Json& input, HostingDeps& deps) {
 
 Json stop_transform_job(const Json& input, HostingDeps& deps) {
   const std::string name = input["TransformJobName"];
+  // Stopping first, durably; then the run is interrupted. A crash in between: TransformJobs::recover() ends the job.
   const auto row = deps.transforms.rows().update(name, [](Resource& now) {
     if (now.status == status::kStopping) return;
     if (!serving::kTransformStates.can_move(now.status, status::kStopping))

@@ -51,12 +51,15 @@ void add_credentials(aws::Xml& xml, const aws::TemporaryKey& key) {
   xml.element("SessionToken", key.session_token).element("Expiration", iso8601_ms(key.expires)).close();
 }
 
+// No trust policy is evaluated: a holder of any key of this server may take any role, which changes nothing but the
+// ARN it is shown.
 std::string assume_role(const Form& form, const Caller& caller, aws::Credentials& credentials) {
   const auto arn = form.find("RoleArn"), session = form.find("RoleSessionName");
   if (arn == form.end() || arn->second.find(":role/") == std::string::npos)
     throw aws::ServiceError(aws::Code::kValidationError, "RoleArn must be the ARN of a role.");
   if (session == form.end() || session->second.empty())
     throw aws::ServiceError(aws::Code::kValidationError, "RoleSessionName must be given.");
+  // A role's path is dropped, as in AWS's assumed-role ARNs.
   const std::string role = arn->second.substr(arn->second.rfind('/') + 1);
   aws::Xml xml;
   add_credentials(xml, credentials.issue_temporary(lifetime(form)));
