@@ -10,6 +10,8 @@
 namespace clary::artifact {
 namespace {
 
+// MXNet's NDArray list file (src/ndarray/ndarray.cc, NDArray::Save): magic, reserved, number of arrays, each with its
+// shape, context and type, then the names.
 constexpr std::uint64_t kListMagic = 0x112;
 constexpr std::uint32_t kArrayMagic = 0xF993FAC9;  // NDARRAY_V2_MAGIC
 constexpr std::uint64_t kMaxArrays = 10'000;
@@ -25,6 +27,7 @@ void put(std::string& out, T value) {
   out.append(bytes, sizeof(T));
 }
 
+// Every take is checked against what is left: the file is foreign.
 class Cursor {
  public:
   explicit Cursor(std::string_view bytes) : rest_(bytes) {}
@@ -57,6 +60,7 @@ NamedArray read_array(Cursor& in, std::uint64_t number) {
   const auto dimensions = in.take<std::uint32_t>("number of dimensions");
   if (dimensions == 0 || dimensions > kMaxDimensions) fail(fmt::format("{} dimensions, 1 to 8 allowed", dimensions));
   std::uint64_t size = 1;
+  // The product of the dimensions is bounded by the bytes that follow, so that no shape can make a large allocation.
   const std::uint64_t limit = in.left() / sizeof(float);
   for (std::uint32_t i = 0; i < dimensions; ++i) {
     const auto n = in.take<std::int64_t>("dimension");

@@ -32,6 +32,8 @@ int Hosts::rank() const noexcept {
   return found == names.end() ? 0 : static_cast<int>(found - names.begin());
 }
 
+// Two broadcasts: the length, then the bytes; every host must call this, the length of the others' `text` plays no
+// part.
 std::string Collective::broadcast_text(std::string_view text, int root) {
   std::uint64_t bytes = rank() == root ? text.size() : 0;
   broadcast(std::as_writable_bytes(std::span(&bytes, 1)), root);

@@ -45,6 +45,7 @@ class Store final : public gloo::rendezvous::Store {
     client_.set("gloo/" + key, {value.data(), value.size()});
   }
   std::vector<char> get(const std::string& key) override {
+    // Waits for the value: the other hosts publish their addresses as soon as they are ready.
     std::string value;
     if (!client_.get("gloo/" + key, value, until(deadline_)))
       throw Error(Kind::kUnavailable, "rendezvous: no value for " + key);
@@ -72,8 +73,12 @@ std::shared_ptr<gloo::transport::Device> make_device(const Hosts& hosts, Clock::
 
 class GlooCollective final : public Collective {
  public:
+  // The order of meeting is the same on every host, since each step waits for all: rendezvous, presence, full mesh of
+  // connections, shared memory. The rendezvous stays connected for the whole job, because its end is how a dead host
+  // is noticed.
   GlooCollective(const Hosts& hosts, const ConnectOptions& options) : hosts_(hosts), options_(options) {
     const auto deadline = Clock::now() + options.connect_timeout;
+    // Before the client: the first host's own client connects to it.
     if (hosts.is_first()) server_ = std::make_unique<RendezvousServer>(resolve(hosts.current, deadline), options.port);
     client_ = std::make_unique<RendezvousClient>(hosts.current, hosts.names.front(), options.port, deadline);
     wait_for_everybody(deadline);
@@ -82,6 +87,7 @@ class GlooCollective final : public Collective {
     context_ = std::make_shared<gloo::rendezvous::Context>(hosts.rank(), hosts.size());
     context_->setTimeout(until(deadline) + std::chrono::seconds(1));
     guarded("connect", [&] { context_->connectFullMesh(store, device); });
+    // The connecting phase has its own deadline; from here on each collective has `timeout`.
     context_->setTimeout(options.timeout);
     if (options.shared_memory) shared_ = SharedMemory::meet(hosts, *client_, deadline);
   }
@@ -114,10 +120,12 @@ class GlooCollective final : public Collective {
 
   std::vector<std::string> gather(std::string_view blob, int root) override {
     std::vector<std::int64_t> sizes(hosts_.names.size());
+    // Everyone learns all sizes, so that the root can allocate before it receives.
     sizes[static_cast<std::size_t>(rank())] = static_cast<std::int64_t>(blob.size());
     all_reduce_sum(sizes);
     std::vector<std::string> out;
     guarded("gather", [&] {
+      // Receives from one host after the other; the others' data wait in their sockets.
       if (rank() != root) return send(blob, root);
       out.resize(sizes.size());
       for (std::size_t host = 0; host < sizes.size(); ++host)
@@ -165,6 +173,8 @@ class GlooCollective final : public Collective {
 
   /// The check that a wait on shared memory makes at intervals.
   std::function<void()> peer_check(const char* what) {
+    // The deadline is taken when the collective begins. gone() is a call over the network, hence only every now and
+    // then (SharedMemory::barrier).
     return [this, what, deadline = Clock::now() + options_.timeout] {
       const auto lost = client_->gone();
       if (!lost.empty() || Clock::now() > deadline)
@@ -194,6 +204,7 @@ class GlooCollective final : public Collective {
 
   /// Runs f; what gloo throws becomes an Error that names the hosts in question.
   template <class F>
+  // Exceptions of gloo do not say which host was lost.
   void guarded(const char* what, F f) {
     try {
       f();

@@ -23,6 +23,7 @@ using Clock = std::chrono::steady_clock;
 
 // Verbs. kGet's value is the time to wait in milliseconds, as decimal text.
 constexpr std::uint8_t kHello = 'h', kSet = 's', kGet = 'g', kGone = 'd', kFound = '+', kNotFound = '-';
+// The peers are this job's own processes; the limits only keep a stray connection from allocating without end.
 constexpr std::uint32_t kMaxKey = 1024, kMaxValue = 64 << 20;
 constexpr std::size_t kMaxKeys = 1 << 20;
 constexpr std::chrono::milliseconds kRetry{50};
@@ -61,6 +62,7 @@ bool read_text(int fd, std::string& text, std::uint32_t max) {
   return read_exactly(fd, text.data(), size);
 }
 
+// Host byte order: all hosts of a job run the same program.
 bool send_message(int fd, std::uint8_t verb, std::string_view key, std::string_view value) {
   std::string out(1, static_cast<char>(verb));
   append_text(out, key);
@@ -91,6 +93,7 @@ std::string resolve(const std::string& host, Clock::time_point deadline) {
   addrinfo hints{};
   hints.ai_family = AF_INET;
   hints.ai_socktype = SOCK_STREAM;
+  // Repeated: on a cluster the name may become known after this process has started.
   for (;;) {
     addrinfo* found = nullptr;
     const int status = getaddrinfo(host.c_str(), nullptr, &hints, &found);
@@ -113,6 +116,7 @@ RendezvousServer::RendezvousServer(const std::string& address, std::uint16_t por
     : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   if (!listener_) throw_errno("rendezvous: socket");
   const int on = 1;
+  // A job that starts again must not wait for old connections in TIME_WAIT.
   setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   const sockaddr_in at = socket_address(address, port);
   if (bind(listener_.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0 ||
@@ -138,10 +142,12 @@ RendezvousServer::~RendezvousServer() {
   }
 }
 
+// One thread for each connection: there are as many as hosts, and kGet blocks.
 void RendezvousServer::accept_loop() {
   for (;;) {
     const int fd = accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) std::this_thread::sleep_for(kRetry / 10);  // out of descriptors, for example: no busy loop
+    // Under the lock: either the destructor sees the connection in the list and shuts it down, or this sees stopping_.
     const MutexLock lock(mutex_);
     if (stopping_) {
       if (fd >= 0) close(fd);
@@ -162,6 +168,7 @@ void RendezvousServer::serve(int fd) {
 }
 
 bool RendezvousServer::answer(int fd, std::uint8_t verb, std::string key, std::string value, std::string& host) {
+  // mutex_ is held while the answer is made and not while it is sent.
   MutexLock lock(mutex_);
   bool found = true;
   if (verb == kHello) {
@@ -175,6 +182,7 @@ bool RendezvousServer::answer(int fd, std::uint8_t verb, std::string key, std::s
   } else if (verb == kGet) {
     const std::chrono::milliseconds wait{std::atoll(value.c_str())};
     found =
+        // wait_for releases the mutex. At most a day, so that the addition in it cannot overflow.
         changed_.wait_for(lock, std::clamp(wait, std::chrono::milliseconds(0), std::chrono::milliseconds(86'400'000)),
                           [&]() REQUIRES(mutex_) { return stopping_ || values_.contains(key); }) &&
         !stopping_;
@@ -198,6 +206,7 @@ RendezvousClient::RendezvousClient(const std::string& self, const std::string& f
     UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd) throw_errno("rendezvous: socket");
     if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0) {
+      // Small requests and answers take turns: Nagle's algorithm would delay each.
       const int on = 1;
       setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       fd_ = std::move(fd);
@@ -213,6 +222,7 @@ RendezvousClient::RendezvousClient(const std::string& self, const std::string& f
 }
 
 std::string RendezvousClient::call(std::uint8_t verb, std::string_view key, std::string_view value, bool& found) {
+  // One call at a time: the answer belongs to the last request on this connection.
   const MutexLock lock(mutex_);
   std::uint8_t status = 0;
   std::string echoed, answer;

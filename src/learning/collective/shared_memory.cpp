@@ -31,9 +31,12 @@ constexpr std::size_t kHeaderBytes = 4096;
 constexpr std::chrono::microseconds kSpin{30};    // then sleep: the peers may need this CPU
 constexpr std::chrono::milliseconds kSleep{100};  // between checks of the peers
 
+// Two slots for each host, used in turn: see all_reduce().
 std::size_t total_bytes(int size) { return kHeaderBytes + 2 * static_cast<std::size_t>(size) * kSlotBytes; }
 
 /// The same text for processes that can share a memory file and an abstract socket.
+/// The boot id distinguishes machines, the network namespace containers: abstract sockets belong to it. "" never
+/// equals: agreed() demands text.
 std::string machine() {
   try {
     const std::string boot = read_file("/proc/sys/kernel/random/boot_id");
@@ -43,6 +46,7 @@ std::string machine() {
   }
 }
 
+// An abstract socket (a zero byte first) has no file, so that nothing stays behind after a crash.
 sockaddr_un abstract_address(const std::string& name, socklen_t& size) {
   sockaddr_un out{};
   out.sun_family = AF_UNIX;
@@ -59,6 +63,7 @@ bool readable(int fd, Clock::time_point deadline) {
 }
 
 /// Sends `fd` to a peer that knows the token: any process of the machine may connect to an abstract socket.
+/// SCM_RIGHTS: the receiver gets a descriptor of its own for the same memory.
 bool hand_over(int connection, int fd, const std::string& token, Clock::time_point deadline) {
   std::string received(token.size(), '\0');
   if (!readable(connection, deadline) ||
@@ -105,8 +110,10 @@ UniqueFd offer(const Hosts& hosts, RendezvousClient& client, Clock::time_point d
                      ftruncate(memory.get(), static_cast<off_t>(total_bytes(hosts.size()))) == 0 &&
                      bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0 &&
                      listen(listener.get(), kMaxHosts) == 0;
+  // Published even if it failed: the others must not wait for an offer that will not come.
   client.set("shared/where", ready ? name + " " + token : "");
   if (!ready) return {};
+  // A connection that does not know the token is closed and not counted.
   for (int given = 1; given < hosts.size();) {
     if (!readable(listener.get(), deadline)) return {};
     const UniqueFd connection(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -128,6 +135,7 @@ UniqueFd accept_offer(RendezvousClient& client, Clock::time_point deadline, std:
   return take_over(connection.get(), where.substr(space + 1), deadline);
 }
 
+// The pause instruction leaves the core to its sibling thread while this one spins.
 void relax() noexcept {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -150,6 +158,8 @@ std::byte* SharedMemory::slot(int rank, unsigned parity) const noexcept {
   return memory_ + kHeaderBytes + (static_cast<std::size_t>(rank) * 2 + parity) * kSlotBytes;
 }
 
+// Both decisions (same machine, memory mapped) are made from all hosts' answers, so that every host reaches the same
+// one; a mixture of transports would deadlock.
 std::unique_ptr<SharedMemory> SharedMemory::meet(const Hosts& hosts, RendezvousClient& client,
                                                  Clock::time_point deadline) {
   const auto left = [&] {
@@ -177,6 +187,9 @@ std::unique_ptr<SharedMemory> SharedMemory::meet(const Hosts& hosts, RendezvousC
 
 SharedMemory::~SharedMemory() { munmap(memory_, total_bytes(size_)); }
 
+// A sense-reversing barrier with a generation count. `now` is read before this host arrives, so it cannot miss the
+// change. The last to arrive resets the counter before it publishes the new generation: no host can arrive at the next
+// barrier earlier.
 void SharedMemory::barrier(const std::function<void()>& check) {
   auto& [arrived, generation] = header();
   const std::uint32_t now = generation.load(std::memory_order_acquire);
@@ -194,12 +207,16 @@ void SharedMemory::barrier(const std::function<void()>& check) {
       continue;
     }
     const timespec sleep{0, std::chrono::nanoseconds(kSleep).count()};
+    // The kernel compares the word with `now` before it sleeps: a wake-up between the load and the call is not lost.
+    // Not FUTEX_PRIVATE, since the word lies in memory of several processes.
     const long status = syscall(SYS_futex, word, FUTEX_WAIT, now, &sleep, nullptr, 0);
     if (status != 0 && errno == ETIMEDOUT) check();
   }
 }
 
 template <class T, class Op>
+// One barrier a piece suffices because slots alternate: a host writes slot `parity` again only after the barrier of
+// the piece between, which no host enters before it has read the slot.
 void SharedMemory::all_reduce(std::span<T> values, Op op, const std::function<void()>& check) {
   constexpr std::size_t kPiece = kSlotBytes / sizeof(T);
   for (std::size_t at = 0; at < values.size(); at += kPiece, parity_ ^= 1U) {

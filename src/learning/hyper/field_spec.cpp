@@ -29,6 +29,7 @@ std::optional<double> number(std::string_view text) {
   return value;
 }
 
+// as_python: what Python's int() takes, hence no "1e3".
 std::optional<std::int64_t> whole_number(std::string_view text, bool as_python = false) {
   text = without_plus(text);
   std::int64_t value = 0;
@@ -36,12 +37,14 @@ std::optional<std::int64_t> whole_number(std::string_view text, bool as_python =
   if (error == std::errc() && end == text.data() + text.size()) return value;
   if (as_python) return std::nullopt;
   const auto real = number(text);  // "1e3", "10.0": scripts print them
+  // 2^53 is about 9e15: above it doubles skip integers.
   if (!real || std::abs(*real) > 9e15 || std::floor(*real) != *real) return std::nullopt;
   return static_cast<std::int64_t>(*real);
 }
 
 /// True when the value is in the range, and no bound that is open.
 template <class T>
+// NaN fails the first comparison, whatever the bounds.
 bool inside(const FieldSpec& spec, T value, T low, T high) {
   if (!(value >= low && value <= high)) return false;  // not a number is in no range
   return !(spec.above_min && value == low) && !(spec.below_max && value == high);
@@ -89,6 +92,7 @@ std::string tunable_words(const FieldSpec& spec) {
   return spec.tunable_min + " .. " + spec.tunable_max;
 }
 
+// Levenshtein's distance by one row of the table: for "did you mean".
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -115,6 +119,7 @@ std::optional<FieldSpec> as_of(const FieldSpec& spec, const std::optional<Versio
   return out;
 }
 
+// Literals ("auto") stand for values outside of the range; `held` is what the member's type can hold.
 Read<std::int64_t> read_integer(const FieldSpec& spec, std::string_view text) {
   const auto [resolved, literal] = resolve_literal(spec, trimmed(text));
   const auto value = whole_number(resolved, spec.as_python);
@@ -146,6 +151,7 @@ Read<std::string> read_word(const FieldSpec& spec, std::string_view text) {
   return {verdict, std::move(word)};
 }
 
+// "[1,2]", "(1,2)" and "1,2": scripts print lists in each of these forms.
 Read<std::vector<std::int64_t>> read_integer_list(const FieldSpec& spec, std::string_view text) {
   auto [resolved, literal] = resolve_literal(spec, trimmed(text));
   if (resolved.size() >= 2 &&
@@ -162,6 +168,7 @@ Read<std::vector<std::int64_t>> read_integer_list(const FieldSpec& spec, std::st
   return out.verdict = Verdict::kTaken, out;
 }
 
+// As Python's containers read them: brackets, quotes and blanks are dropped.
 std::vector<std::string> elements_of(std::string_view list) {
   std::string bare;
   for (const char c : list)
@@ -295,6 +302,7 @@ std::string to_help(const std::vector<const FieldSpec*>& table) {
   return out;
 }
 
+// A third of the name may differ, at least two letters; longer names are not compared, since the cost is quadratic.
 std::optional<std::string> closest_name(std::string_view name, const std::vector<const FieldSpec*>& table) {
   if (name.size() > 256) return std::nullopt;
   std::optional<std::string> best;

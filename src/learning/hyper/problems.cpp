@@ -23,6 +23,7 @@ bool is_word_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+// As a whole word: "k" must not be found in "kernel".
 bool names_word(const std::string& sentence, const std::string& word) {
   for (std::size_t at = sentence.find(word); at != std::string::npos; at = sentence.find(word, at + 1)) {
     const std::size_t end = at + word.size();
@@ -66,6 +67,9 @@ std::string toolkit_range_words(const FieldSpec& spec, std::string_view text) {
 
 }  // namespace
 
+// kToolkit: sentences of the SageMaker algorithms' own toolkit, which reports the first problem only; the other
+// dialect is that of the JSON schema validation, which reports all. Which one an algorithm has follows the published
+// container.
 void Problems::check_names(const TextMap& given) {
   std::vector<std::string> missing;
   for (const FieldSpec* spec : table_)
@@ -123,6 +127,7 @@ bool Problems::values_are_valid() const {
   return std::none_of(found_.begin(), found_.end(), [](const Problem& p) { return p.stage < Stage::kRule; });
 }
 
+// Stages in the toolkit's order: missing names, unreadable values, ranges, rules.
 void Problems::raise() const {
   if (found_.empty()) return;
   if (dialect_ == Dialect::kToolkit) {
@@ -137,6 +142,7 @@ void Problems::raise() const {
   throw Error(Kind::kInvalid, text);
 }
 
+// "None" means that the value was not given, unless the field itself has such a value.
 std::optional<std::string> given_value(const FieldSpec& spec, const TextMap& given) {
   const auto found = given.find(spec.name);
   if (found == given.end()) return std::nullopt;
@@ -147,6 +153,7 @@ std::optional<std::string> given_value(const FieldSpec& spec, const TextMap& giv
   return found->second;
 }
 
+// An alias replaces the name; if both are given, the alias wins.
 TextMap without_aliases(const Table& table, const TextMap& given) {
   TextMap out = given;
   for (const FieldSpec* spec : table)
@@ -174,6 +181,7 @@ Json describe_table(const Table& table) {
   return out;
 }
 
+// The seed is no hyperparameter of the table: every algorithm has it.
 std::uint64_t seed_of(const TextMap& given) {
   FieldSpec spec;
   spec.min_integer = 0, spec.max_integer = kUnbounded;

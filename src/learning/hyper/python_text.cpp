@@ -7,6 +7,7 @@
 
 namespace clary::hyper {
 
+// fmt prints the shortest text that reads back, as Python's repr does; Python adds ".0" to whole numbers.
 std::string python_float(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";

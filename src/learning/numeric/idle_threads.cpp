@@ -7,6 +7,8 @@
 
 namespace clary::numeric {
 
+// libgomp reads the policy when it is loaded; waiting threads would otherwise spin and take CPU time from the
+// endpoint's neighbours.
 void let_idle_threads_sleep(char** argv) {
   constexpr const char* kPolicy = "OMP_WAIT_POLICY";
   if (std::getenv(kPolicy) != nullptr) return;  // somebody's choice, or ours after the restart

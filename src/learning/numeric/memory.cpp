@@ -31,6 +31,7 @@ std::string text_of(const std::filesystem::path& path) {
 }
 
 /// What the process's own cgroup (v2, as its container sees it) leaves.
+/// memory.max minus memory.current: pages of the file cache count as used here, so that the answer is cautious.
 std::optional<std::int64_t> cgroup_left() {
   std::string line = text_of("/proc/self/cgroup");  // "0::/path"
   const std::size_t at = line.find("0::");
@@ -54,6 +55,7 @@ std::optional<std::int64_t> mem_available(std::string_view meminfo) {
   return *kilobytes * 1024;
 }
 
+// The smaller of the two: MemAvailable knows nothing of the container's limit.
 std::int64_t available_memory() {
   const std::int64_t system =
       mem_available(text_of("/proc/meminfo")).value_or(std::numeric_limits<std::int64_t>::max());

@@ -15,6 +15,8 @@ namespace {
 constexpr int kSpins = 4000;
 constexpr std::chrono::milliseconds kAwakeInTraining{5};
 
+// gate_ is one word: the upper half is the generation, the lower half counts the threads that joined it, with one bit
+// for "closed". A thread joins by compare-and-swap on all of it, so that it cannot join a generation that is over.
 constexpr std::uint64_t kClosed = std::uint64_t{1} << 31;
 constexpr std::uint64_t kJoined = kClosed - 1;
 
@@ -25,6 +27,7 @@ void relax() {
 }
 
 template <class T>
+// Three stages: spin with the pause instruction, yield, sleep on the futex behind std::atomic::wait.
 void wait_while_equal(const std::atomic<T>& value, T old, std::chrono::milliseconds awake) {
   for (int i = 0; i < kSpins; ++i) {
     if (value.load(std::memory_order_acquire) != old) return;
@@ -39,6 +42,7 @@ void wait_while_equal(const std::atomic<T>& value, T old, std::chrono::milliseco
 }
 
 /// A mutex would not do: a unit may call run_units() on the thread that has the team.
+/// Released by whatever path the call is left, exceptions included.
 struct GiveBack {
   std::atomic<bool>& taken;
   ~GiveBack() {
@@ -91,6 +95,7 @@ Team::Team(int threads, int rank, int teams)
   }
 }
 
+// The threads see ends_ because the release of generation_ orders it before their acquire.
 Team::~Team() {
   if (!callers_cpus_.empty()) stay_on(callers_cpus_);
   ends_.store(true, std::memory_order_relaxed);
@@ -99,6 +104,7 @@ Team::~Team() {
   for (std::thread& t : threads_) t.join();
 }
 
+// Errors are kept by thread and rethrown by the caller: an exception must not leave a thread's function.
 void Team::call_one(int thread) noexcept {
   try {
     call_(argument_, thread);
@@ -147,6 +153,7 @@ void Team::wait_for(int threads) {
     wait_while_equal(finished_, done, awake_);
 }
 
+// One call at a time: `taken_` is a lock that the waiting caller sleeps on.
 void Team::run_erased(Call<int> call, void* argument) {
   while (taken_.exchange(true, std::memory_order_acquire)) taken_.wait(true, std::memory_order_relaxed);
   const GiveBack give_back{taken_};
@@ -155,8 +162,10 @@ void Team::run_erased(Call<int> call, void* argument) {
   } else {
     call_ = call, argument_ = argument;
   }
+  // The caller is thread 0 of its team.
   call_one(0);
   wait_for(size_ > 1 ? size_ - 1 : 0);
+  // The first error in the order of threads, so that the same failure is reported in every run.
   for (std::exception_ptr& error : errors_) {
     if (error) {
       const std::exception_ptr first = std::exchange(error, nullptr);
@@ -166,6 +175,8 @@ void Team::run_erased(Call<int> call, void* argument) {
   }
 }
 
+// Threads take units one by one, which balances units of different length. The order of units is not fixed: a unit
+// must not depend on another.
 void Team::run_units_erased(std::int64_t units, Call<std::int64_t> call, void* argument) {
   std::atomic<std::int64_t> next{0};
   struct {
@@ -182,12 +193,15 @@ void Team::run_units_erased(std::int64_t units, Call<std::int64_t> call, void* a
       }
     }
   };
+  // A team that is busy (this is a nested call, or another thread has it) is not waited for: the units run here.
   if (units <= 1 || size_ == 1 || taken_.exchange(true, std::memory_order_acquire)) {
     some_units(0);
   } else {
     const GiveBack give_back{taken_};
     publish(pointer_to<decltype(some_units)>(), &some_units);
     some_units(0);
+    // Closes the gate: threads that have not woken up yet do not join any more, and only those that joined are waited
+    // for.
     wait_for(static_cast<int>(gate_.fetch_or(kClosed, std::memory_order_acq_rel) & kJoined));
   }
   const MutexLock lock(failure.mutex);

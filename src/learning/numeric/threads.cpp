@@ -32,6 +32,7 @@ int affinity_cpus() {
 }
 
 /// The line "0::/path" of /proc/self/cgroup names our cgroup; its own limit and those above it count.
+/// A container's CPU limit is a quota of time (cpu.max), which the affinity mask does not show.
 int cgroup_limit() {
   std::ifstream in("/proc/self/cgroup");
   std::string line, path = "/";
@@ -43,6 +44,7 @@ int cgroup_limit() {
     std::string text;
     if (std::getline(file, text))
       if (const int cpus = cgroup_cpus(text); cpus > 0) limit = limit == 0 ? cpus : std::min(limit, cpus);
+    // Up to the root: each level may be narrower than those below.
     if (path.size() <= 1) return limit;
     path = path.substr(0, path.rfind('/'));
     if (path.empty()) path = "/";
@@ -51,6 +53,7 @@ int cgroup_limit() {
 
 }  // namespace
 
+// "200000 100000": 200 ms of CPU time every 100 ms are two CPUs; parts are rounded up.
 int cgroup_cpus(std::string_view cpu_max) {
   const auto words = split(trimmed(cpu_max), ' ');
   if (words.size() != 2 || words[0] == "max") return 0;
@@ -63,6 +66,7 @@ int cgroup_cpus(std::string_view cpu_max) {
 }
 
 int available_threads() {
+  // CLARY_THREADS is the agent's, OMP_NUM_THREADS the user's own setting.
   for (const char* name : {"CLARY_THREADS", "OMP_NUM_THREADS"})
     if (const int count = positive(std::getenv(name)); count > 0) return count;
   const int limit = cgroup_limit(), cpus = affinity_cpus();

@@ -24,6 +24,8 @@ HWY_INLINE V average_of_square(V keep, V rest, V old, V x) {
   return hn::MulAdd(hn::Mul(rest, x), x, hn::Mul(keep, old));
 }
 
+// One Newton-Raphson step on the hardware's estimate: y' = y (3/2 - x y^2 / 2). Twelve to fourteen bits become some
+// 23.
 HWY_INLINE V reciprocal_sqrt(D d, V x) {
   const V y = hn::ApproximateReciprocalSqrt(x);
   const V half = hn::Mul(hn::Set(d, 0.5f), x);
@@ -31,6 +33,7 @@ HWY_INLINE V reciprocal_sqrt(D d, V x) {
 }
 
 /// sign(w) max(|w| - threshold, 0)
+/// The proximal operator of threshold * |w|: how the l1 penalty is applied after a step.
 HWY_INLINE V soft_threshold(D d, V w, V threshold) {
   return hn::CopySign(hn::Max(hn::Sub(hn::Abs(w), threshold), hn::Zero(d)), w);
 }
@@ -38,6 +41,9 @@ HWY_INLINE V soft_threshold(D d, V w, V threshold) {
 constexpr bool has_first(Rule rule) { return rule != Rule::kSgd; }
 constexpr bool has_second(Rule rule) { return rule == Rule::kAdam || rule == Rule::kAdadelta; }
 
+// One pass over the weights, all states in registers. Padding lanes hold zeros and stay zeros. The rules are MXNet's
+// (python/mxnet/optimizer.py, src/operator/optimizer_op-inl.h), to the constants, so that a training can be compared
+// with one there.
 template <Rule kRule, bool kGradient>
 HWY_INLINE void update_rule(const Step& step, I width, float* HWY_RESTRICT w, float* HWY_RESTRICT first,
                             float* HWY_RESTRICT second, const float* HWY_RESTRICT g) {
@@ -52,6 +58,8 @@ HWY_INLINE void update_rule(const Step& step, I width, float* HWY_RESTRICT w, fl
   for (I i = 0; i < width; i += lanes) {
     V weight = hn::LoadU(d, w + i), s1 = hn::Zero(d), s2 = hn::Zero(d), x = hn::Zero(d);
     if constexpr (has_first(kRule)) s1 = hn::LoadU(d, first + i);
+    // state_decay: the accumulated decay of steps that a row was not updated in (sparse gradients), applied when it
+    // is.
     if constexpr (has_second(kRule)) s2 = hn::LoadU(d, second + i);
     if constexpr (kGradient) x = hn::Mul(rescale, hn::LoadU(d, g + i));
     if constexpr (kClipLast) x = hn::MulAdd(wd, weight, x);
@@ -59,16 +67,22 @@ HWY_INLINE void update_rule(const Step& step, I width, float* HWY_RESTRICT w, fl
     if constexpr (kRule == Rule::kSgd) {
       weight = hn::NegMulAdd(rate, hn::MulAdd(wd, weight, x), weight);
     } else if constexpr (kRule == Rule::kAdam) {
+      // Adam (Kingma & Ba, 2015): m = 0.9 m + 0.1 g, v = 0.999 v + 0.001 g^2. The correction of both for their start
+      // at zero is in the rate: corrected_rate().
       s1 = average(nine, one, s1, x);
       s2 = average_of_square(hn::Set(d, 0.999f), hn::Set(d, 0.001f), s2, x);
       weight = hn::Sub(weight, hn::Div(hn::Mul(rate, s1), hn::Add(hn::Sqrt(s2), hn::Set(d, 1e-8f))));
+    // AdaGrad (Duchi et al., 2011): the sum of squares, epsilon inside the root.
     } else if constexpr (kRule == Rule::kAdagrad) {
       s1 = hn::MulAdd(x, x, s1);
       const V slope = hn::Div(x, hn::Sqrt(hn::Add(s1, hn::Set(d, 1e-7f))));
       weight = hn::NegMulAdd(rate, hn::MulAdd(wd, weight, slope), weight);
+    // RMSProp (Tieleman & Hinton, 2012): a moving average of squares.
     } else if constexpr (kRule == Rule::kRmsprop) {
       s1 = average_of_square(nine, one, hn::Mul(decay, s1), x);
       weight = hn::NegMulAdd(rate, hn::Div(x, hn::Sqrt(hn::Add(s1, hn::Set(d, 1e-8f)))), weight);
+    // AdaDelta (Zeiler, 2012): the step is g sqrt(avg(delta^2) + eps) / sqrt(avg(g^2) + eps), written as top *
+    // rsqrt(top * bottom), which needs one root instead of two.
     } else {
       static_assert(kRule == Rule::kAdadelta);
       const V eps = hn::Set(d, 1e-5f);
@@ -85,6 +99,7 @@ HWY_INLINE void update_rule(const Step& step, I width, float* HWY_RESTRICT w, fl
   }
 }
 
+// The switch is outside of the loop over weights: each rule is a kernel of its own without branches.
 template <bool kGradient>
 HWY_INLINE void choose(Rule rule, const Step& step, I width, float* w, float* first, float* second, const float* g) {
   switch (rule) {
@@ -111,6 +126,8 @@ void Update(Rule rule, const Step* step, I width, float* w, float* first, float*
   }
 }
 
+// Models trained side by side lie in the columns: rate, decay and penalty differ by lane, everything else is common.
+// The gradients of all threads are summed here and cleared, which saves a pass over each.
 template <Rule kRule, bool kAverage>
 HWY_INLINE void update_column(const LaneStep& step, I rows, I width, float* HWY_RESTRICT w, float* HWY_RESTRICT first,
                               float* HWY_RESTRICT second, float* const* gradients, int gradient_count, I column,
@@ -125,6 +142,7 @@ HWY_INLINE void update_column(const LaneStep& step, I rows, I width, float* HWY_
   const V momentum = hn::Set(d, step.momentum);
   for (I row = 0; row < rows; ++row) {
     const I i = row * width + column;
+    // In the order of the threads: the sum has the same bits in every run.
     V x = hn::LoadU(d, gradients[0] + i);
     hn::StoreU(zero, d, gradients[0] + i);
     for (int t = 1; t < gradient_count; ++t) {
@@ -132,6 +150,8 @@ HWY_INLINE void update_column(const LaneStep& step, I rows, I width, float* HWY_
       hn::StoreU(zero, d, gradients[t] + i);
     }
     V weight = hn::LoadU(d, w + i);
+    // L2 penalty as part of the gradient; L1 by soft_threshold() below, with the same effective rate as the step
+    // itself.
     x = hn::MulAdd(decay, weight, hn::Mul(scale, x));
     V threshold = hn::Mul(rate, shrink);
     if constexpr (kRule == Rule::kAdam) {
@@ -139,6 +159,8 @@ HWY_INLINE void update_column(const LaneStep& step, I rows, I width, float* HWY_
       const V s2 = average_of_square(beta_2, rest_2, hn::LoadU(d, second + i), x);
       hn::StoreU(s1, d, first + i);
       hn::StoreU(s2, d, second + i);
+      // first_correction = 1 / (1 - beta_1^t) and second_correction = 1 / (1 - beta_2^t), given by the caller for step
+      // t.
       const V s = hn::Div(rate, hn::Add(hn::Sqrt(hn::Mul(s2, correct_2)), tiny));
       weight = hn::NegMulAdd(s, hn::Mul(s1, correct_1), weight);
       threshold = hn::Mul(s, shrink);
@@ -150,12 +172,14 @@ HWY_INLINE void update_column(const LaneStep& step, I rows, I width, float* HWY_
       threshold = hn::Mul(s, shrink);
     } else {
       static_assert(kRule == Rule::kMomentum);
+      // Momentum in MXNet's form: state = momentum * state - rate * g, w += state.
       const V s1 = hn::NegMulAdd(rate, x, hn::Mul(momentum, hn::LoadU(d, first + i)));
       hn::StoreU(s1, d, first + i);
       weight = hn::Add(weight, s1);
     }
     weight = soft_threshold(d, weight, threshold);
     hn::StoreU(weight, d, w + i);
+    // Sum of the iterates, for averaged weights.
     if constexpr (kAverage) hn::StoreU(hn::Add(weight, hn::LoadU(d, sum + i)), d, sum + i);
   }
 }
@@ -197,6 +221,7 @@ void UpdateScattered(const LaneStep* step, I n, const std::int32_t* index, const
   for (I i = 0; i < n; i += kPad) {
     const I count = n - i < kPad ? n - i : kPad;
     for (I j = 0; j < kPad; ++j) {
+      // The padding repeats the first weight; only the first `count` results are written back.
       const auto at = index[i + (j < count ? j : 0)];
       weight[j] = w[at], m[j] = first[at], v[j] = second[at], g[j] = gradient[i + (j < count ? j : 0)];
     }

@@ -44,6 +44,7 @@ std::string read_standard_input() {
   return out;
 }
 
+// The same path as a request to the endpoint, so that what it answers is what the endpoint would.
 int predict_once(const Program& program, const std::vector<std::string>& words) {
   const ServedModel model = program.load(layout_from_environment().model_dir());
   const std::string type = words.size() > 1 ? words[1] : "", accept = words.size() > 2 ? words[2] : "";
@@ -58,6 +59,7 @@ int serve_model(const Program& program) {
   return contract::kExitSuccess;
 }
 
+// Exactly the words that are understood: a misspelt option must not train.
 int dispatch(const Program& program, const std::vector<std::string>& words) {
   const std::string command = words.empty() ? "" : words[0];
   if (command == contract::kTrain && words.size() == 1) return train(program, layout_from_environment());
@@ -79,8 +81,11 @@ int run_program(const Program& program, int argc, char** argv) noexcept {
   try {
     const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
     if (!words.empty() && (words[0] == contract::kTrain || words[0] == contract::kServe || words[0] == "predict"))
+      // OpenBLAS reads its environment when it is loaded, before main(): the program starts itself again with it set.
+      // Other commands are spared that.
       numeric::reexec_with_blas_environment(argv);
     return dispatch(program, words);
+  // Catches everything: this is the thread's entry function.
   } catch (...) {
     std::fprintf(stderr, "%s: %s\n", program.name.c_str(), failure_text(std::current_exception()).c_str());
     return is_client_error(std::current_exception()) ? contract::kExitClientError : contract::kExitAlgorithmError;

@@ -68,6 +68,7 @@ Answer predicted(const ServedModel& model, const ServeRequest& request, std::str
 }
 
 /// What the client may read of an error; the whole of it goes to the log.
+/// 500 gets a fixed sentence: the text of an internal error may name paths.
 Answer error_answer(const std::exception& error, std::optional<Kind> kind) {
   if (kind == Kind::kInvalid || kind == Kind::kMalformed) return text_answer(400, error.what());
   if (kind == Kind::kLimit) return text_answer(413, error.what());
@@ -80,6 +81,7 @@ Answer error_answer(const std::exception& error, std::optional<Kind> kind) {
 Answer answer_invocation(const ServedModel& model, const Descriptor& descriptor, std::string_view content_type,
                          std::string_view accept, std::string_view custom_attributes, std::string_view body) {
   try {
+    // Algorithms with request forms of their own (BlazingText) answer by themselves.
     if (model.answer) return model.answer({content_type, accept, custom_attributes, body});
     ServeRequest request{request_type(content_type, descriptor), {}, custom_attributes};
     auto out_type = answer_type(accept, descriptor);
@@ -87,9 +89,11 @@ Answer answer_invocation(const ServedModel& model, const Descriptor& descriptor,
       return text_answer(406, fmt::format("accept type {} not supported; expected one of {}",
                                           trimmed(accept).substr(0, 200), fmt::join(descriptor.accept_types, ", ")));
     request.accept = std::move(*out_type);
+    // Before the type of the request is looked at: a document needs no rows.
     if (auto document = document_answer(model, request)) return std::move(*document);
     if (!listed(descriptor.inference_content_types, request.content_type.type))
       return text_answer(415, fmt::format("content-type {} not supported", request.content_type.type.substr(0, 200)));
+    // An empty body has no rows: nothing to say, and no error.
     if (body.empty()) return {204, request.accept.type, ""};
     return predicted(model, request, body);
   } catch (const Error& error) {

@@ -25,6 +25,7 @@ Channel::Channel(contract::Layout layout, std::string name, contract::ChannelCon
 }
 
 std::vector<formats::InputFile> Channel::files() const {
+  // Pipe data can be read once a pass only, by rows() or open_pipe().
   if (is_pipe())
     throw Error(Kind::kInvalid, "channel " + name_ + ": has no files in Pipe mode; use File or FastFile mode");
   const auto folder = layout_.channel_dir(name_);
@@ -58,6 +59,7 @@ std::unique_ptr<formats::RowReader> Channel::rows(const formats::ReadOptions& op
 }
 
 /// Waits for the FIFO of this pass and for its writer, in steps that notice a stop.
+/// Pass n reads <channel>_<n>; the writer makes it when the pass before has been read.
 UniqueFd Channel::open_next_fifo() {
   const auto path = layout_.channel_fifo(name_, passes_);
   const auto check_stop = [&] {
@@ -77,9 +79,11 @@ UniqueFd Channel::open_next_fifo() {
       if (ready > 0 && (waiting.revents & (POLLIN | POLLHUP)) != 0) break;  // a writer came (and may have gone)
       check_stop();
     }
+    // Blocking from here on: reads are meant to wait for the writer.
     const int flags = fcntl(fd.get(), F_GETFL);
     if (flags < 0 || fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK) < 0) throw_errno(path.string());
   }
+  // Only after success: a stop in between leaves the number.
   ++passes_;
   return fd;
 }

@@ -36,6 +36,8 @@ void Checkpoint::take(const std::string& name, std::span<float> to) const {
   std::copy(values.begin(), values.end(), to.begin());
 }
 
+// A zip of meta.json and the arrays (docs/formats-on-disk): readable by common tools. Progress and identity are in the
+// small member.
 std::string Checkpoint::to_bytes(const Json& identity) const {
   const Json meta{{"format", kFormat}, {"identity", identity}, {"progress", progress}, {"state", state}};
   std::vector<artifact::NamedArray> list;
@@ -43,6 +45,8 @@ std::string Checkpoint::to_bytes(const Json& identity) const {
   return artifact::write_zip({{kMeta, dump_json(meta)}, {kArrays, artifact::write_arrays(list)}});
 }
 
+// Nothing for a checkpoint of another job (other data, other hyperparameters) or another format: training then starts
+// anew, and the file is replaced.
 std::optional<Checkpoint> Checkpoint::from_bytes(std::string_view bytes, const Json& identity) {
   const auto zip = artifact::read_zip(bytes);
   if (!zip.contains(kMeta)) malformed("member meta.json is missing");
@@ -60,6 +64,7 @@ std::optional<Checkpoint> Checkpoint::from_bytes(std::string_view bytes, const J
   return out;
 }
 
+// JSON has no infinity: losses before the first epoch are written as text.
 Json json_number(double x) { return std::isfinite(x) ? Json(x) : Json(fmt::format("{}", x)); }
 
 double number_of(const Json& x) {
@@ -76,6 +81,7 @@ Checkpoints::Checkpoints(TrainContext& context, std::string_view algorithm, Json
     file_ = dir / fmt::format("{}_{}.checkpoint", algorithm, context.hosts().current);
 }
 
+// Durable and atomic: after a crash there is the old checkpoint or the new one, never a part of one.
 void Checkpoints::save(const Checkpoint& checkpoint) const {
   std::filesystem::create_directories(file_.parent_path());
   write_file_durably(file_, checkpoint.to_bytes(identity_));
@@ -87,6 +93,8 @@ std::optional<Checkpoint> Checkpoints::load() const {
   if (std::filesystem::exists(file_)) bytes = read_file(file_, kMaxCheckpointBytes);
   const auto parsed = [&] { return bytes.empty() ? std::nullopt : Checkpoint::from_bytes(bytes, identity_); };
   auto out = parsed();
+  // Hosts may have crashed at different epochs: they compare progress (maximum and, negated, minimum in one
+  // reduction), and if it differs all take host 1's, which then every host has.
   if (context_.hosts().size() > 1) {
     const double mine = out ? static_cast<double>(out->progress) : -1;
     double ends[] = {mine, -mine};
@@ -96,6 +104,7 @@ std::optional<Checkpoint> Checkpoints::load() const {
       out = parsed();
     }
   }
+  // Said once for each host that had one.
   if (!out && !bytes.empty())
     context_.log().warn("The checkpoint is of a job with other data or hyperparameters: training starts anew.");
   return out;

@@ -14,6 +14,7 @@ namespace {
 
 using Kind = Column::Kind;
 
+// One element is a value, several are a list, as the column says and whatever the row's length.
 void append_values(std::string& out, const Column& column, std::int64_t row) {
   const bool list = column.kind == Kind::kNumbers || column.kind == Kind::kTexts;
   if (list) out += '[';
@@ -52,6 +53,7 @@ std::vector<std::string> json_keys(const Predictions& predictions) {
   return keys;
 }
 
+// Slightly too large: one allocation for the answer instead of a series of doublings.
 std::size_t size_hint(const Predictions& predictions) {
   std::size_t bytes = 32;
   for (const Column& column : predictions.columns)
@@ -143,6 +145,8 @@ std::string encode_records(const Predictions& predictions, const std::vector<std
 
 }  // namespace
 
+// to_chars gives the shortest text that reads back as the same float; ".0" keeps it a float for clients that look at
+// the form.
 void append_number(std::string& out, float value) {
   if (!std::isfinite(value)) {
     out += "null";

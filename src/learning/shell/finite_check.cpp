@@ -29,6 +29,7 @@ bool all_finite(std::span<const T> values) {
 
 template <class T>
 void FiniteCheck::check(std::string_view name, std::span<const T> values) const {
+  // In blocks, so that the position of the first bad number is found without a second pass over everything.
   for (std::size_t from = 0; from < values.size(); from += kBlock) {
     const auto block = values.subspan(from, std::min(kBlock, values.size() - from));
     if (all_finite(block)) continue;

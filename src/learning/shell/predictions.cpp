@@ -25,6 +25,7 @@ Column Column::of_text_lists(std::string name, std::vector<std::string> flat, st
   return {.name = std::move(name), .kind = Kind::kTexts, .texts = std::move(flat), .offsets = std::move(offsets)};
 }
 
+// Without offsets every row has the same number of values.
 std::int64_t Column::begin(std::int64_t row) const {
   return offsets.empty() ? row * width : offsets[static_cast<std::size_t>(row)];
 }

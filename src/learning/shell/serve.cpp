@@ -42,6 +42,8 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t high) {
   return value;
 }
 
+// One object for all connections: const access to the model from any thread; usual_ns_ is an atomic without ordering,
+// a hint only.
 class Service {
  public:
   Service(const ServedModel& model, const Descriptor& descriptor, const ServeOptions& options)
@@ -67,6 +69,8 @@ class Service {
                        options_.threads, options_.max_request_bytes >> 20);
   }
 
+  // Requests run on the connection's thread when they are short (see kInlineLimit): a long one there would delay every
+  // other connection of the thread.
   awaitable<http::Response> invocation(http::Request& request) {
     if (request.method != "POST") co_return http::text_response(405, "method not allowed\n");
     const std::string body = co_await http::read_body(request.body, options_.max_request_bytes);
@@ -91,6 +95,8 @@ class Service {
                                    request.headers.value_or("x-amzn-sagemaker-custom-attributes", ""), body);
     const std::int64_t took = std::chrono::nanoseconds(Clock::now() - start).count();
     const std::int64_t usual = usual_ns_.load(std::memory_order_relaxed);
+    // Exponential average with weight 1/8. Two threads may overwrite each other's update: the next request corrects
+    // it.
     usual_ns_.store(usual + (took - usual) / 8, std::memory_order_relaxed);
     return out;
   }
@@ -103,6 +109,8 @@ class Service {
 };
 
 /// SIGTERM and SIGINT, blocked in this thread and in all that it starts from now on, until the end of the scope.
+/// Signals are blocked before any thread exists, so that none of them is interrupted, and taken by one thread that
+/// waits for them: calling stop() in a signal handler would not be safe.
 class BlockedStopSignals {
  public:
   BlockedStopSignals() {
@@ -160,9 +168,11 @@ ServeOptions serve_options_from_environment() {
 }
 
 void serve(const ServedModel& model, const Descriptor& descriptor, const ServeOptions& options) {
+  // A client that closes early must not end the process.
   signal(SIGPIPE, SIG_IGN);
   const BlockedStopSignals signals;  // before the server, which starts threads
   Service service(model, descriptor, options);
+  // No more threads than the container was given.
   http::ServerOptions server_options;
   server_options.io_threads = std::min(options.threads, 8);
   server_options.worker_threads = options.threads;

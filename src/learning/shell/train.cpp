@@ -13,11 +13,13 @@
 namespace clary::shell {
 namespace {
 
+// The only state that the handler touches.
 std::atomic<bool> stopping{false};
 static_assert(std::atomic<bool>::is_always_lock_free);  // it is set in a signal handler
 
 extern "C" void on_stop(int) { stopping.store(true); }
 
+// By characters, not bytes: AWS's limit on the failure file is in characters.
 std::string cut(const std::string& text, std::size_t max_chars) {
   std::size_t chars = 0, at = 0;
   for (; at < text.size(); ++at) {
@@ -27,6 +29,7 @@ std::string cut(const std::string& text, std::size_t max_chars) {
   return text.substr(0, at);
 }
 
+// Nothing may escape: this runs while another failure is being reported.
 void write_failure(const contract::Layout& layout, const std::string& text) noexcept {
   try {
     std::filesystem::create_directories(layout.output_dir());
@@ -44,6 +47,7 @@ void log_configuration(TrainLog& log, const Program& program, const contract::La
   log.info("Final configuration: {}", hyper::python_repr(program.configuration(given)));
 }
 
+// Hyperparameters are checked before anything is created or read, so that a wrong one fails within milliseconds.
 void train_once(const Program& program, const contract::Layout& layout) {
   auto setup = TrainContext::read_setup(layout);
   setup.stopped = stop_requested;
@@ -81,6 +85,7 @@ void install_stop_handler() {
 
 bool stop_requested() { return stopping.load(); }
 
+// Bad hyperparameters, bad data and limits are the user's to correct; everything else is a fault of the algorithm.
 bool is_client_error(std::exception_ptr error) {
   try {
     std::rethrow_exception(std::move(error));
@@ -110,6 +115,7 @@ int train(const Program& program, const contract::Layout& layout) {
   try {
     train_once(program, layout);
     return contract::kExitSuccess;
+  // Order of handlers: kCancelled only counts as a stop if one was asked for.
   } catch (const Error& error) {
     // Stopped while waiting for data: there is no model yet, and nothing went wrong.
     if (error.kind() == Kind::kCancelled && stop_requested()) return contract::kExitSuccess;

@@ -57,6 +57,7 @@ std::string configuration_of(const contract::ChannelConfig& config) {
 }
 
 /// Every rule that the job's channels break, in one error.
+/// All problems at once: a user corrects the job in one go.
 void check_channels(const Descriptor& descriptor, const contract::InputDataConfig& given) {
   const ChannelWording& words = descriptor.channel_wording;
   std::vector<std::string> problems;
@@ -95,6 +96,7 @@ TrainContext::TrainContext(const Descriptor& descriptor, Setup setup)
 }
 
 TrainContext::Setup TrainContext::read_setup(const contract::Layout& layout) {
+  // Missing files mean defaults, so that an algorithm runs outside of a job as well.
   const auto text_or = [](const std::filesystem::path& path, const char* otherwise) {
     return std::filesystem::exists(path) ? read_file(path, contract::kMaxConfigBytes) : std::string(otherwise);
   };
@@ -115,11 +117,13 @@ Channel& TrainContext::channel(std::string_view name) {
   return found->second;
 }
 
+// Connected at the first use: a job of one host never listens, and data are checked before hosts wait for each other.
 Collective& TrainContext::collective() {
   if (!collective_) collective_ = collective::connect(hosts_, setup_.connect);
   return *collective_;
 }
 
+// Every host must call this at the same place: it is a collective operation, and all hosts get the same answer.
 bool TrainContext::stop_on_any_host() {
   double stop = stop_requested() ? 1 : 0;
   collective().all_reduce_max(std::span(&stop, 1));

@@ -25,6 +25,7 @@ nlohmann::ordered_json number(double value) {
 TrainLog::TrainLog(std::string host, std::string algorithm, Sink sink)
     : host_(std::move(host)), algorithm_(std::move(algorithm)), sink_(std::move(sink)) {}
 
+// Flushed by line: the agent relays what it reads, and a killed program loses no line.
 TrainLog::Sink TrainLog::to_standard_output() {
   return [](std::string_view line) {
     std::fwrite(line.data(), 1, line.size(), stdout);
@@ -32,9 +33,11 @@ TrainLog::Sink TrainLog::to_standard_output() {
   };
 }
 
+// The form of AWS's containers, which users' regular expressions expect.
 void TrainLog::line(std::string_view level, std::string_view text) {
   const std::time_t now = std::time(nullptr);
   const std::string out = fmt::format("[{:%m/%d/%Y %H:%M:%S} {} {}] {}\n", fmt::gmtime(now), level, getpid(), text);
+  // One lock for a whole line: lines of several threads do not mix.
   const std::lock_guard lock(mutex_);
   sink_(out);
 }
@@ -57,6 +60,7 @@ void TrainLog::score(std::string_view set, std::string_view name, double value) 
   info("#{}_score ({}) : ('{}', {})", set, host_, name, python_float(value));
 }
 
+// The "#metrics" lines of AWS's containers: one JSON object with sum, count, minimum and maximum.
 void TrainLog::metrics(const MetricsRecord& record) {
   nlohmann::ordered_json dimensions = {{"Algorithm", algorithm_}, {"Host", host_}, {"Operation", record.operation}};
   if (record.epoch) dimensions["epoch"] = *record.epoch;
