@@ -136,6 +136,7 @@ bool is_gpu_instance(std::string_view type) {
   return type.size() > 1 && (type[0] == 'p' || type[0] == 'g') && std::isdigit(static_cast<unsigned char>(type[1]));
 }
 
+// Rules that need the job's shape, in the words of AWS's container.
 void check_job(const Hyperparameters& hp, const JobShape& job) {
   const bool gpu = is_gpu_instance(job.instance_type);
   if (gpu && hp.mode == Mode::kBatchSkipgram)

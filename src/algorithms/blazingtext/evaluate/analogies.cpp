@@ -31,6 +31,7 @@ std::vector<std::string_view> words_of(std::string_view line) {
 }
 
 /// Unit vectors of the V most frequent words, as rows for questions and as columns for products.
+/// Two copies: rows to build b - a + c from, columns for the matrix product, which wants the words side by side.
 struct UnitVectors {
   std::int64_t words, dim;
   std::int64_t width;       // V padded
@@ -59,6 +60,8 @@ struct UnitVectors {
   }
 };
 
+// Case is ignored; of several forms of a word the most frequent counts, since emplace() keeps the first. A question
+// with an unknown word is not asked, as in Mikolov's compute-accuracy.
 std::vector<Question> askable(const Model& model, const std::vector<Analogy>& questions, std::int64_t words) {
   std::unordered_map<std::string, std::int32_t> numbers;
   for (std::int64_t w = 0; w < words; ++w)
@@ -108,6 +111,8 @@ class Examiner {
   };
 
   /// b - a + c; its length plays no part in which word is best.
+  /// Mikolov et al., "Efficient Estimation of Word Representations in Vector Space" (2013), section 4: the word
+  /// nearest to b - a + c answers "a is to b as c is to ?".
   void want(const Question& question, std::int64_t q) {
     const auto a = vectors_.rows.row(question.given[0]), b = vectors_.rows.row(question.given[1]),
                c = vectors_.rows.row(question.given[2]);
@@ -115,6 +120,7 @@ class Examiner {
       wanted_[static_cast<std::size_t>(q * vectors_.dim) + n] = b[n] - a[n] + c[n];
   }
 
+  // The three given words are excluded, as in the original program.
   void look(const Question& question, std::int64_t q, std::int64_t first, std::int64_t last) {
     float* scores = scores_.data() + q * kWords;
     for (const std::int32_t given : question.given)
@@ -169,6 +175,7 @@ AnalogyResult score_analogies(const Model& model, const std::string& name, const
   const std::vector<Question> asked = askable(model, questions, vectors.words);
   AnalogyResult out{name, std::ssize(questions), std::ssize(asked), 0};
   std::vector<std::int64_t> right(static_cast<std::size_t>(team.size()));
+  // Each thread has its own buffers and counts; sums of integers do not depend on the threads.
   team.run([&](int thread) {
     Examiner examiner(vectors);
     const auto [begin, end] = numeric::share(out.asked, thread, team.size(), kQuestions);

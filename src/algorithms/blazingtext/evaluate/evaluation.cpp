@@ -26,6 +26,7 @@ void add_list(const fs::path& path, const std::string& name, EvaluationLists& ou
     out.pairs.push_back({file, read_word_pairs(text, name)});
 }
 
+// In order of precedence: the job's channel, a folder of the operator's, one beside the program.
 EvaluationLists lists_for(shell::TrainContext& context) {
   if (context.has_channel(kPairChannel)) {
     EvaluationLists out;
@@ -62,6 +63,7 @@ EvaluationLists read_lists(const fs::path& folder) {
 
 void check_lists(shell::TrainContext& context) { lists_for(context); }
 
+// eval.json in the form that BlazingText writes, analogies added to it.
 void evaluate(const Model& model, const fs::path& model_dir, shell::TrainContext& context) {
   auto& log = context.log();
   const EvaluationLists lists = lists_for(context);

@@ -45,6 +45,7 @@ WordPair pair_of(std::string_view line, const std::string& name, std::size_t num
 }
 
 /// Rank 1 is the highest value.
+/// Ties get the mean of their ranks, as scipy's spearmanr computes them.
 std::vector<double> ranks_of(std::span<const double> values) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -82,6 +83,7 @@ double cosine(std::span<const float> a, std::span<const float> b) {
 }
 
 /// Vectors of the words that a list names, by lower-case form.
+/// Of several words with one lower-case form the last (the rarest) is taken.
 std::unordered_map<std::string, std::vector<float>> vectors_for(const Model& model, const PairList& list) {
   std::unordered_map<std::string, std::vector<float>> out;
   std::unordered_map<std::string, std::int64_t> found;
@@ -107,6 +109,7 @@ std::vector<WordPair> read_word_pairs(std::string_view text, const std::string& 
   return out;
 }
 
+// Pearson's correlation of the ranks.
 double spearman(std::span<const double> a, std::span<const double> b) {
   return a.size() < 2 ? 0 : pearson(ranks_of(a), ranks_of(b));
 }
@@ -114,6 +117,7 @@ double spearman(std::span<const double> a, std::span<const double> b) {
 PairListResult score_pairs(const Model& model, const PairList& list) {
   PairListResult out{list.name, static_cast<std::int64_t>(list.pairs.size()), 0, 0};
   const auto vectors = vectors_for(model, list);
+  // A map: a pair that a list names twice counts once, the last score.
   std::map<std::pair<std::string, std::string>, std::pair<double, double>> scored;  // human, cosine
   for (const auto& pair : list.pairs) {
     const auto a = vectors.find(pair.first), b = vectors.find(pair.second);

@@ -21,6 +21,7 @@ constexpr float kSaturation = 6;  // word2vec's MAX_EXP
 constexpr std::int32_t kInputsAtOnce = HWY_LANES(float) >= 16 ? 4 : 2;
 
 /// Where the parts of the scratch memory lie.
+/// Rows of scores are padded to 16 so that vectors need no tail.
 struct BlockScratch {
   BlockScratch(float* scratch, const BlockPlan& plan, I stride) {
     score_stride = (plan.max_samples + 15) / 16 * 16;
@@ -39,6 +40,7 @@ struct BlockScratch {
 
 /// scores[i, s] = inputs[i] . samples[s]
 template <int kSamples, int kInputs>
+// kInputs x kSamples sums stay in registers: each vector that is loaded is used kSamples or kInputs times.
 HWY_INLINE void products(I stride, float* const* samples, float* const* inputs, float* scores, I score_stride) {
   const D d;
   const I lanes = static_cast<I>(hn::Lanes(d));
@@ -73,6 +75,8 @@ HWY_INLINE void score_group(I stride, float* const* samples, std::int32_t inputs
 
 /// samples[s] += sum_i G[i, s] inputs[i];  to[i] += sum_s G[i, s] samples[s], old values. `to` may be `inputs`.
 template <int kSamples>
+// Both updates use the old values of the samples, as if all pairs of the block had been learned at once; with one
+// group the inputs are updated in place.
 HWY_INLINE void learn_group(I stride, float* const* samples, std::int32_t inputs, float* const* rows, float* const* to,
                             const float* scores, I score_stride) {
   const D d;
@@ -96,6 +100,7 @@ HWY_INLINE void learn_group(I stride, float* const* samples, std::int32_t inputs
 }
 
 /// scores = rate * times_s * (label_s - sigmoid(scores)); sample 0 has label 1.
+/// word2vec clips: beyond +-6 the sigmoid counts as 1 or 0, so that a certain pair teaches nothing.
 HWY_INLINE void block_errors(std::span<const Sample> samples, std::int32_t inputs, float rate, float* scores,
                              I score_stride) {
   const D d;
@@ -109,9 +114,11 @@ HWY_INLINE void block_errors(std::span<const Sample> samples, std::int32_t input
       p = hn::IfThenZeroElse(hn::Lt(f, hn::Neg(most)), p);
       hn::Store(hn::Mul(scale, p), d, scores + s);
     }
+    // The positive sample's error is rate * (1 - p): the label's 1 is added to -rate * p.
     scores[0] += rate;
     for (I s = 1; s < count; ++s) {
       const std::int32_t times = samples[static_cast<std::size_t>(s)].times;
+      // A negative word that was drawn several times is one row with that weight.
       if (times > 1) scores[s] *= static_cast<float>(times);
     }
   }
@@ -125,6 +132,8 @@ HWY_INLINE void add_changes(I stride, std::int32_t inputs, const BlockScratch& s
       hn::Store(hn::Add(hn::Load(d, s.inputs[i] + n), hn::Load(d, s.changes[i] + n)), d, s.inputs[i] + n);
 }
 
+// Other threads write the same rows at the same time, without locks (Hogwild: Recht et al., NIPS 2011). Lost updates
+// are rare because the matrices are large.
 void TrainBlocks(const BlockPlan& plan, const Weights& w, float rate, float* scratch) {
   const BlockScratch s(scratch, plan, w.stride);
   const auto fetch_block = [&](std::size_t b) {
@@ -136,6 +145,7 @@ void TrainBlocks(const BlockPlan& plan, const Weights& w, float rate, float* scr
     // Of the inputs only the last is new to a window that moves on by one word.
     if (block.inputs > 0)
       fetch(w.input + plan.inputs[static_cast<std::size_t>(block.first_input + block.inputs - 1)] * w.stride, w.stride);
+  // Rows of the next two blocks are on their way while this one is computed.
   };
   fetch_block(0);
   fetch_block(1);
@@ -152,6 +162,7 @@ void TrainBlocks(const BlockPlan& plan, const Weights& w, float rate, float* scr
     });
     block_errors(samples, block.inputs, rate, s.scores, s.score_stride);
     const bool one_group = block.samples <= kBlock;
+    // Several groups: changes of the inputs are collected apart, since the second group must see their old values.
     if (!one_group) std::fill_n(s.change, block.inputs * w.stride, 0.0f);
     in_blocks(block.samples, [&]<int kSamples>(std::int32_t at) {
       learn_group<kSamples>(w.stride, s.samples + at, block.inputs, s.inputs, one_group ? s.inputs : s.changes,

@@ -31,6 +31,7 @@ struct ExampleScratch {
 };
 
 /// scores = rate * ([k = label] - softmax(scores)_k)
+/// Subtracting the maximum keeps exp() finite; the padding's kNoScore contributes 0.
 HWY_INLINE void softmax_errors(std::int32_t labels, std::int32_t label, float rate, float* HWY_RESTRICT scores) {
   const D d;
   const I lanes = static_cast<I>(hn::Lanes(d));
@@ -62,6 +63,7 @@ HWY_INLINE void sigmoid_errors(std::int32_t labels, std::span<const std::int32_t
   for (const std::int32_t k : truths) scores[k] += rate;
 }
 
+// h is the mean of the rows; scores of all labels from groups of kBlock rows.
 HWY_INLINE void score(const ExamplePlan& plan, const Weights& w, const ExampleScratch& s) {
   in_blocks(plan.labels, [&]<int kRows>(std::int32_t at) { dots<kRows>(w.stride, s.h, s.rows + at, s.scores + at); });
   const std::int32_t padded = (plan.labels + 15) / 16 * 16;
@@ -69,6 +71,7 @@ HWY_INLINE void score(const ExamplePlan& plan, const Weights& w, const ExampleSc
 }
 
 /// Walks through the plan's features ahead of the work.
+/// About 2,048 floats ahead: the time to learn them covers the latency of memory.
 class Fetcher {
  public:
   Fetcher(const ExamplePlan& plan, const Weights& w)
@@ -100,6 +103,7 @@ HWY_INLINE void train(const ExamplePlan& plan, const Weights& w, float* scratch,
     in_blocks(plan.labels, [&]<int kRows>(std::int32_t at) {
       learn<kRows>(w.stride, s.h, s.rows + at, s.scores + at, s.g, at > 0);
     });
+    // fastText's gradient of the mean: every row gets the step divided by the number of rows.
     scatter(ids, 1.0f / static_cast<float>(example.features), w, s.g);
   }
 }

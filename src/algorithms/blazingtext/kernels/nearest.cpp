@@ -13,6 +13,8 @@ HWY_BEFORE_NAMESPACE();
 namespace clary::blazingtext::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Lanes run over centroids, so that no sum across lanes is needed before the end; numbers up to 255 are exact in
+// float32.
 void NearestCentroids(const PointSet& points, const float* centroids, std::uint8_t* nearest, std::int64_t step) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -35,6 +37,7 @@ void NearestCentroids(const PointSet& points, const float* centroids, std::uint8
     // Of the lanes that share the least distance the lowest number.
     const auto winners = hn::Eq(best, hn::MinOfLanes(d, best));
     const float winner = hn::GetLane(hn::MinOfLanes(d, hn::IfThenElse(winners, number, none)));
+    // NaN distances match no lane: code 0.
     nearest[i * step] = winner < kCentroids ? static_cast<std::uint8_t>(winner) : 0;
   }
 }

@@ -24,6 +24,9 @@ struct Scratch {
 };
 
 /// total = (total +) g;  h += feedback g
+/// After a pair the hidden vector moves as its rows will: `feedback` is the mean of squared multiplicities of its rows
+/// (WordRows), because one row of the word's n-grams may occur several times. Thus several pairs of one word are
+/// learned in sequence with one gather and one scatter.
 HWY_INLINE void advance(I stride, float feedback, bool first, const Scratch& s) {
   const D d;
   const I lanes = static_cast<I>(hn::Lanes(d));
@@ -36,6 +39,7 @@ HWY_INLINE void advance(I stride, float feedback, bool first, const Scratch& s) 
 }
 
 /// a[t] = rate * (label - sigmoid(score)), in place
+/// Sample 0 is the true word: 1 is added to its error.
 HWY_INLINE void errors(std::int32_t count, float rate, float* HWY_RESTRICT scores) {
   const D d;
   const I lanes = static_cast<I>(hn::Lanes(d));
@@ -69,6 +73,7 @@ void TrainPairs(const Plan& plan, const Weights& w, float rate, float* scratch) 
       });
       advance(w.stride, step.feedback, p == 0, s);
     }
+    // The change of all pairs is added to the rows at once.
     if (step.pairs > 0) scatter(ids, 1.0f, w, s.total);
   }
 }

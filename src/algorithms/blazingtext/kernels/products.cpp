@@ -15,6 +15,7 @@ namespace clary::blazingtext::kernels::HWY_NAMESPACE {
 
 /// out[r] = row r . h, r < kRows
 template <int kRows>
+// Four rows share the loads of h. Rows have no padding, hence unaligned loads and a scalar tail.
 HWY_INLINE void products_of(const float* HWY_RESTRICT rows, I columns, const float* HWY_RESTRICT h,
                             float* HWY_RESTRICT out) {
   const D d;

@@ -21,6 +21,7 @@ HWY_INLINE std::uint64_t token_bits(const char* text) {
   std::uint64_t out = 0;
   for (std::size_t at = 0; at < 64; at += lanes) {
     const auto c = hn::LoadU(d, reinterpret_cast<const std::uint8_t*>(text) + at);
+    // Unsigned subtraction: 9..13 become 0..4, everything else 5 or more, and Min() makes it 5.
     const auto control = hn::Min(hn::Sub(c, hn::Set(d, 9)), hn::Set(d, 5));  // below 5 for 9 .. 13
     const auto separator =
         hn::Or(hn::Or(hn::Eq(c, hn::Set(d, ' ')), hn::Eq(c, hn::Zero(d))), hn::Ne(control, hn::Set(d, 5)));
@@ -31,6 +32,8 @@ HWY_INLINE std::uint64_t token_bits(const char* text) {
   return ~out;
 }
 
+// `text` must be readable up to a multiple of 64 bytes. A border is where a token begins or ends: the bits that differ
+// from their predecessor.
 std::size_t TokenBorders(const char* text, std::size_t size, std::uint32_t base, bool inside, std::uint32_t* out) {
   std::uint32_t* const first = out;
   std::uint64_t before = inside ? 1 : 0;
@@ -38,6 +41,7 @@ std::size_t TokenBorders(const char* text, std::size_t size, std::uint32_t base,
     const std::uint64_t token = token_bits(text + at);
     std::uint64_t borders = token ^ (token << 1 | before);
     before = token >> 63;
+    // Bits behind the end are dropped.
     if (size - at < 64) borders &= (std::uint64_t{1} << (size - at)) - 1;
     const auto here = base + static_cast<std::uint32_t>(at);
     // Most steps have 16 to 24 borders; writing eight more than there are costs less than asking after each.

@@ -27,6 +27,7 @@ constexpr std::int32_t kMaxNgram = 1000;                   // ours: an n-gram co
 constexpr std::uint64_t kSmallestEntry = 1 + 8 + 1;        // NUL, count, type
 constexpr std::int64_t kMaxCount = 1'000'000'000'000'000;  // fastText's infinity in its Huffman tree
 
+// In the order of fastText's Args::load; every value is bounded where it is used as a size or a loop's limit.
 Settings read_settings(ByteCursor& in) {
   if (in.take<std::int32_t>("magic number") != kMagic)
     in.fail(0, "is not a fastText binary model (wrong magic number)");
@@ -63,6 +64,7 @@ void read_entries(ByteCursor& in, Dictionary& out) {
   }
 }
 
+// fastText's Dictionary::load: words and labels in one list, words first.
 Dictionary read_dictionary(ByteCursor& in, std::int64_t& pruned) {
   Dictionary out;
   const std::size_t at = in.at();
@@ -73,6 +75,7 @@ Dictionary read_dictionary(ByteCursor& in, std::int64_t& pruned) {
   pruned = in.between<std::int64_t>("pruneidx_size", -1);
   if (out.nwords + out.nlabels != size)
     in.fail(at, fmt::format("{} words and {} labels do not make {} entries", out.nwords, out.nlabels, size));
+  // Checked before reserve(): the count is foreign.
   if (static_cast<std::uint64_t>(size) > in.left() / kSmallestEntry)
     in.fail(at, fmt::format("{} entries, but only {} bytes follow", size, in.left()));
   read_entries(in, out);
@@ -81,6 +84,7 @@ Dictionary read_dictionary(ByteCursor& in, std::int64_t& pruned) {
 }
 
 /// @param pruned  pairs that follow; -1: the model was not pruned
+/// Only quantised models are pruned: pairs of a bucket and its row.
 void read_kept_buckets(ByteCursor& in, std::int64_t pruned, Model& out) {
   if (pruned < 0) return;
   const std::size_t at = in.at();
@@ -94,6 +98,7 @@ void read_kept_buckets(ByteCursor& in, std::int64_t pruned, Model& out) {
   out.bucket_rows.emplace(std::move(kept));
 }
 
+// memcpy: the file has no alignment.
 void copy_floats(std::span<const std::byte> bytes, std::span<float> out) {
   if (!bytes.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
 }
@@ -110,6 +115,7 @@ struct Rows {
   }
 };
 
+// A view of the mapped file; nothing is copied yet.
 Rows read_rows(ByteCursor& in, std::int64_t columns, const char* what) {
   Rows out;
   out.rows = in.between<std::int64_t>(what, 0, kMaxRows);
@@ -136,12 +142,15 @@ Matrix read_matrix(ByteCursor& in, std::int64_t columns, const char* what) {
 
 /// Buckets whose rows, all behind the first `words`, are not zeros, numbered from 1; nothing when a table of them would
 /// save little memory.
+/// fastText writes a row for each of up to millions of buckets, most of which no text ever used. They are zeros, often
+/// holes of a sparse file, and keeping only the others saves most of the memory.
 std::optional<std::vector<BucketTable::Entry>> used_buckets(const Rows& rows, std::int64_t words,
                                                             const NextData& next_data) {
   constexpr std::uint64_t kEntryBytes = 16;  // in a BucketTable
   constexpr std::uint64_t kHole = 64 << 10;  // zeros after which it is worth asking for the end of a hole
   const std::int64_t buckets = rows.rows - words;
   const std::uint64_t row_bytes = rows.row_bytes();
+  // Above this number the table would need more than three quarters of the dense rows.
   const std::uint64_t most = static_cast<std::uint64_t>(buckets) * row_bytes / 4 * 3 / (row_bytes + kEntryBytes);
   const std::uint64_t first_at = rows.at + static_cast<std::uint64_t>(words) * row_bytes;
   std::vector<BucketTable::Entry> out;
@@ -154,6 +163,8 @@ std::optional<std::vector<BucketTable::Entry>> used_buckets(const Rows& rows, st
       continue;
     }
     ++bucket;
+    // After a run of zeros the file system is asked for the next data (SEEK_DATA), so that a hole of gigabytes is not
+    // read.
     if ((zeros += row_bytes) < kHole) continue;
     const std::uint64_t data = next_data(first_at + static_cast<std::uint64_t>(bucket) * row_bytes);
     bucket = std::clamp(static_cast<std::int64_t>((data - first_at) / row_bytes), bucket, buckets);
@@ -220,6 +231,7 @@ QuantizedMatrix read_quantized(ByteCursor& in, std::int64_t columns, const char*
 }
 
 /// The number of rows that inference may ask the input matrix for.
+/// What the hash functions can produce decides, not what the file claims.
 std::int64_t input_rows(const Model& model, std::int64_t pruned) {
   const bool hashes = model.settings.max_char > 0 || model.settings.word_ngrams > 1;
   const std::int64_t hashed = pruned >= 0 ? pruned : hashes ? model.settings.buckets : 0;
@@ -233,6 +245,7 @@ void check_rows(const ByteCursor& in, std::int64_t rows, std::int64_t wanted, co
 
 void read_matrices(ByteCursor& in, std::int64_t pruned, const NextData& next_data, Model& out) {
   const std::int64_t columns = out.settings.dim;
+  // The order is fastText's: input matrix, then output matrix, each with a flag whether it is quantised.
   const bool quantized = in.flag("quant_input");
   if (quantized) {
     out.quantized_input = read_quantized(in, columns, "the shape of the input matrix");
@@ -243,6 +256,7 @@ void read_matrices(ByteCursor& in, std::int64_t pruned, const NextData& next_dat
     check_rows(in, rows.rows, input_rows(out, pruned), "input");
     read_input(rows, next_data, out);
   }
+  // qout only counts if the input is quantised (fastText's FastText::loadModel).
   const bool quantized_output = in.flag("qout") && quantized;
   if (quantized_output)
     out.quantized_output = read_quantized(in, columns, "the shape of the output matrix");
@@ -252,6 +266,7 @@ void read_matrices(ByteCursor& in, std::int64_t pruned, const NextData& next_dat
              out.is_supervised() ? out.dictionary.nlabels : out.dictionary.nwords, "output");
 }
 
+// Mapped: the file is read once, front to back, and needs no second copy in memory.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path) : fd_(open_file(path, O_RDONLY | O_CLOEXEC)) {

@@ -90,6 +90,7 @@ void write_dense(SparseWriter& out, const Matrix& matrix) {
 }
 
 /// E as fastText has it, a row for every bucket: those that share a row get its copy, zeros.
+/// Zeros are written as holes (SparseWriter): a file of two million buckets takes the disk space of the used ones.
 void write_input(SparseWriter& out, const Model& model) {
   if (!model.bucket_rows) return write_dense(out, model.input);
   const Matrix& input = model.input;
@@ -111,6 +112,7 @@ void write_input(SparseWriter& out, const Model& model) {
 
 void write_fasttext_file(const Model& model, const std::filesystem::path& path) {
   if (model.quantized_output) throw Error(Kind::kInternal, "a quantised output matrix is not written");
+  // Written beside and renamed: a file of that name is complete.
   const std::filesystem::path unfinished = path.string() + ".tmp";
   {
     const UniqueFd fd = open_file(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);

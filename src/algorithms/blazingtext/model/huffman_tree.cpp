@@ -13,6 +13,8 @@ constexpr std::int64_t kHeaviest = std::int64_t{1} << 61;  // sums of foreign co
 
 }  // namespace
 
+// As fastText's Model::buildTree, including the order among equal weights: the tree is not in the file and must come
+// out the same. Labels are sorted by descending count, hence the leaves from the last upwards.
 HuffmanTree build_huffman_tree(std::span<const std::int64_t> counts) {
   const auto k = static_cast<std::int32_t>(counts.size());
   HuffmanTree out;
@@ -27,6 +29,7 @@ HuffmanTree build_huffman_tree(std::span<const std::int64_t> counts) {
     const bool has_inner = inner < made;
     return leaf >= 0 && (!has_inner || weight[at(leaf)] < weight[at(inner)]) ? leaf-- : inner++;
   };
+  // Two lightest nodes become children; the left one is the lighter.
   for (std::int32_t node = k; node < 2 * k - 1; ++node) {
     const std::int32_t left = take(node), right = take(node);
     out.nodes[at(node)] = {left, right};

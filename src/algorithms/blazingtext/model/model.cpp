@@ -8,6 +8,7 @@ namespace clary::blazingtext {
 namespace {
 
 /// Appends the row of hashed n-gram `hash`, unless pruning dropped it.
+/// fastText's word n-gram and character n-gram buckets share one range of rows behind the words.
 void append_bucket(const Model& model, std::uint64_t hash, std::vector<std::int32_t>& rows) {
   auto bucket = static_cast<std::int32_t>(hash % static_cast<std::uint64_t>(model.settings.buckets));
   if (model.bucket_rows) bucket = model.bucket_rows->row(bucket);
@@ -37,6 +38,8 @@ void append_word_rows(const Model& model, std::string_view text, std::int64_t wo
   append_char_ngrams(model, text, rows);
 }
 
+// Labels are left out, unknown words contribute their character n-grams and take part in word n-grams, </s> comes last
+// if the model knows it: Dictionary::getLine.
 void append_line_rows(const Model& model, std::string_view line, std::vector<std::int32_t>& rows) {
   std::vector<std::uint32_t> hashes;
   const auto add = [&](std::string_view token, std::int64_t id, std::uint32_t hash) {
@@ -57,6 +60,7 @@ void append_line_rows(const Model& model, std::string_view line, std::vector<std
                         [&](std::uint64_t hash) { append_bucket(model, hash, rows); });
 }
 
+// An average with weight 1 / rows, rows that occur twice counting twice.
 void mean_of_rows(const Model& model, std::span<const std::int32_t> rows, std::span<float> out) {
   std::fill(out.begin(), out.end(), 0.0F);
   if (rows.empty()) return;
@@ -81,6 +85,8 @@ std::vector<float> text_vector(const Model& model, std::string_view text) {
     mean_of_rows(model, rows, out);
     return out;
   }
+  // fastText's getSentenceVector for word vectors: the mean of unit vectors, without </s> and without words whose
+  // vector is zero.
   std::int64_t words = 0;
   for_each_token(text, [&](std::string_view token) {
     const auto vector = word_vector(model, token);

@@ -39,6 +39,7 @@ std::string names_of(const std::vector<fs::path>& files) {
 }
 
 /// The names that BlazingText writes, else the only binary file, else the only text file.
+/// Foreign archives have one model under any name.
 fs::path model_file(const fs::path& dir) {
   for (const char* name : {"model.bin", "vectors.bin"})
     if (fs::is_regular_file(dir / name)) return dir / name;
@@ -77,6 +78,7 @@ void save_classifier(const Model& model, const Hyperparameters& hp, const fs::pa
 }  // namespace
 
 void Model::save(const fs::path& dir, shell::TrainContext& context) const {
+  // Only one host writes the model.
   if (!context.hosts().is_first())
     return context.log().info("Training is over on this machine; host 1 writes the model.");
   const Hyperparameters hp = schema().parse(context.hyperparameters());
@@ -87,6 +89,7 @@ void Model::save(const fs::path& dir, shell::TrainContext& context) const {
   write_tokenizer(tokenizer, dir);
 }
 
+// Both matrices: a diverged training is refused before anything is written.
 void Model::check_finite(const shell::FiniteCheck& check) const {
   check.array("output", output.values);
   check.array("input", input.values);

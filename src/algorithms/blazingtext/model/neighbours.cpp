@@ -16,6 +16,7 @@ namespace {
 constexpr std::int64_t kLeastWords = 8'000;  // a thread's share of one question: a millisecond or so
 
 /// Scales to length 1; leaves zeros. False for zeros and what is not finite.
+/// In double: a float32 sum of squares overflows for large vectors.
 bool normalise(std::span<float> vector) {
   double square = 0;
   for (const float value : vector) square += static_cast<double>(value) * static_cast<double>(value);
@@ -31,6 +32,8 @@ bool nearer(const Neighbour& a, const Neighbour& b) {
 
 }  // namespace
 
+// The mean of each word's rows (its own and those of its n-grams), scaled to length 1 once, so that a cosine is one
+// dot product.
 Neighbours::Neighbours(const Model& model) : unit_(model.dictionary.nwords, model.dim()) {
   const int parts = worthwhile_parts(unit_.rows, kLeastWords);
   in_parts(parts, [&](int part) {
@@ -45,6 +48,7 @@ Neighbours::Neighbours(const Model& model) : unit_(model.dictionary.nwords, mode
   });
 }
 
+// A bounded heap; cosines are computed in blocks that stay in the first-level cache.
 std::vector<Neighbour> Neighbours::nearest_of(std::int64_t begin, std::int64_t end, std::span<const float> unit,
                                               std::int64_t k, std::int64_t excluded) const {
   std::vector<Neighbour> heap;  // the k nearest so far, the farthest of them first
@@ -72,6 +76,7 @@ std::vector<Neighbour> Neighbours::nearest(std::span<const float> vector, std::i
     const auto [begin, end] = numeric::share(unit_.rows, part, parts);
     nearest[static_cast<std::size_t>(part)] = nearest_of(begin, end, unit, k, excluded);
   });
+  // The k best of every part together contain the k best of all.
   std::vector<Neighbour> found;
   for (const auto& part : nearest) found.insert(found.end(), part.begin(), part.end());
   std::sort(found.begin(), found.end(), nearer);

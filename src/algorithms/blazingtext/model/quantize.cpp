@@ -23,6 +23,7 @@ std::vector<std::int32_t> rows_of(const Model& model) {
 }
 
 /// Places in `rows` of those to keep: </s>, then the longest; in their order.
+/// fastText's selectEmbeddings: rows by descending length, </s> always among them.
 std::vector<std::int32_t> longest(const Model& model, std::span<const std::int32_t> rows, std::int64_t cutoff) {
   const std::int64_t end_of_line = model.dictionary.find(kEndOfLine);  // a word's place is its row
   std::vector<float> squares;
@@ -34,6 +35,7 @@ std::vector<std::int32_t> longest(const Model& model, std::span<const std::int32
     const float x = squares[static_cast<std::size_t>(a)], y = squares[static_cast<std::size_t>(b)];
     return x != y ? x > y : a < b;
   };
+  // Linear time; then back into their order, since words must come before buckets.
   std::nth_element(out.begin(), out.begin() + cutoff, out.end(), longer);
   out.resize(static_cast<std::size_t>(cutoff));
   std::sort(out.begin(), out.end());
@@ -57,6 +59,8 @@ Dictionary pruned(const Dictionary& from, std::span<const std::int32_t> rows) {
 }
 
 /// Codes for a row of every bucket, from those of the words, the used buckets and, last, the row of zeros.
+/// A model without cutoff must answer like its .bin for every bucket, so each needs codes; those that were never
+/// learned share those of the row of zeros.
 void give_every_bucket_a_row(const Model& model, QuantizedMatrix& matrix) {
   const std::int64_t words = model.dictionary.nwords, buckets = model.settings.buckets;
   std::vector<std::int64_t> from(static_cast<std::size_t>(words + buckets), matrix.rows - 1);
@@ -88,6 +92,8 @@ Model quantized(const Model& model, const QuantizeOptions& options, numeric::Tea
   std::vector<std::int32_t> rows = rows_of(model);
   out.dictionary = model.dictionary;
   const bool cut = options.cutoff > 0 && options.cutoff < std::ssize(rows);
+  // Three cases: codes for every bucket (fits the format), a pruned table (a cutoff, or too many buckets), or no
+  // buckets at all.
   if (model.bucket_rows && options.cutoff == 0 && fits(model)) {
     rows.push_back(static_cast<std::int32_t>(model.dictionary.nwords) + model.bucket_rows->others());
     out.quantized_input = quantize_rows(model.input, rows, options.norms, options.seed, team);

@@ -3,6 +3,7 @@
 
 namespace clary::blazingtext {
 
+// fastText's ProductQuantizer::get_centroids: all parts but the last have part_dim numbers.
 std::span<const float> ProductQuantizer::centroid(std::int32_t part, std::uint8_t code) const {
   const std::int64_t width = part == parts - 1 ? last_dim : part_dim;
   const std::int64_t begin = static_cast<std::int64_t>(part) * kCentroids * part_dim + code * width;
@@ -17,6 +18,7 @@ void QuantizedMatrix::add_row(std::int64_t r, std::span<float> out) const {
     for (const float value : quantizer.centroid(part, code[part])) out[column++] += length * value;
 }
 
+// A dot product with the reconstructed row, without reconstructing it.
 float QuantizedMatrix::dot_row(std::int64_t r, std::span<const float> vector) const {
   const std::uint8_t* code = codes.data() + r * quantizer.parts;
   std::size_t column = 0;

@@ -25,6 +25,8 @@ constexpr float kSplit = 1e-7f;                         // fastText's: how far t
 constexpr std::int64_t kBlock = 1024;                   // rows coded at a time
 
 /// k-means of one part; centroids stand column by column, as the kernel wants them.
+/// Product quantisation: Jegou, Douze & Schmid, "Product Quantization for Nearest Neighbor Search", PAMI 33 (2011).
+/// Each pair of columns gets 256 centroids and is stored as a byte.
 class Clusters {
  public:
   Clusters(const PointSet& points, SplitMix64 random)
@@ -43,6 +45,7 @@ class Clusters {
   float& at(std::int64_t k, std::int64_t n) { return centroids_[static_cast<std::size_t>(n * kCentroids + k)]; }
 
   /// Different points, drawn at random; with fewer than 256 each is a centroid, and no number is lost.
+  /// The beginning of a Fisher-Yates shuffle.
   void begin() {
     std::vector<std::int32_t> order(static_cast<std::size_t>(points_.count));
     std::iota(order.begin(), order.end(), 0);
@@ -57,6 +60,7 @@ class Clusters {
 
   /// Every point to its nearest centroid, every centroid to the mean of its points.
   void improve() {
+    // Lloyd's algorithm: assign, average. Sums in double, since a cluster may have tens of thousands of points.
     kernels::nearest_centroids(points_, centroids_.data(), nearest_.data(), 1);
     std::vector<double> sums(centroids_.size());
     std::vector<std::int64_t> sizes(static_cast<std::size_t>(kCentroids));
@@ -71,6 +75,7 @@ class Clusters {
       if (const auto size = sizes[static_cast<std::size_t>(k)]; size > 0)
         for (std::int64_t n = 0; n < points_.width; ++n)
           at(k, n) = static_cast<float>(sums[static_cast<std::size_t>(n * kCentroids + k)] / static_cast<double>(size));
+    // After all means, so that a split uses the new ones.
     for (std::int64_t k = 0; k < kCentroids; ++k)
       if (sizes[static_cast<std::size_t>(k)] == 0) split_into(k, sizes);
   }
@@ -153,6 +158,8 @@ std::int64_t width_of(const ProductQuantizer& q, std::int64_t part) {
 
 /// @param points  [count, q.dim]
 Parts train(ProductQuantizer& q, std::span<const float> points, std::uint64_t seed, numeric::Team& team) {
+  // Parts are independent: one thread each, and a generator for each part makes the result independent of the number
+  // of threads.
   Parts out(static_cast<std::size_t>(q.parts));
   const std::int64_t count = std::ssize(points) / q.dim;
   team.run([&](int thread) {
@@ -162,6 +169,7 @@ Parts train(ProductQuantizer& q, std::span<const float> points, std::uint64_t se
                    SplitMix64(seed, static_cast<std::uint64_t>(part)))
               .columns();
   });
+  // From column by column (the kernel's order) to fastText's order in the file.
   for (std::int64_t part = 0; part < q.parts; ++part)
     for (std::int64_t k = 0; k < kCentroids; ++k)
       for (std::int64_t n = 0; n < width_of(q, part); ++n)
@@ -171,6 +179,7 @@ Parts train(ProductQuantizer& q, std::span<const float> points, std::uint64_t se
 
 void encode(const ProductQuantizer& q, const Parts& parts, const Rows& rows, std::vector<std::uint8_t>& codes,
             numeric::Team& team) {
+  // Blocks of rows are gathered once and coded by all parts while they are in the cache.
   codes.resize(static_cast<std::size_t>(rows.count() * q.parts));
   team.run([&](int thread) {
     const auto [first, last] = numeric::share(rows.count(), thread, team.size());

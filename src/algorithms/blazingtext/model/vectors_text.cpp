@@ -69,6 +69,7 @@ std::string_view take_line(std::string_view& text) {
 namespace {
 
 /// @param append  (text, vector) writes the numbers of one word
+/// Shared by both forms: head, one word a line, buffered by 1 MiB, renamed when complete.
 template <class Append>
 void write_vectors(const Model& model, const std::filesystem::path& path, Append&& append) {
   const std::filesystem::path unfinished = path.string() + ".tmp";
@@ -100,6 +101,7 @@ void write_vectors_text(const Model& model, const std::filesystem::path& path) {
   });
 }
 
+// word2vec's binary form: float32 in the machine's order behind the word.
 void write_vectors_binary(const Model& model, const std::filesystem::path& path) {
   write_vectors(model, path, [](std::string& out, std::span<const float> vector) {
     out.append(" ").append(reinterpret_cast<const char*>(vector.data()), vector.size_bytes());
@@ -130,6 +132,7 @@ std::string_view read_vector_line(std::string_view text, const std::string& name
 
 Model read_vectors_text(std::string_view text, const std::string& name) {
   const auto [words, dim] = read_vectors_head(take_line(text), name);
+  // Bounds the allocation by the size of the text before it is made.
   // A line is at least a letter and, for every number, a blank and a digit; the last one may lack its newline.
   if (words > kMaxRows || words > static_cast<std::int64_t>(text.size() + 1) / (2 * dim + 2))
     throw Error(Kind::kMalformed, fmt::format("{}: line 1: {} words of {} numbers cannot stand in {} bytes", name,

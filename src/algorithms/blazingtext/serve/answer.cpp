@@ -36,6 +36,7 @@ void append_list(std::string& out, const List& list, Append&& append_one) {
 constexpr std::int64_t kLeastQueries = 32;  // a thread's share of a request: some 0.2 ms or more
 
 /// Writes the answers to one query after the other: lines, or elements of a JSON array without its brackets.
+/// Text is written directly: with a JSON document for each answer, building it would cost more than the model.
 class Writer {
  public:
   Writer(const Model& model, Format format) : model_(model), format_(format) {}
@@ -43,6 +44,7 @@ class Writer {
   void add(const Query& query) {
     if (format_ == Format::kJson && !out_.empty()) out_ += ", ";
     std::string simple;
+    // The rules of the training text apply to the request; the answer echoes the text as it was asked.
     if (model_.tokenizer == TextRules::kSimple) simple = simple_words(query.text);
     const std::string_view text = model_.tokenizer == TextRules::kSimple ? simple : query.text;
     if (query.kind == Query::Kind::kNeighbours)
@@ -137,6 +139,7 @@ class Writer {
 };
 
 /// The answers to all queries, a long request's on several threads.
+/// Each part writes its own text; the parts are joined in order.
 std::string answers_to(const std::vector<Query>& queries, const Model& model, Format format) {
   const int parts = worthwhile_parts(std::ssize(queries), kLeastQueries);
   std::vector<std::string> written(static_cast<std::size_t>(parts));

@@ -28,6 +28,7 @@ std::array<float, kSigmoidSteps + 1> sigmoid_table() {
 
 float table_sigmoid(float x) {
   static const auto table = sigmoid_table();
+  // Written as a negation so that NaN takes this branch.
   if (!(x >= -kSigmoidRange)) return 0;  // also for NaN
   if (x > kSigmoidRange) return 1;
   return table[static_cast<std::size_t>((x + kSigmoidRange) * kSigmoidSteps / kSigmoidRange / 2)];
@@ -54,6 +55,7 @@ bool better(const RankedLabel& a, const RankedLabel& b) {
   return a.probability != b.probability ? a.probability > b.probability : a.label < b.label;
 }
 
+// All labels are scored, then the k best are sorted. fastText reports exp(log(p + 1e-5)), which this repeats.
 std::vector<RankedLabel> best_of_all(const Model& model, std::span<const float> hidden, std::int64_t k,
                                      float threshold) {
   std::vector<float> scores(static_cast<std::size_t>(model.dictionary.nlabels));
@@ -81,6 +83,7 @@ std::vector<RankedLabel> best_of_all(const Model& model, std::span<const float> 
 /// Walks down the tree. A branch is cut when its score is below that of the k-th best label found so far, or below the
 /// logarithm of `threshold` guarded like every other: with a threshold of 0, labels whose product of probabilities is
 /// below kLogGuard are left out. All arithmetic is fastText's, in float32, so that the answers are the same to the bit.
+/// The score is the sum of logarithms along the path, so it only falls on the way down and a branch may be cut.
 std::vector<RankedLabel> best_of_tree(const Model& model, std::span<const float> hidden, std::int64_t k,
                                       float threshold) {
   const HuffmanTree& tree = *model.tree;
@@ -91,6 +94,8 @@ std::vector<RankedLabel> best_of_tree(const Model& model, std::span<const float>
     float score;
   };
   std::vector<Visit> open{{tree.root(), 0}};
+  // The left branch is visited first, since it is pushed last: the order decides between equal scores, hence it is
+  // fastText's.
   while (!open.empty()) {
     const auto [number, score] = open.back();
     open.pop_back();

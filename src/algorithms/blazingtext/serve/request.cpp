@@ -35,6 +35,7 @@ dom::element parsed(dom::parser& parser, std::string_view text, const std::strin
   return out;
 }
 
+// Parsers keep their buffers: one for each thread for usual requests.
 template <class Use>
 void with_parser(std::size_t bytes, Use&& use) {
   thread_local dom::parser kept;
@@ -187,6 +188,7 @@ std::vector<Query> text_queries(const formats::ContentType& type, std::string_vi
 }
 
 /// One field a line: quoted, with "" for a quote and line ends inside, or the line as it is, commas included.
+/// Lines are counted inside of quotes as well, so that errors name the line of the file.
 std::vector<Query> csv_queries(const formats::ContentType& type, std::string_view body) {
   const Limits limits = limits_of(type);
   std::vector<Query> out;

@@ -9,6 +9,7 @@ constexpr std::int64_t kMostEpochs = 4;     // times those given
 constexpr double kWorthMoreEpochs = 0.002;  // above what seeds change on a few thousand lines
 
 /// Validation accuracy after a training with these hyperparameters.
+/// A whole training with the trial's values and a silent report; the weights are dropped.
 double accuracy_of(const Hyperparameters& hp, const TrainingJob& job) {
   shell::TrainLog nowhere("", "", [](std::string_view) {});
   Report report(nowhere, hp);
@@ -45,6 +46,8 @@ class Search {
 
 }  // namespace
 
+// One axis after the other: rates first, then more epochs with the best rate. Five to seven trainings instead of
+// fifteen.
 Hyperparameters autotuned(const TrainingJob& job, shell::TrainLog& log) {
   Search search(job, log);
   const std::int64_t epochs = job.hp.epochs;

@@ -5,6 +5,7 @@
 
 namespace clary::blazingtext {
 
+// By all threads: one thread does not use the memory's whole bandwidth.
 void BestWeights::copy(float* to, const float* from, std::size_t size) {
   team_.run([&](int thread) {
     const auto [begin, end] = numeric::share(static_cast<std::int64_t>(size), thread, team_.size(), 1024);

@@ -26,10 +26,14 @@ BlockLearner::BlockLearner(const Hyperparameters& hp, std::int32_t end_of_line, 
       weights_(weights),
       scratch_(kernels::block_scratch(weights.stride, static_cast<std::int32_t>(hp.batch_size), draws_ + 1)) {}
 
+// Ji, Satish, Li & Dubey, "Parallelizing Word2Vec in Shared and Distributed Memory" (2016): all context words of a
+// target share its negative samples, which turns vector operations into matrix products.
 void BlockLearner::learn(std::span<const std::int32_t> sentence, float rate, SplitMix64& random) {
   for (std::size_t i = 0; i < sentence.size(); ++i) {
+    // word2vec's shrunken window: uniform from 1 to window_.
     const std::size_t reach = window_ - random.below(window_);
     const std::size_t begin = i - std::min(i, reach), end = std::min(i + reach + 1, sentence.size());
+    // A window larger than batch_size becomes several blocks with samples of their own.
     for (std::size_t j = begin; j < end;) {
       kernels::Block block{count(inputs_), 0, count(samples_), 0};
       for (; j < end && count(inputs_) - block.first_input < static_cast<std::int32_t>(batch_); ++j)
@@ -40,11 +44,14 @@ void BlockLearner::learn(std::span<const std::int32_t> sentence, float rate, Spl
       block.samples = count(samples_) - block.first_sample;
       blocks_.push_back(block);
     }
+    // Plans are bounded so that their rows stay in the cache; each plan is learned with the rate of its sentence.
     if (blocks_.size() >= kBlocks) flush(rate);
   }
   flush(rate);
 }
 
+// Samples that repeat are merged with a count: the kernel must not hold one row twice, or one update would overwrite
+// the other.
 void BlockLearner::add_samples(std::int32_t target, SplitMix64& random) {
   const auto first = static_cast<std::ptrdiff_t>(samples_.size());
   samples_.push_back({target, 1});
@@ -60,6 +67,7 @@ void BlockLearner::add_samples(std::int32_t target, SplitMix64& random) {
   }
 }
 
+// word2vec replaces </s> by a uniform word.
 std::int32_t BlockLearner::draw(SplitMix64& random) const {
   std::int32_t word = negatives_.draw(random);
   if (word == end_of_line_) word = static_cast<std::int32_t>(random.below(words_));

@@ -31,6 +31,7 @@ constexpr std::size_t kPlanFeatures = 1024;  // about 16 lines: enough to fetch 
 constexpr std::int64_t kMostKeptBytes = std::int64_t{512} << 20;
 
 /// Buckets that the text may use: no more than n-grams begin with its words.
+/// E is allocated for this number of rows; pages that are never touched cost no memory.
 std::int64_t most_buckets(const Hyperparameters& hp, const Dictionary& dictionary) {
   if (hp.word_ngrams < 2) return 0;
   return std::min(hp.buckets, dictionary.ntokens * std::min<std::int64_t>(hp.word_ngrams - 1, 1 << 20));
@@ -41,6 +42,8 @@ struct Accuracy {
   double value() const { return examples == 0 ? 0 : static_cast<double>(right) / static_cast<double>(examples); }
 };
 
+// Owns the weights of one training. Everything that threads change in parallel is either theirs by number (randoms_),
+// atomic (schedule_, learned_, buckets_) or the weights themselves, which are learned without locks.
 class Classifier {
  public:
   Classifier(const TrainingJob& job, numeric::Team& team, const Vocabulary& vocabulary)
@@ -55,8 +58,10 @@ class Classifier {
         output_(labels_, hp_.vector_dim),
         tokens_(vocabulary.dictionary.ntokens),
         schedule_(hp_.learning_rate, 0, tokens_ * hp_.epochs) {
+    // Words first, initialised by row number; rows of buckets when they are met.
     input_.rows = words_;
     input_.fill_uniform(first_bound(), job.seed, team);
+    // Buckets that only validation text has point here.
     input_.fill_row_zero(buckets_.zero_row());
     input_.rows = buckets_.rows();
     if (job.pretrained) job.report.pretrained_vectors(job.pretrained->put_vectors(vocabulary, input_));
@@ -78,6 +83,7 @@ class Classifier {
 
   /// Brings what a GPU has learned into the matrices.
   void fetch() {
+    // The matrices on the host are stale while a GPU learns; everything that reads them calls this first.
     if (gpu_) gpu_->fetch();
   }
 
@@ -111,6 +117,7 @@ class Classifier {
   }
   float first_bound() const { return 1.0f / static_cast<float>(hp_.vector_dim); }
   /// For learning: the bucket's row, which is filled when the bucket is met for the first time.
+  /// The bucket's number seeds its values, so that they do not depend on which thread met it first.
   std::int32_t row_of(std::int32_t bucket) {
     return buckets_.row(bucket, [&](std::int32_t row) {
       input_.fill_row_uniform(row, first_bound(), job_.seed, static_cast<std::uint64_t>(words_ + bucket));
@@ -132,10 +139,12 @@ class Classifier {
            tokens_ <= kMostKeptBytes / static_cast<std::int64_t>(sizeof(std::int32_t)) / hp_.word_ngrams;
   }
 
+  // The first epoch (and every one of a pipe): reads text, finds features, hands out rows.
   void read_epoch(Progress& progress) {
     Passes pass(job_.train, line_blocks(job_.train, team_.size()), 1);
     std::vector<std::vector<LineBatch>> kept(static_cast<std::size_t>(team_.size()));
     team_.run([&](int thread) { learn_text(pass, thread, progress, kept[static_cast<std::size_t>(thread)]); });
+    // Rows that this epoch has added now belong to the matrix.
     input_.rows = buckets_.rows();
     for (auto& batches : kept) std::move(batches.begin(), batches.end(), std::back_inserter(kept_));
   }
@@ -153,6 +162,7 @@ class Classifier {
       lines.clear();
     };
     while (!job_.stopped() && reader.next(line)) {
+      // Lines without labels or words count for the schedule: progress is measured in tokens of the text.
       lines.tokens += line.tokens;
       if (!LineBatch::is_example(line)) continue;
       lines.add(line, hp_.loss == Loss::kOneVsAll, buckets_, [&](std::int32_t bucket) { return row_of(bucket); });
@@ -161,6 +171,7 @@ class Classifier {
     flush();
   }
 
+  // Later epochs: batches are taken in any order by whichever thread is free.
   void learn_kept(std::atomic<std::size_t>& next, int thread, Progress& progress) {
     numeric::Floats memory = scratch();
     for (std::size_t at = 0; !job_.stopped() && (at = next.fetch_add(1)) < kept_.size();)
@@ -168,8 +179,10 @@ class Classifier {
   }
 
   void learn(LineBatch& lines, int thread, float* memory, Progress& progress) {
+    // softmax learns one label of a line at a time, drawn anew in each epoch.
     lines.draw_labels(randoms_[static_cast<std::size_t>(thread)]);
     const kernels::ExamplePlan plan{lines.features, lines.examples, labels_, lines.truths};
+    // The rate is read once a batch; schedule_ is advanced after it.
     const auto kernel = hp_.loss == Loss::kOneVsAll ? kernels::train_all_labels : kernels::train_examples;
     const auto rate = static_cast<float>(schedule_.rate());
     gpu_ ? gpu_->learn(plan, rate) : kernel(plan, weights(), rate, memory);
@@ -216,6 +229,7 @@ class Classifier {
   std::atomic<std::int64_t> learned_{0};  // examples, all epochs
 };
 
+// Early stopping keeps the weights of the best epoch and puts them back at the end.
 void train_epochs(const TrainingJob& job, Classifier& classifier, numeric::Team& team, Progress& progress) {
   const Hyperparameters& hp = job.hp;
   optim::EarlyStopping stopping(hp.patience);
@@ -244,6 +258,7 @@ Model train_classifier(const TrainingJob& job) {
     check_validation(*job.validation, LineRules(job.hp, vocabulary));
     job.report.validation_loaded();
   }
+  // Declared in this order because each holds references to those before.
   Classifier classifier(job, team, vocabulary);
   Progress progress(job.report, classifier.schedule());
   train_epochs(job, classifier, team, progress);

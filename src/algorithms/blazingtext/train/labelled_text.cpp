@@ -26,6 +26,7 @@ void check(const TrainingJob& job, const Vocabulary& vocabulary) {
 
 }  // namespace
 
+// About 16 blocks a thread, so that none is left without work at the end of a pass; blocks end at line ends.
 TextOptions line_blocks(const Corpus& corpus, int threads) {
   TextOptions out;
   out.whole_lines = true;
@@ -54,6 +55,7 @@ Vocabulary read_labelled_vocabulary(const TrainingJob& job, numeric::Team& team)
   return out;
 }
 
+// Reads until the first usable line only.
 void check_validation(const Corpus& validation, const LineRules& rules) {
   Passes pass(validation, {.whole_lines = true}, 1);
   LineReader reader(pass, rules);

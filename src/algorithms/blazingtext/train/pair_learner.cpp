@@ -13,6 +13,8 @@ std::int32_t count(const std::vector<std::int32_t>& list) { return static_cast<s
 
 }  // namespace
 
+// feedback(w): if h is the mean of m rows of which row r occurs c_r times, a step g on each of the m moves h by
+// sum(c_r^2) / m * g. With distinct rows that is 1.
 WordRows::WordRows(std::vector<std::int32_t> rows, std::vector<std::int64_t> ends)
     : rows_(std::move(rows)), ends_(std::move(ends)) {
   feedback_.reserve(ends_.size());
@@ -41,6 +43,7 @@ PairLearner::PairLearner(const Hyperparameters& hp, const WordRows& rows, const 
       weights_(weights),
       scratch_(kernels::pair_scratch(weights.stride, targets_per_pair_)) {}
 
+// The window's reach is drawn for each position, as in word2vec.
 void PairLearner::learn(std::span<const std::int32_t> sentence, float rate, SplitMix64& random) {
   for (std::size_t i = 0; i < sentence.size(); ++i) {
     const std::size_t reach = 1 + random.below(window_);
@@ -55,6 +58,7 @@ void PairLearner::learn(std::span<const std::int32_t> sentence, float rate, Spli
   flush(rate);
 }
 
+// One input word against all its context words: one gather of its rows for all pairs.
 void PairLearner::add_skipgram(std::span<const std::int32_t> sentence, std::size_t i, std::size_t begin,
                                std::size_t end, SplitMix64& random) {
   kernels::Step step;
@@ -69,6 +73,7 @@ void PairLearner::add_skipgram(std::span<const std::int32_t> sentence, std::size
   steps_.push_back(step);
 }
 
+// The context's rows together against the middle word.
 void PairLearner::add_cbow(std::span<const std::int32_t> sentence, std::size_t i, std::size_t begin, std::size_t end,
                            SplitMix64& random) {
   kernels::Step step;

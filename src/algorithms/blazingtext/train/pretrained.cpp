@@ -21,6 +21,7 @@ constexpr std::size_t kReadBytes = 1 << 20;
 constexpr std::size_t kMaxLine = 16 << 20;  // ours: 65,536 numbers of 25 letters, and a long word
 
 /// Lines of a stream, one buffer of memory.
+/// Vectors files have gigabytes: one line at a time, in one buffer.
 class LineStream {
  public:
   LineStream(const std::filesystem::path& path, const std::string& name)
@@ -69,6 +70,7 @@ bool is_fasttext_binary(const std::filesystem::path& path) {
 }
 
 /// Puts new words between the old words and the labels.
+/// Words must stay before labels, and the table numbers words by their position: it is built again.
 void insert_words(Vocabulary& v, const std::vector<std::string>& words) {
   Dictionary& d = v.dictionary;
   const auto at = static_cast<std::ptrdiff_t>(d.nwords);
@@ -126,6 +128,8 @@ void PretrainedVectors::for_each(std::int64_t dimension, bool vectors, const Use
   }
 }
 
+// Only the words are read in the first pass: the vocabulary decides how large the matrix is, and the second pass fills
+// it.
 std::int64_t PretrainedVectors::add_words(Vocabulary& vocabulary, std::int64_t dimension) const {
   std::vector<std::string> words;
   WordTable seen;

@@ -87,12 +87,14 @@ void Report::finished(double words_per_second, double seconds) {
   log_.plain(fmt::format("Total training time in seconds: {:.2f}", seconds));
 }
 
+// The published lines, which jobs' metric definitions match.
 void Report::accuracy(const std::string& set, double accuracy, std::int64_t examples) {
   last_accuracy_ = accuracy;
   log_.plain("");
   log_.plain(fmt::format("#{}_accuracy: {:.4g}", set, accuracy));
   log_.plain(fmt::format("Number of {} examples: {}", set, examples));
   if (set != "train" || labels_ < 2) return;
+  // The accuracy of always answering the most frequent label.
   const double guess =
       std::clamp(static_cast<double>(largest_label_) / static_cast<double>(std::max(examples, labels_)),
                  1.0 / static_cast<double>(labels_), 1.0);
