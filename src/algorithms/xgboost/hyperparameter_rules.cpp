@@ -33,6 +33,8 @@ std::string_view given(const H& h, std::string_view name) {
   return found == h.library.end() ? std::string_view() : std::string_view(found->second);
 }
 
+// Rules and sentences are those of the SageMaker XGBoost container (sagemaker_algorithm_toolkit); jobs that it refuses
+// are refused here with the same words.
 std::string broken_updater_rule(const H& h) {
   const std::string_view text = given(h, "updater");
   if (text.empty()) return "";
@@ -79,6 +81,7 @@ bool may_constrain(const H& h, std::string_view constraints) {
 
 }  // namespace
 
+// Elements are read as Python's int(); the value is passed on in the library's form "(1,0,-1)".
 Read<std::string> read_monotone_constraints(std::string_view text) {
   FieldSpec sign;
   sign.min_integer = -1, sign.max_integer = 1, sign.as_python = true;
@@ -96,6 +99,7 @@ Read<std::string> read_monotone_constraints(std::string_view text) {
 }
 
 Read<std::string> read_interaction_constraints(std::string_view text) {
+  // Parsed iteratively, without exceptions; see below for dump().
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_array()) return {};
   Read<std::string> out{Verdict::kTaken};
@@ -113,6 +117,7 @@ Read<std::string> read_interaction_constraints(std::string_view text) {
   return out;
 }
 
+// An empty sentence means that the metric is known and its threshold readable.
 std::optional<std::string> threshold_problem(std::string_view metric) {
   const auto at = metric.find('@');
   if (at == std::string_view::npos) return std::nullopt;

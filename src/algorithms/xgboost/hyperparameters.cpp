@@ -34,6 +34,7 @@ std::vector<std::string> metric_names() {
 }
 
 /// Of rows or columns, at random.
+/// `kLib` fields are texts that go to the library as they were given; the others are read by this program.
 Field<H> share(std::string name, double tunable_from) {
   return hyper::continuous(std::move(name), kLib, 0, 1).above_min().tunable(tunable_from, 1).or_else("1");
 }
@@ -187,6 +188,7 @@ std::vector<Field<H>> fields() {
 }
 
 /// A tuning job's metric joins eval_metric; the union is sorted, as in the container.
+/// After the metrics were made unique; early stopping watches this one.
 void add_tuning_metric(H& h) {
   if (h.tuning_metric.empty()) return;
   const std::string given = h.tuning_metric;
@@ -202,6 +204,7 @@ void add_tuning_metric(H& h) {
 }
 
 /// What the library of today lacks becomes what it has.
+/// With a warning for each, so that no value is replaced silently.
 void replace_retired(H& h) {
   struct Retired {
     const char *name, *value, *replacement;

@@ -6,6 +6,8 @@
 
 namespace clary::xgboost {
 
+// The image's tag decides texts, defaults and file forms, because jobs and models of old images must go on working.
+// xgboost:1 and :latest are the closed container of before 0.90.
 Tag tag_of(const contract::ImageName& image) {
   std::string_view repository = image.repository;
   if (const auto slash = repository.rfind('/'); slash != std::string_view::npos) repository.remove_prefix(slash + 1);

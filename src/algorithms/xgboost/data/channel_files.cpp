@@ -23,6 +23,7 @@ constexpr std::size_t kShownChars = 50;       // of a first line, as in the cont
 constexpr std::string_view kRecordIoMagic{"\x0A\x23\xD7\xCE", 4};
 
 /// The first bytes of a file, gunzipped.
+/// Blocks of the stream may be short: reads until the buffer is full or the file ends.
 std::string first_bytes(const formats::InputFile& file) {
   const auto bytes = formats::open_bytes(open_file(file.path, O_RDONLY | O_CLOEXEC), file.name);
   std::string out(kFirstBytes, '\0');
@@ -75,6 +76,7 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return words;
 }
 
+// The container's rules on which files of a folder are data.
 void collect(const fs::path& folder, const std::string& prefix, int depth, std::vector<formats::InputFile>& files,
              shell::TrainLog& log) {
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -105,6 +107,7 @@ std::vector<formats::InputFile> channel_files(const shell::Channel& channel, she
   return files;
 }
 
+// "label[:weight] index:value ...": the first word is a number, all others have a colon.
 bool is_libsvm_line(std::string_view line) {
   const auto words = words_of(line);
   if (words.empty()) return false;
@@ -115,6 +118,7 @@ bool is_libsvm_line(std::string_view line) {
                      [](std::string_view word) { return word.find(':') != std::string_view::npos; });
 }
 
+// A guess is made from the first file only, and said in the log.
 formats::ContentType type_of_channel(const shell::Channel& channel, const std::vector<formats::InputFile>& files,
                                      shell::TrainLog& log) {
   const formats::ContentType& given = channel.content_type();
@@ -140,6 +144,7 @@ formats::ContentType type_of_channel(const shell::Channel& channel, const std::v
   return assume("text/libsvm");
 }
 
+// The first line of each file: a wrong format is found before gigabytes are read.
 void check_libsvm_files(const std::vector<formats::InputFile>& files, bool old_text, shell::TrainLog& log) {
   for (const auto& file : files) {
     if (!is_checked(file.path)) continue;

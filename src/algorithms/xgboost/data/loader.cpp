@@ -22,6 +22,7 @@ using formats::Format;
 constexpr std::int64_t kAllRows = std::numeric_limits<std::int64_t>::max();
 
 /// Everything that is the same for both channels.
+/// Made from the channel train (validation where this host has no train file), so that both are read alike.
 struct Plan {
   ContentType type;
   formats::ReadOptions read;
@@ -76,10 +77,12 @@ void plan_columns(Plan& plan, const std::vector<std::string>& header, bool csv_w
   plan.roles.weight = column("weight_column", csv_weights ? (plan.roles.label == 0 ? 1 : 0) : -1);
   plan.roles.group = column("group_column", -1);
   const std::set<std::int64_t> others{plan.roles.label, plan.roles.weight, plan.roles.group};
+  // Feature numbers leave out the columns with other roles.
   const auto feature_of = [&](std::int64_t c) {
     return c - std::count_if(others.begin(), others.end(), [&](std::int64_t other) { return other >= 0 && other < c; });
   };
   for (std::int64_t c = 0; c < static_cast<std::int64_t>(header.size()); ++c)
+    // Commas separate parameters of a content type: the list may use '|' instead.
     if (!others.contains(c)) plan.names.push_back(header[static_cast<std::size_t>(c)]);
   std::string list(plan.type.parameter("categorical").value_or(""));
   std::replace(list.begin(), list.end(), ',', '|');
@@ -92,6 +95,7 @@ void plan_columns(Plan& plan, const std::vector<std::string>& header, bool csv_w
   }
 }
 
+// Columns with roles other than the first ones are split by RowStore, not by the reader.
 Plan make_plan(const Source& train, const LoadOptions& options, shell::TrainContext& context) {
   Plan plan;
   plan.type = type_of_channel(*train.channel, train.files, context.log());
@@ -136,6 +140,7 @@ void read_rows(Source& source, const Plan& plan, shell::TrainContext& context) {
   const auto& hosts = context.hosts();
   const bool split = hosts.size() > 1 && !source.channel->is_sharded();
   if (split)
+    // Each host reads everything and keeps its share.
     context.log().warn(
         "Channel '{}' is FullyReplicated: each of the {} hosts trains on its share of the rows. Use ShardedByS3Key to "
         "copy less.",
@@ -169,6 +174,7 @@ void set_features(Matrix& matrix, const Plan& plan, std::int64_t width, const st
   matrix.set_feature_types(types);
 }
 
+// The rows are freed as soon as the matrix has them: the peak of memory is one copy, not two.
 LoadedChannel make_channel(Source& source, const Plan& plan, std::int64_t width, shell::TrainContext& context) {
   LoadedChannel out;
   out.rows = source.rows->rows();
@@ -199,6 +205,7 @@ Source source_of(shell::TrainContext& context, std::string_view name) {
 
 }  // namespace
 
+// Both channels are read before a matrix is made: the width is the larger one's.
 LoadedData load_data(shell::TrainContext& context, const LoadOptions& options) {
   LoadedData out;
   Source train = source_of(context, "train");

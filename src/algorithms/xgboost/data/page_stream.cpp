@@ -28,6 +28,8 @@ struct Header {
 void append(std::string& out, std::uint64_t value) { out.append(reinterpret_cast<const char*>(&value), sizeof value); }
 
 /// Where the value of a scalar field starts; the value must be 1.
+/// The library's binary format of a matrix is not documented and differs by version. Its header is learnt from a 1 x 1
+/// matrix that the library itself saves, and only used if it looks as expected; otherwise the documented way is taken.
 std::optional<std::size_t> scalar_one(const std::string& bytes, const char* name) {
   std::string pattern = name;
   pattern += '\x04';  // 64 bits, unsigned
@@ -39,6 +41,7 @@ std::optional<std::size_t> scalar_one(const std::string& bytes, const char* name
   return at + pattern.size();
 }
 
+// A memory file: nothing is written to the disk.
 std::string saved_bytes(const Matrix& matrix) {
   const UniqueFd fd(memfd_create("clary-xgboost", MFD_CLOEXEC));
   if (fd.get() < 0) return "";
@@ -70,6 +73,7 @@ std::optional<Header> learnt_header() {
 }
 
 const std::optional<Header>& header() {
+  // Learnt once a process.
   static const std::optional<Header> learnt = learnt_header();
   return learnt;
 }
@@ -99,8 +103,12 @@ void PageStream::write(const void* bytes, std::size_t size) {
   }
 }
 
+// A matrix from a file uses the default number of threads, and sums its width over the hosts of a collective: only
+// without either is it the same matrix.
 bool can_stream_pages(int threads) { return !is_distributed() && threads == default_threads() && header().has_value(); }
 
+// The library reads the matrix from one end of a pipe while a thread writes the other: the entries exist once, in the
+// library.
 Matrix matrix_from_stream(const PageShape& shape, const std::function<void(PageStream&)>& write_offsets,
                           const std::function<void(PageStream&)>& write_entries) {
   int ends[2];
@@ -109,6 +117,7 @@ Matrix matrix_from_stream(const PageShape& shape, const std::function<void(PageS
   ::fcntl(out.get(), F_SETPIPE_SZ, kPipeBytes);  // smaller is slower, not wrong
   std::exception_ptr problem;
   std::thread writer([&] {
+    // A write after the library has closed its end must be EPIPE, not the end of the process.
     sigset_t pipe_signal;
     sigemptyset(&pipe_signal);
     sigaddset(&pipe_signal, SIGPIPE);
@@ -125,6 +134,7 @@ Matrix matrix_from_stream(const PageShape& shape, const std::function<void(PageS
     } catch (...) {
       problem = std::current_exception();
     }
+    // The reader sees the end.
     out = UniqueFd();
   });
   Matrix matrix;
@@ -134,11 +144,13 @@ Matrix matrix_from_stream(const PageShape& shape, const std::function<void(PageS
   } catch (...) {
     refused = std::current_exception();
   }
+  // Closed before join(): a writer that waits for room in the pipe gets EPIPE.
   in = UniqueFd();  // a writer that is not done notices
   writer.join();
   if (problem) {
     try {
       std::rethrow_exception(problem);
+    // "The library stopped reading" follows from its refusal, which is the error to report.
     } catch (const Error& error) {
       if (error.kind() != Kind::kCancelled || !refused) throw;
     }

@@ -82,6 +82,7 @@ std::size_t put_entries(Entry* out, const Batch& block, std::int64_t r, bool com
 
 }  // namespace
 
+// Takes over the batch's memory: a block of rows stays as it was read until the matrix is made.
 void RowStore::add(Batch& batch) {
   split_roles(batch);
   if (batch.label_width == 0)
@@ -95,6 +96,7 @@ void RowStore::add(Batch& batch) {
   const bool complete = check(batch);
   const std::int64_t given = batch.rows;
   if (shares_ > 1) take_share(batch);
+  // Rows of all hosts count, since error messages number the rows of the file.
   seen_ += given;
   if (batch.label_width == 2) {  // csv_weights: label, weight
     for (std::size_t i = 0; i < batch.labels.size(); i += 2) {
@@ -106,6 +108,7 @@ void RowStore::add(Batch& batch) {
   }
   const auto rows = static_cast<std::size_t>(rows_ + batch.rows);
   if (!batch.weights.empty() || !weights_.empty()) {
+    // Weights may begin in a later batch: the rows before them have weight 1.
     weights_.resize(std::max(weights_.size(), static_cast<std::size_t>(rows_)), 1);
     weights_.insert(weights_.end(), batch.weights.begin(), batch.weights.end());
     weights_.resize(rows, 1);
@@ -174,6 +177,7 @@ bool RowStore::check(const Batch& batch) const {
 }
 
 /// Rows of this host, where every host reads all of them. Rows of one query stay together.
+/// Dealt by row number, or by query where there are queries.
 void RowStore::take_share(Batch& batch) {
   std::vector<bool> keep(static_cast<std::size_t>(batch.rows));
   for (std::int64_t r = 0; r < batch.rows; ++r) {
@@ -212,6 +216,7 @@ Matrix RowStore::make_matrix(std::int64_t width, int threads) {
 }
 
 /// Blocks become entries a little at a time, and are freed as the library takes them.
+/// Two passes: offsets first (the format has them before the entries), then the entries.
 Matrix RowStore::streamed(std::int64_t width) {
   const auto starts = offsets();
   return matrix_from_stream(
@@ -237,6 +242,7 @@ Matrix RowStore::streamed(std::int64_t width) {
 }
 
 /// The way of the documented interface, which sums the width over processes that train together.
+/// For a collective of several hosts, or another number of threads.
 Matrix RowStore::converted(std::int64_t width, int threads) {
   std::vector<std::int64_t> starts{0};
   std::vector<std::int32_t> columns;
@@ -257,6 +263,7 @@ Matrix RowStore::converted(std::int64_t width, int threads) {
   return Matrix::from_csr(starts, columns, values, width, threads);
 }
 
+// Groups must be contiguous in the library.
 void RowStore::set_row_fields(Matrix& matrix) {
   matrix.set_labels(labels_);
   if (queries_.empty()) {

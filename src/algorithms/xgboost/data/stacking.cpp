@@ -35,6 +35,7 @@ std::vector<float> weights_of(std::span<const Matrix* const> parts) {
 
 }  // namespace
 
+// Copies: the library cannot append to a matrix or change its width.
 Matrix stacked(std::span<const Matrix* const> parts, std::int64_t columns, int threads) {
   Csr rows{{0}, {}, {}};
   std::vector<float> labels;
@@ -49,6 +50,7 @@ Matrix stacked(std::span<const Matrix* const> parts, std::int64_t columns, int t
   if (!groups.empty()) out.set_groups(groups);
   if (const auto weights = weights_of(parts); !weights.empty()) out.set_weights(weights);
   const Matrix& first = *parts.front();
+  // Names and types are per column; with another width they no longer fit.
   if (columns == first.columns()) {
     if (const auto names = first.feature_names(); !names.empty()) out.set_feature_names(names);
     if (const auto types = first.feature_types(); !types.empty()) out.set_feature_types(types);

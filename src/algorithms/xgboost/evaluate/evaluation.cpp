@@ -30,6 +30,8 @@ double number_of(std::string_view text) {
 
 }  // namespace
 
+// "[12]\ttrain-rmse:0.1\tvalidation-rmse:0.2": the first part is the round. A metric's name may contain dashes and
+// colons, a channel's name does not.
 std::vector<Entry> parse_library_line(std::string_view line) {
   std::vector<Entry> out;
   const auto parts = split(line, '\t');
@@ -43,6 +45,7 @@ std::vector<Entry> parse_library_line(std::string_view line) {
   return out;
 }
 
+// Versions before 1.3 printed with %g.
 std::string format_line(int round, std::span<const Entry> entries, Tag tag) {
   std::string out = fmt::format("[{}]", round);
   for (const Entry& entry : entries) {
@@ -55,6 +58,7 @@ std::string format_line(int round, std::span<const Entry> entries, Tag tag) {
   return out;
 }
 
+// A job's metric definition names tweedie-nloglik without the power that the library appends.
 std::vector<Entry> plain_names(std::span<const Entry> entries) {
   std::vector<Entry> out;
   for (const Entry& entry : entries)
@@ -83,6 +87,8 @@ std::vector<std::string> Evaluator::library_metrics(const Hyperparameters& hp) {
   return out;
 }
 
+// Values in the order in which eval_metric names them, the library's and this program's mixed, channel by channel;
+// early stopping watches the last.
 std::vector<Entry> Evaluator::evaluate(Booster& booster, int round) {
   const auto library = parse_library_line(booster.evaluate(round, matrices_, channels_));
   if (own_.empty()) return library;
@@ -93,6 +99,7 @@ std::vector<Entry> Evaluator::evaluate(Booster& booster, int round) {
       if (entry.channel == channels_[c]) from_library.push_back(entry);
     const auto own = own_values(booster, *matrices_[c], labels_[c]);
     auto next = from_library.begin();
+    // Without any metric of the library's it evaluates the objective's default, which comes first.
     if (own_.size() == given_.size()) out.insert(out.end(), next, from_library.end());
     for (std::size_t i = 0, mine = 0; i < given_.size(); ++i) {
       if (is_ours(given_[i]))
@@ -104,11 +111,14 @@ std::vector<Entry> Evaluator::evaluate(Booster& booster, int round) {
   return out;
 }
 
+// From margins: the link is applied here, so that one prediction serves all metrics.
 std::vector<double> Evaluator::own_values(const Booster& booster, const Matrix& matrix, std::span<const float> labels) {
   const auto prediction = booster.predict(matrix, {.type = PredictType::kMargin});
   Scored scored{labels, prediction.values, labels.empty() ? 1 : prediction.values.size() / labels.size(), link_};
   double classes = 0;
   if (std::any_of(own_.begin(), own_.end(), counts_classes)) classes = static_cast<double>(class_count(scored));
+  // Hosts may have seen different classes: all of them count the largest number, or the sums below would not fit each
+  // other.
   if (communicator_ != nullptr) communicator_->all_reduce_max(std::span(&classes, 1));
   Statistics statistics = statistics_of(scored, static_cast<std::size_t>(classes));
   if (communicator_ != nullptr)

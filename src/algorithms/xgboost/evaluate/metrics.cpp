@@ -62,6 +62,7 @@ double prediction(float margin, Link link) {
   return margin;
 }
 
+// One margin: its sign; several: the largest, the first of equal ones.
 std::size_t predicted_class(std::span<const float> margins) {
   if (margins.size() == 1) return margins[0] > 0 ? 1 : 0;
   return static_cast<std::size_t>(std::max_element(margins.begin(), margins.end()) - margins.begin());
@@ -78,6 +79,7 @@ double macro(Classes classes, double (*value)(const ClassCounts&)) {
   return metrics::mean(classes, metrics::Over::kOccurring, value);
 }
 
+// scikit-learn's sentence, which the container passes on.
 double binary(Classes classes, double (*value)(const ClassCounts&)) {
   for (std::size_t c = 2; c < classes.size(); ++c)
     if (classes[c].labelled > 0 || classes[c].predicted > 0)
@@ -104,6 +106,7 @@ bool is_maximised(std::string_view name) {
 
 bool counts_classes(std::string_view name) { return name != "mse" && name != "r2"; }
 
+// Bounded, because the counts are kept by class.
 std::size_t class_count(const Scored& scored) {
   float highest = 1;
   for (const float label : scored.labels) {
@@ -130,6 +133,7 @@ Statistics statistics_of(const Scored& scored, std::size_t classes) {
   return out;
 }
 
+// All numbers in one array: one reduction instead of one a number. Both passes visit them in the same order.
 void Statistics::add_up(const std::function<void(std::span<double>)>& sum) {
   std::vector<double> numbers;
   const auto each = [&](auto&& f) {

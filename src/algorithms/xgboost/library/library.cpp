@@ -30,6 +30,7 @@ constexpr auto kUserFaults = std::to_array<std::string_view>({
 enum CollectiveType { kDouble = 7 };
 enum CollectiveOperation { kMax = 0, kSum = 2 };
 
+// XGBGetLastError() is thread-local in the library: it is read on the thread whose call failed.
 void check(int code) {
   if (code == 0) return;
   const std::string message = library_message(XGBGetLastError());
@@ -51,6 +52,7 @@ std::string array_interface(const void* data, std::string_view type, std::string
 }
 
 template <class T>
+// The descriptor is text: the address of the values as a number. The values must live until the call returns.
 std::string array_interface(std::span<const T> values, std::string_view type) {
   static const T nothing{};  // the library refuses a null pointer, also for no elements
   return array_interface(values.empty() ? &nothing : values.data(), type, std::to_string(values.size()));
@@ -64,6 +66,7 @@ std::vector<const char*> pointers(const std::vector<std::string>& texts) {
   return out;
 }
 
+// Results of the library belong to it and are overwritten by the next call: everything is copied at once.
 std::vector<std::string> copied(const char** texts, bst_ulong count) { return {texts, texts + count}; }
 
 std::string in_place_config(const PredictOptions& options) {
@@ -95,6 +98,7 @@ const char* name_of(ModelFormat format) {
   return R"({"format": "deprecated"})";
 }
 
+// Thread-local, as the library's own callback registration is.
 std::function<void(std::string_view)>& log_sink() {
   thread_local std::function<void(std::string_view)> sink;
   return sink;
@@ -116,6 +120,7 @@ extern "C" void write_log(const char* text) {
 std::string library_message(std::string_view text) {
   text = text.substr(0, text.find("\nStack trace:"));
   // "[14:42:21] ./src/objective/regression_obj.cu:148: ": a time in brackets, a path, a line number.
+  // A stack trace and the position in the source are of no use to a user.
   if (text.size() > 11 && text[0] == '[' && text[9] == ']') {
     const std::size_t path = text.find(' ');
     const std::size_t end = text.find(": ", path + 1);
@@ -196,6 +201,7 @@ std::vector<float> Matrix::floats(const char* field) const {
   return {values, values + size};
 }
 
+// Sizes go in, bounds come out ("group_ptr").
 void Matrix::set_groups(std::span<const std::uint32_t> sizes) {
   check(XGDMatrixSetUIntInfo(handle_, "group", sizes.data(), sizes.size()));
 }
@@ -375,6 +381,7 @@ std::vector<std::string> Booster::texts(const char* field) const {
 }
 
 Booster Booster::slice(int begin, int end) const {
+  // The booster that the default constructor made is replaced by the slice's handle.
   Booster out;
   XGBoosterFree(std::exchange(out.handle_, nullptr));
   check(XGBoosterSlice(handle_, begin, end, 1, &out.handle_));
@@ -406,6 +413,7 @@ void set_verbosity(int verbosity) {
 
 bool is_distributed() { return XGCommunicatorIsDistributed() != 0; }
 
+// One communicator a process: the library keeps it in a global.
 Communicator::Communicator(const std::string& config) { check(XGCommunicatorInit(config.c_str())); }
 
 Communicator::~Communicator() { XGCommunicatorFinalize(); }
@@ -424,6 +432,7 @@ void Communicator::all_reduce_max(std::span<double> values) {
   check(XGCommunicatorAllreduce(values.data(), values.size(), kDouble, kMax));
 }
 
+// The length first, since every rank must pass a buffer of the same size.
 void Communicator::broadcast(std::string& text, int root) {
   std::uint64_t size = text.size();
   check(XGCommunicatorBroadcast(&size, sizeof size, root));

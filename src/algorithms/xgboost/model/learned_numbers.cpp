@@ -16,6 +16,7 @@ class Handler : public nlohmann::json_sax<nlohmann::json> {
  public:
   Handler(const std::string& prefix, const shell::FiniteCheck& check) : prefix_(prefix), check_(check) {}
 
+  // Keys of arrays are unique in the format; any other key stops the collecting.
   bool key(string_t& name) override {
     field_ = name == "left_children"      ? &children_
              : name == "split_conditions" ? &conditions_
@@ -29,6 +30,7 @@ class Handler : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t value, const string_t&) override { return add(value); }
   bool end_object() override {
     // "split_conditions" holds the value of a leaf, which is a node without children, and the threshold of any other.
+    // end_object() closes each tree, and the linear model, whose weights are checked below.
     if (!conditions_.empty()) {
       std::vector<double> leaves;
       for (std::size_t node = 0; node < conditions_.size(); ++node)

@@ -25,6 +25,7 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
+// One file, or one a fold of a cross validation, with a number behind the name.
 void Model::save(const std::filesystem::path& dir) const {
   const ModelFile form = model_file_of(tag_from_environment());
   for (std::size_t i = 0; i < boosters_.size(); ++i) {
@@ -50,6 +51,7 @@ Model Model::load(const std::filesystem::path& dir) {
     else
       files.push_back(entry.path());
   }
+  // Sorted: the order of an ensemble's members decides which one answers alone, and rounding of their mean.
   std::sort(files.begin(), files.end());
   if (files.empty()) throw Error(Kind::kInvalid, "Unable to load model: no file in " + dir.string());
   Model out;
@@ -60,6 +62,7 @@ Model Model::load(const std::filesystem::path& dir) {
       throw Error(Kind::kInvalid, fmt::format("Unable to load model: {}: {}", file.filename().string(), error.what()));
     }
   }
+  // Built once; serving threads share it.
   out.responder_ = std::make_unique<const Responder>(out.boosters_, responder_options_from_environment());
   return out;
 }

@@ -18,6 +18,7 @@ constexpr std::string_view kBinaryMagic = "binf";
 constexpr std::string_view kConfigOffset = "CONFIG-offset:";  // of the library's snapshots of 1.0 to 1.5
 
 /// The snapshot form that 1.0 to 1.2 pickled: marker, length of the model, the model without its magic, configuration.
+/// Little-endian length, as xgboost/src/learner.cc writes it.
 std::string old_snapshot(const Booster& booster) {
   std::string model = booster.save_to_buffer(ModelFormat::kDeprecated);
   if (model.starts_with(kBinaryMagic)) model.erase(0, kBinaryMagic.size());
@@ -45,6 +46,7 @@ std::string pickled(const Booster& booster) {
   out.feature_types = booster.feature_types();
   out.booster = booster_name(booster);
   // xgb.train of those versions always sets both.
+  // Attributes carry them since 1.3.
   out.best_iteration = integer_attribute(booster, "best_iteration").value_or(booster.boosted_rounds() - 1);
   out.best_ntree_limit = integer_attribute(booster, "best_ntree_limit").value_or(booster.boosted_rounds());
   return write_pickle(out);
@@ -63,6 +65,7 @@ Booster read_handle(std::string_view handle) {
     out.load_from_buffer(handle.substr(0, size));
     return out;
   }
+  // Both forms are JSON objects; the first key, within a few bytes of the start, says which it is.
   // {"Model": ..., "Config": ...} in JSON or UBJSON, as against {"learner": ...}
   const std::string_view start = handle.substr(0, 64);
   if (handle.starts_with('{') && (start.find("Model") != start.npos || start.find("Config") != start.npos))
@@ -81,6 +84,7 @@ Booster read_any(std::string_view bytes) {
   const PickledBooster pickle = parse_pickle(bytes);
   Booster out = read_handle(pickle.handle);
   // Before 1.3 these lived in Python's object only.
+  // A wrong number of names would make every later call fail.
   const auto features = static_cast<std::size_t>(out.num_features());
   if (out.feature_names().empty() && pickle.feature_names.size() == features)
     out.set_feature_names(pickle.feature_names);
@@ -102,6 +106,7 @@ ModelFile model_file_of(Tag tag) {
     if (word == "json") return ModelFile::kJson;
     throw Error(Kind::kInvalid, fmt::format("{}: '{}' is none of pickle, binary, ubj, json", kEnvModelFormat, word));
   }
+  // The default form of each version of the container.
   if (tag < Tag{1, 3}) return ModelFile::kPickle;
   return tag < Tag{2, 1} ? ModelFile::kBinary : ModelFile::kUbj;
 }
@@ -123,6 +128,7 @@ std::string write_model(const Booster& booster, ModelFile form) {
 Booster read_model(std::string_view bytes) {
   if (bytes.empty()) throw Error(Kind::kMalformed, "the model file is empty");
   try {
+    // The library's messages are kept, the kind is always kMalformed: the file is foreign.
     return read_any(bytes);
   } catch (const Error& error) {
     throw Error(Kind::kMalformed, error.what());

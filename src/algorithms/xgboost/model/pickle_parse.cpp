@@ -18,6 +18,8 @@ namespace {
 constexpr std::size_t kMaxValues = 1 << 20;  // a Booster needs a few dozen and one a feature name
 
 struct Value;
+// A deque never moves its elements: references stay valid while values are added. Values form a graph (through the
+// memo, even with cycles), and nothing here walks it recursively.
 using Ref = Value*;  // values live in Machine::values_ until the end; cycles through the memo do no harm
 struct None {};
 struct Mark {};
@@ -44,6 +46,7 @@ struct Value {
   std::variant<None, Mark, std::int64_t, Text, Bytes, List, Dict, Global, Object> is;
 };
 
+// Nothing of a pickle is executed: there are no imports and no calls.
 [[noreturn]] void fail(const std::string& why) { throw Error(Kind::kMalformed, "pickle: " + why); }
 
 /// UTF-8 of characters below 256 to those bytes.
@@ -105,6 +108,7 @@ class Machine {
   }
   std::uint64_t number(int bytes) {
     std::uint64_t value = 0;
+    // Little-endian, as all of pickle's lengths.
     const auto text = take(static_cast<std::uint64_t>(bytes));
     for (int i = 0; i < bytes; ++i)
       value |= std::uint64_t{static_cast<unsigned char>(text[static_cast<std::size_t>(i)])} << (8 * i);
@@ -126,6 +130,7 @@ class Machine {
   }
 
   template <class T>
+  // The number of values is bounded, so that a small file of opcodes cannot allocate without end.
   void push(T&& value) {
     if (values_.size() >= kMaxValues) fail("it holds too many values");
     values_.push_back(Value{std::forward<T>(value)});
@@ -168,6 +173,7 @@ class Machine {
   void add_items(const std::vector<Ref>& items) {
     if (auto* dict = std::get_if<Dict>(&top()->is)) {
       if (items.size() % 2 != 0) fail("a dictionary has a key without a value");
+      // Lists are bounded apart: the same list may be extended again and again through the memo.
       if (dict->items.size() + items.size() / 2 > kMaxValues) fail("it holds too many values");
       for (std::size_t i = 0; i < items.size(); i += 2) dict->items.emplace_back(items[i], items[i + 1]);
     } else if (auto* list = std::get_if<List>(&top()->is)) {
@@ -201,6 +207,7 @@ class Machine {
   }
 
   /// Calls are not made. Those that spell bytes are read as bytes; a class with arguments becomes an object.
+  /// The callee is on the stack below its arguments.
   void reduce() {
     const Ref arguments = pop();
     const Ref callee = pop();
@@ -219,6 +226,7 @@ class Machine {
       if (list->items.empty()) fail("an object has no class");
       return object(list->items[0]);
     }
+    // An OrderedDict is filled by SETITEMS afterwards.
     if (name == "collections OrderedDict") return push(Dict{});
     push(Object{name, nullptr});
   }
@@ -294,6 +302,8 @@ class Machine {
   std::unordered_map<std::uint64_t, Ref> memo_;
 };
 
+// Opcodes by their value in pickletools; those of protocols 0 to 5 that Python's pickler emits for a Booster. What a
+// Booster does not need becomes None, of the right size on the stack.
 void Machine::step(unsigned char opcode) {
   switch (opcode) {
     case 0x80:
@@ -344,6 +354,7 @@ void Machine::step(unsigned char opcode) {
         break;
       }
       std::uint64_t value = size == 0 ? 0 : number(static_cast<int>(size));
+      // The sign is the highest bit of the last byte.
       if (size > 0 && size < 8 && (value >> (8 * size - 1) & 1) != 0) value |= ~std::uint64_t{0} << (8 * size);
       push(static_cast<std::int64_t>(value));
       break;
@@ -510,6 +521,7 @@ std::string text_value(const Value& value) {
 }
 
 /// The last value of a key, which is what Python's dictionary keeps.
+/// Linear: the dictionaries of a Booster are small.
 const Value* find(const Dict& dict, std::string_view key) {
   for (auto it = dict.items.rbegin(); it != dict.items.rend(); ++it)
     if (text_value(*it->first) == key) return it->second;
@@ -542,6 +554,7 @@ std::optional<std::int64_t> integer(const Dict& state, std::string_view key) {
 
 }  // namespace
 
+// Protocol 2 and later begin with PROTO; protocol 0 and 1 with the opcodes for a class.
 bool is_pickle(std::string_view bytes) {
   if (bytes.size() >= 2 && bytes[0] == '\x80') return bytes[1] >= 2 && bytes[1] <= 5;
   for (const std::string_view start :

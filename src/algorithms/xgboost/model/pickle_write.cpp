@@ -23,6 +23,7 @@ class Writer {
     number(static_cast<std::uint64_t>(value));
   }
   /// bytearray(text, "latin-1"), as protocol 2 writes it.
+  /// Python 2 and 3 both read this form: bytes as latin-1 text in UTF-8.
   void bytearray(std::string_view bytes) {
     std::string utf8;
     utf8.reserve(bytes.size() + bytes.size() / 2);
@@ -57,6 +58,7 @@ class Writer {
 
 }  // namespace
 
+// Protocol 2: the newest that Python 2 reads, which the old containers ran.
 std::string write_pickle(const PickledBooster& booster) {
   Writer out;
   out.raw(

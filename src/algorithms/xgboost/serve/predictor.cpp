@@ -30,6 +30,7 @@ int whole(const std::string& text, int otherwise) {
 }
 
 /// The rounds to use: those up to the best one, where the model says which that was. 0: all.
+/// best_iteration counts from 0; best_ntree_limit counts trees, of which a round has several in a random forest.
 int iteration_end(const Booster& booster, int trees_per_round) {
   const auto best = booster.attribute("best_iteration");
   const auto limit = booster.attribute("best_ntree_limit");
@@ -51,6 +52,7 @@ Scores scores_of(LibraryPrediction&& prediction, std::int64_t rows) {
 }
 
 /// The most frequent value at each place; of equally frequent ones the smallest.
+/// A map is ordered, and max_element returns the first of equal counts: the smallest value.
 void most_frequent(std::vector<Scores>& all, Scores& out) {
   for (std::size_t i = 0; i < out.values.size(); ++i) {
     std::map<float, int> votes;
@@ -66,11 +68,14 @@ void most_frequent(std::vector<Scores>& all, Scores& out) {
 Predictor::Predictor(std::span<Booster> boosters, bool ensemble) {
   if (!ensemble) boosters = boosters.first(std::min<std::size_t>(boosters.size(), 1));
   for (Booster& booster : boosters) {
+    // One thread a request: requests run in parallel already.
     booster.set("nthread", "1");
     booster.set("predictor", "auto");
     const Json config = parse_json(booster.json_config());
     const std::string name = setting(config, "/learner/gradient_booster/name");
     const int trees = whole(setting(config, "/learner/gradient_booster/gbtree_model_param/num_parallel_tree"), 1);
+    // Only gbtree predicts in place, without a matrix of its own and safely from several threads
+    // (XGBoosterPredictFromDense). dart and gblinear take the slower way under the lock.
     const bool trees_only = name == "gbtree";
     members_.push_back({&booster, trees_only, name == "gblinear" ? 0 : iteration_end(booster, trees)});
     if (members_.size() > 1) {
@@ -83,6 +88,7 @@ Predictor::Predictor(std::span<Booster> boosters, bool ensemble) {
     objective_ = setting(config, "/learner/objective/name");
     num_class_ = whole(setting(config, "/learner/learner_model_param/num_class"), 0);
   }
+  // XGBoost configures a booster lazily at its first prediction, which changes it: done here, before threads share it.
   Batch nothing;  // the first prediction configures the booster, which later ones may then share
   nothing.rows = 1;
   nothing.width = num_features_;
@@ -99,6 +105,7 @@ Scores Predictor::predict(const Batch& rows) const {
       throw Error(Kind::kInvalid, "the models of the ensemble answer in different shapes");
   }
   Scores out = all[0];
+  // Classes have no mean.
   if (objective_ == "multi:softmax" || objective_ == "binary:hinge") {
     most_frequent(all, out);
     return out;
@@ -124,6 +131,7 @@ Scores Predictor::slow(const Batch& rows, PredictType type) const { return throu
 Scores Predictor::through_matrix(const Member& member, const Batch& rows, PredictType type) const {
   const Matrix matrix = rows.sparse ? Matrix::from_csr(rows.offsets, rows.columns, rows.values, rows.width, 1)
                                     : Matrix::from_dense(rows.values, rows.rows, rows.width, 1);
+  // The library caches the matrix inside of the booster.
   const std::lock_guard lock(mutex_);
   return scores_of(member.booster->predict(matrix, {.type = type, .iteration_end = member.iteration_end}), rows.rows);
 }

@@ -54,6 +54,7 @@ formats::ContentType type_of(std::string_view text) {
 }
 
 /// Drops the columns from `features` on.
+/// In place: `kept` never overtakes `at`. The offset of a row's end is rewritten after its entries were read.
 void narrow(Batch& rows, std::int64_t features) {
   std::size_t kept = 0, at = 0;
   for (std::int64_t r = 0; r < rows.rows; ++r) {
@@ -75,6 +76,7 @@ void widen(Batch& rows, std::int64_t features) {
 }
 
 /// Sparse data may be narrower, and one column wider, which no tree knows; dense data one column narrower.
+/// The container's rules; libsvm numbers features from 0 or from 1, hence the extra column.
 void fit_width(Batch& rows, Format format, std::int64_t features) {
   const bool narrower_is_good = rows.sparse ? format == Format::kLibsvm : rows.width == features - 1;
   const bool wider_is_good = format == Format::kLibsvm && rows.width == features + 1;
@@ -87,6 +89,7 @@ void fit_width(Batch& rows, Format format, std::int64_t features) {
 
 }  // namespace
 
+// Sentences and statuses are the container's.
 Batch request_rows(std::string_view content_type, std::string_view body, std::int64_t features) {
   const auto type = type_of(content_type);
   const Format format = type.format();

@@ -34,6 +34,7 @@ std::string variable(const char* name) {
 }
 
 /// The type to answer in; nothing when none of Accept's is ours.
+/// Entries of Accept in the client's order of preference.
 std::optional<std::string> answer_type(std::string_view accept, const std::string& fallback) {
   if (trimmed(accept).empty()) return fallback;
   for (const auto& entry : formats::parse_accept(accept)) {
@@ -60,6 +61,7 @@ std::string with_keys(const std::string& accept, const std::vector<std::string>&
 
 }  // namespace
 
+// SageMaker's documented variables of this container; read once, when the program starts.
 ResponderOptions responder_options_from_environment() {
   ResponderOptions out;
   out.tag = tag_from_environment();
@@ -88,6 +90,7 @@ Responder::Responder(std::span<Booster> boosters, ResponderOptions options)
                    key.c_str(), predictor_.objective().c_str());
 }
 
+// The order of the checks is the container's: body, then Accept.
 Answer Responder::answer(const shell::Invocation& invocation) const {
   if (invocation.body.empty()) return {204, "text/plain; charset=utf-8", ""};
   formats::Batch rows;
@@ -112,6 +115,7 @@ Answer Responder::answer(const shell::Invocation& invocation) const {
 
 Answer Responder::predicted(const formats::Batch& rows, const std::string& accept) const {
   static const std::vector<std::string> score{"score"};
+  // Selectable inference: the answer's members are chosen by SAGEMAKER_INFERENCE_OUTPUT.
   const bool selectable = !options_.keys.empty();
   const bool asks_objective = keys_without_value("", options_.keys).size() > 0;
   if (selectable && asks_objective && !is_selectable(predictor_.objective()))
@@ -128,6 +132,7 @@ Answer Responder::predicted(const formats::Batch& rows, const std::string& accep
     return {200, header_value(accept),
             with_keys(accept, options_.keys, selected_fields(input, options_.keys), options_.batch)};
   }
+  // Before 1.2 all scores stood in one line.
   if (accept == kCsv || (options_.batch && accept == kJson)) {
     const bool joined = options_.tag < Tag{1, 2} && !options_.rows_as_lines;
     return {200, header_value(accept),

@@ -14,6 +14,7 @@ namespace {
 
 enum class Words { kPython, kJson };  // nan and NaN, inf and Infinity
 
+// Python's json module writes NaN and Infinity, which clients of the container read.
 void append_number(std::string& out, float value, bool integer, Words words) {
   if (words == Words::kJson && !std::isfinite(value)) {
     out += std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
@@ -68,6 +69,7 @@ void append_python_number(std::string& out, float value, bool integer) {
     fmt::format_to(std::back_inserter(out), "{}", static_cast<std::int64_t>(value));
     return;
   }
+  // fmt's shortest form of a double has the digits of Python's repr().
   char text[40];
   const auto end = fmt::format_to_n(text, sizeof text, "{}", static_cast<double>(value)).out;
   const std::string_view printed(text, static_cast<std::size_t>(end - text));
@@ -125,6 +127,7 @@ std::string json_lines_answer(const std::vector<std::string>& keys, const std::v
   return out;
 }
 
+// Lists of several numbers are one quoted field, so that the number of columns is fixed.
 std::string csv_answer(const std::vector<Fields>& rows, bool final_newline) {
   std::string out;
   for (std::size_t r = 0; r < rows.size(); ++r) {

@@ -16,6 +16,8 @@ struct ObjectiveRow {
   Shape shape;
 };
 
+// AWS: "Deploy XGBoost models", selectable inference: which keys each objective has. An unknown combination answers
+// NaN.
 constexpr auto kObjectives = std::to_array<ObjectiveRow>({
     {"reg:squarederror", Shape::kScore},
     {"reg:logistic", Shape::kScore},
@@ -62,6 +64,7 @@ Field predicted_label(Shape shape, std::span<const float> row) {
   }
 }
 
+// Two for a binary objective, which has no num_class.
 Field labels(std::int64_t num_class) {
   Field out{{}, true, true};
   for (std::int64_t k = 0; k < std::max<std::int64_t>(num_class, 2); ++k) out.numbers.push_back(static_cast<float>(k));

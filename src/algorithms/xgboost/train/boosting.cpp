@@ -25,6 +25,9 @@ std::optional<T> number_attribute(const Booster& booster, const char* name) {
   return out;
 }
 
+// One training on one host, or this host's part of one on several. Every call of the library that communicates
+// (update, evaluate with own metrics, the reductions here) must happen on all hosts in the same order: decisions that
+// depend on one host are reduced first.
 class Run {
  public:
   Run(const Boosting& job, const Matrix& train, const Matrix* validation)
@@ -36,8 +39,10 @@ class Run {
         checkpoints_(job.is_master() ? job.checkpoint_dir : std::filesystem::path()) {}
 
   Boosted run() {
+    // resume() before set_parameters(): loading a model replaces the booster's parameters.
     round_ = resume();
     const int first = round_;
+    // From here on the booster is trained; round_ is the number of rounds that it has.
     set_parameters();
     for (; round_ < job_.hp.num_round && !stop_requested(); ++round_)
       if (!step()) break;
@@ -50,11 +55,14 @@ class Run {
  private:
   bool stop_requested() {
     double stop = job_.context.stop_requested() ? 1 : 0;
+    // All hosts stop in the same round.
     if (job_.communicator != nullptr) job_.communicator->all_reduce_max(std::span(&stop, 1));
     return stop > 0;
   }
 
   /// The round to go on with: 0 without a checkpoint. All hosts take the master's.
+  /// The newest readable checkpoint. Reading into a booster of its own first: a damaged file must not leave booster_
+  /// half loaded.
   int resume() {
     std::string model, round = "-1";
     for (const auto& found : checkpoints_.found()) {
@@ -82,10 +90,12 @@ class Run {
   }
 
   void set_parameters() {
+    // The library then refuses parameters that it does not know.
     booster_.set("validate_parameters", "1");
     for (const auto& [name, value] : job_.hp.library) booster_.set(name, value);
     booster_.set("nthread", std::to_string(job_.hp.nthread.value_or(job_.context.threads())));
     for (const std::string& metric : Evaluator::library_metrics(job_.hp)) booster_.set("eval_metric", metric);
+    // The sum is taken modulo a prime so that the library's 32-bit seed does not overflow.
     // The library's random state is not in a checkpoint: go on with numbers that the first rounds did not have.
     if (round_ > 0)
       booster_.set("seed", std::to_string(static_cast<std::uint32_t>(job_.hp.seed) % 1'000'000'007U +
@@ -93,6 +103,8 @@ class Run {
   }
 
   /// One round. @return false when early stopping says that it was the last
+  /// Order: train, evaluate, log, decide, checkpoint, model file. The checkpoint is written after watch(), because
+  /// best_score and best_iteration are attributes of it.
   bool step() {
     booster_.update(round_, train_);
     entries_ = evaluator_.evaluate(booster_, round_);
@@ -105,6 +117,7 @@ class Run {
     if (checkpoints_.enabled())
       checkpoints_.save(round_, booster_.save_to_buffer(job_.report.tag() >= Tag{3, 0} ? ModelFormat::kUbj
                                                                                        : ModelFormat::kDeprecated));
+    // round_ counts rounds: the last one is done.
     if (!go_on) ++round_;
     if (!job_.model_file.empty() && job_.is_master()) save_model();
     return go_on;
@@ -116,6 +129,7 @@ class Run {
   }
 
   /// The value that early stopping watches, by name, or the last of the validation channel.
+  /// All hosts see the same entries, so that they choose the same.
   const Entry* watched() const {
     if (entries_.empty() || entries_.back().channel != "validation") return nullptr;
     std::string name = job_.hp.tuning_metric;
@@ -143,6 +157,7 @@ class Run {
     return !stopping_->stops();
   }
 
+  // After a restart the patience that was used up counts on.
   void start_watching(const std::string& metric) {
     using Better = optim::EarlyStopping::Better;
     stopping_.emplace(*job_.hp.early_stopping_rounds, is_maximised(metric) ? Better::kHigher : Better::kLower);
@@ -157,6 +172,7 @@ class Run {
     return false;
   }
 
+  // Trees after the best round are cut off; a linear model has no rounds to cut, hence its copy.
   Booster finished() {
     int best = round_ - 1;
     const auto watched_best = number_attribute<int>(booster_, "best_iteration");

@@ -17,6 +17,7 @@ constexpr int kLastRound = std::numeric_limits<int>::max() - 1;
 
 fs::path with_suffix(fs::path file, const char* suffix) { return file += suffix; }
 
+// SageMaker's uploader marks files while it copies them; they must not be removed then.
 bool held_by_uploader(const fs::path& file) {
   return fs::exists(with_suffix(file, ".sagemaker-uploading")) && !fs::exists(with_suffix(file, ".sagemaker-uploaded"));
 }
@@ -43,6 +44,8 @@ std::vector<Checkpoints::Found> Checkpoints::found() const {
   return out;
 }
 
+// Written under a name that the uploader ignores, made durable, renamed, and the folder made durable: whatever is
+// named xgboost-checkpoint.<n> is complete. The older ones are removed after that, so that one is always there.
 void Checkpoints::save(int round, std::string_view model) const {
   if (dir_.empty()) return;
   const fs::path file = dir_ / (std::string(kPrefix) + std::to_string(round));

@@ -18,6 +18,7 @@ namespace clary::xgboost {
 namespace {
 
 /// What the folds that did not see a row say of it.
+/// Each repetition predicts every row once, by the fold that did not see it; sums and votes over the repetitions.
 class OutOfFold {
  public:
   OutOfFold(std::vector<float> labels, const Hyperparameters& hp)
@@ -57,6 +58,7 @@ class OutOfFold {
       ++votes_[row][said[0] > 0 ? 1 : 0];
     } else {
       const auto best = std::max_element(said.begin(), said.end());
+      // The probability of the predicted class: 1 / sum exp(m_k - max).
       double whole = 0;
       for (const float margin : said) whole += std::exp(static_cast<double>(margin - *best));
       sums_[row] += 1 / whole;
@@ -80,6 +82,7 @@ class OutOfFold {
 bool is_stratified(const Hyperparameters& hp) { return hp.num_class || hp.objective.starts_with("binary:"); }
 
 /// Means over folds, by channel and metric, in the order of the first fold.
+/// Folds have the same channels and metrics in the same order.
 std::vector<Entry> means(const std::vector<std::vector<Entry>>& folds) {
   std::vector<Entry> out = folds.front();
   for (std::size_t f = 1; f < folds.size(); ++f)
@@ -90,6 +93,8 @@ std::vector<Entry> means(const std::vector<std::vector<Entry>>& folds) {
 
 }  // namespace
 
+// A shuffle, then for classification a stable sort by label: dealing the sorted rows to the folds in turn gives each
+// fold its share of every class. random() % i is the same on every platform, std::shuffle is not.
 std::vector<int> folds_of(std::int64_t rows, std::span<const float> labels, int k, std::uint32_t seed) {
   std::vector<int> order(static_cast<std::size_t>(rows));
   std::iota(order.begin(), order.end(), 0);
@@ -110,6 +115,7 @@ std::vector<Booster> cross_validate(const Boosting& job, const Matrix& train, co
   const int k = *hp.kfold, threads = job.context.threads();
   std::vector<const Matrix*> parts{&train};
   if (validation != nullptr) parts.push_back(validation);
+  // Train and validation together are split anew.
   const Matrix all = stacked(parts, std::max(train.columns(), parts.back()->columns()), threads);
   if (!all.groups().empty()) throw Error(Kind::kInvalid, "_kfold: data with query groups cannot be split into folds");
   if (all.rows() < k) throw Error(Kind::kInvalid, fmt::format("_kfold: {} exceeds the {} rows", k, all.rows()));
@@ -130,6 +136,7 @@ std::vector<Booster> cross_validate(const Boosting& job, const Matrix& train, co
       for (std::size_t i = 0; i < folds.size(); ++i)
         (folds[i] == fold ? outside : inside).push_back(static_cast<int>(i));
       const Matrix learned = all.slice(inside), judged = all.slice(outside);
+      // No communicator: one host trains fold after fold.
       Boosting part{hp, job.context, job.report, nullptr, {}, {}};
       if (!job.checkpoint_dir.empty()) part.checkpoint_dir = job.checkpoint_dir / fmt::format("model-{}", out.size());
       if (!job.model_file.empty())

@@ -18,6 +18,7 @@ constexpr std::uint16_t kPort = 9100;  // of the original's second round
 constexpr std::chrono::seconds kResolving{300};
 
 /// Ranks of the hosts that have rows in every channel of the job.
+/// A host without rows cannot take part in the library's collective, and the others must agree on who does.
 std::vector<int> hosts_with_data(shell::TrainContext& context, const Share& share) {
   const auto& hosts = context.hosts();
   const bool validates = context.has_channel("validation");
@@ -31,6 +32,7 @@ std::vector<int> hosts_with_data(shell::TrainContext& context, const Share& shar
 }
 
 /// "127.0.0.2 9100", known to all hosts afterwards.
+/// The first member runs the tracker; all others learn its address by this program's own collective.
 std::string meeting_place(shell::TrainContext& context, const std::vector<int>& members, Membership& membership,
                           Report& report) {
   const auto& hosts = context.hosts();
@@ -49,6 +51,7 @@ std::string meeting_place(shell::TrainContext& context, const std::vector<int>& 
 
 }  // namespace
 
+// Task ids are compared as texts: six digits keep the order of the ranks.
 std::string communicator_config(const std::string& tracker_address, std::uint16_t port, int rank, int members) {
   return nlohmann::json{{"xgboost_communicator", "rabit"},
                         {"rabit_tracker_uri", tracker_address},
@@ -58,6 +61,7 @@ std::string communicator_config(const std::string& tracker_address, std::uint16_
       .dump();
 }
 
+// libsvm rows do not say how wide the data are: the widest host counts, for every host.
 Census take_census(shell::TrainContext& context, const Share& share) {
   Census out{{0}, share.columns};
   if (context.hosts().size() == 1) return out;
@@ -79,6 +83,7 @@ Membership join(shell::TrainContext& context, const Census& census, Report& repo
   if (members.size() == 1) return out;
 
   const std::string place = meeting_place(context, members, out, report);
+  // A host without data returns after the broadcast, which every host must take part in.
   if (!out.trains) return out;
   const auto blank = place.find(' ');
   out.communicator = std::make_unique<Communicator>(

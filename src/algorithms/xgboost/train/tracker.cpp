@@ -21,6 +21,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// The protocol of rabit's tracker (dmlc-core, tracker/dmlc_tracker/tracker.py): integers in host byte order, texts
+// with their length.
 constexpr std::int32_t kMagic = 0xff99;
 constexpr std::int32_t kMaxName = 1024, kMaxText = 64 << 10;
 constexpr int kMaxAttempts = 10;                         // of one member to connect to its neighbours
@@ -40,6 +42,7 @@ class Connection {
 
   const std::string& host() const { return host_; }
 
+  // A silent peer ends a read by EAGAIN, which counts as broken.
   void set_silence(std::chrono::milliseconds silence) {
     const timeval wait{silence.count() / 1000, (silence.count() % 1000) * 1000};
     setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
@@ -100,6 +103,7 @@ sockaddr_in socket_address(const std::string& address, std::uint16_t port) {
   return out;
 }
 
+// The preferred port may be taken by another job on this machine.
 UniqueFd listen_on(const std::string& address, std::uint16_t port) {
   UniqueFd out(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!out) throw_errno("tracker: socket");
@@ -122,6 +126,7 @@ struct Tracker::Member {
   std::int32_t port = 0;  // where it takes connections, once it was introduced
 };
 
+// A binary tree for reductions and a ring for broadcasts, numbered as in a heap.
 Neighbours neighbours_of(int rank, int members) {
   Neighbours out;
   if (rank > 0) out.parent = (rank + 1) / 2 - 1;
@@ -146,6 +151,7 @@ Tracker::~Tracker() {
 }
 
 /// A thread's entry: what goes wrong ends up in the log, and the members see their connections close.
+/// One thread; peers are served one after the other, which is enough for a few dozen messages a job.
 void Tracker::run() {
   try {
     const auto deadline = Clock::now() + options_.gathering;
@@ -167,6 +173,7 @@ void Tracker::run() {
 }
 
 bool Tracker::wait_readable(Clock::time_point deadline) {
+  // While stopping, the farewells are still waited for, until their own deadline.
   const bool leaving = stopping_;
   while (Clock::now() < deadline && (leaving || !stopping_)) {
     pollfd waiting{listener_.get(), POLLIN, 0};
@@ -189,6 +196,7 @@ void Tracker::receive(Clock::time_point deadline) {
     connection.set_silence(kFirstWords);
     if (connection.integer() != kMagic) throw Broken("does not speak the tracker's protocol");
     connection.send(kMagic);
+    // What a restarted member would ask for; not needed here.
     connection.integer(), connection.integer();  // rank and world size: what the member hopes for
     std::string task = connection.text(kMaxName, "length of the task id");
     const std::string command = connection.text(kMaxName, "length of the command");
@@ -209,6 +217,7 @@ void Tracker::receive(Clock::time_point deadline) {
   }
 }
 
+// By task id: ranks follow the hosts' order, whatever order they came in.
 void Tracker::introduce_all() {
   std::sort(members_.begin(), members_.end(), [](const Member& a, const Member& b) { return a.task < b.task; });
   for (std::size_t rank = 0; rank < members_.size(); ++rank) {
@@ -235,6 +244,8 @@ void Tracker::introduce(std::size_t rank) {
   std::set<int> needed(near.tree.begin(), near.tree.end());
   for (const int neighbour : {near.previous, near.next})
     if (neighbour >= 0 && neighbour != self) needed.insert(neighbour);
+  // A member connects to neighbours of lower rank, which listen already, and waits for those of higher rank; it
+  // reports how many connections failed, and the round is repeated.
   for (int attempt = 0;; ++attempt) {
     if (attempt == kMaxAttempts) throw Broken("cannot reach the other hosts");
     std::set<int> missing = needed;

@@ -20,6 +20,7 @@ namespace {
 /// The library's own lines go to the job's log while this lives.
 class LibraryLines {
  public:
+  // The callback is global to the thread: removed before `report` goes.
   explicit LibraryLines(Report& report) {
     on_log([&report](std::string_view line) { report.plain(line); });
     set_verbosity(1);  // the library's default; a job's own comes with its parameters
@@ -65,6 +66,7 @@ void widen(std::optional<LoadedChannel>& channel, std::int64_t columns, int thre
 }
 
 /// AFT wants bounds, which no channel has: the label is both.
+/// Both bounds equal to the label: uncensored.
 void set_bounds(const Hyperparameters& hp, std::optional<LoadedChannel>& channel) {
   if (!channel || hp.objective != "survival:aft") return;
   const auto labels = channel->matrix.labels();
@@ -95,11 +97,15 @@ Share share_of(const LoadedData& data) {
 
 }  // namespace
 
+// Every host runs this; hosts without rows return after join(), all but the master after the training, with an empty
+// model that is not saved.
 Model train(const Hyperparameters& hp, shell::TrainContext& context) {
   Report report(context.log(), tag_from_environment());
   const LibraryLines lines(report);
   log_opening(hp, report);
 
+  // Order: read, count hosts and columns, widen, form the group. Matrices must exist before the group, because
+  // building one communicates once it exists (see RowStore::converted).
   const int threads = hp.nthread.value_or(context.threads());
   LoadedData data = load_data(context, {.csv_weights = hp.csv_weights, .threads = threads});
   const Census census = take_census(context, share_of(data));
