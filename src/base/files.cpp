@@ -29,6 +29,7 @@ UniqueFd open_file(const fs::path& path, int flags, unsigned mode) {
   return fd;
 }
 
+// The limit is on what is read, not on the size that stat() reports: the file may grow, and files of /proc report 0.
 std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
   const UniqueFd fd = open_file(path, O_RDONLY);
   std::string text;
@@ -63,6 +64,7 @@ void SparseWriter::write(std::span<const std::byte> bytes) {
   constexpr std::size_t kBuffer = 1 << 20;
   if (zeros_ > 0) write_zeros();
   if (buffer_.size() + bytes.size() > kBuffer) flush();
+  // Large blocks bypass the buffer (which flush() has emptied).
   if (bytes.size() > kBuffer) return write_all(fd_, bytes, what_);
   buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
@@ -81,6 +83,7 @@ void SparseWriter::flush() {
   buffer_.clear();
 }
 
+// ftruncate() gives the file its length if it ends in a hole: a seek alone does not.
 void SparseWriter::finish() {
   flush();
   const off_t end = ::lseek(fd_, static_cast<off_t>(zeros_), SEEK_CUR);
@@ -89,12 +92,16 @@ void SparseWriter::finish() {
 
 namespace {
 
+// The temporary file lies in the same folder, since rename() cannot cross file systems. A reader sees the old content
+// or the new one, never a part. Durable: fsync() of the file before the rename, so that the new name never refers to
+// missing bytes after a power cut, and of the folder after it, so that the name itself stays.
 void replace_file(const fs::path& path, std::string_view text, unsigned mode, bool durable) {
   const fs::path temporary = path.string() + ".tmp-" + random_hex(8);
   try {
     UniqueFd fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
     write_all(fd.get(), text, temporary.string());
     if (durable && ::fsync(fd.get()) != 0) throw_errno("fsync " + temporary.string());
+    // Closed before the rename: no descriptor of this process writes to the published file.
     fd.reset();
     if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("rename to " + path.string());
   } catch (...) {
@@ -114,6 +121,7 @@ void write_file_atomically(const fs::path& path, std::string_view text, unsigned
   replace_file(path, text, mode, false);
 }
 
+// Keys of objects become paths here: every component is checked, so that none leaves the folder.
 std::filesystem::path place_in(const std::filesystem::path& folder, std::string_view relative) {
   const std::string name(relative);
   for (const std::string_view part : split(relative, '/'))

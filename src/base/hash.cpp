@@ -16,6 +16,8 @@ namespace clary {
 namespace {
 
 /// Slicing-by-8 tables of a reflected CRC with polynomial P (already bit-reversed).
+/// Eight bytes at a time: table[k][b] is the CRC of byte b followed by k zero bytes, so that the contributions of
+/// eight bytes are added (xor) independently.
 template <class Word, Word P>
 struct ReflectedCrc {
   std::array<std::array<Word, 256>, 8> table{};
@@ -30,6 +32,7 @@ struct ReflectedCrc {
   }
   Word update(Word crc, const unsigned char* p, std::size_t n) const {
     for (; n >= 8; n -= 8, p += 8) {
+      // The CRC of the bytes before enters with the first bytes; for 32-bit words only the lower half changes.
       std::uint64_t v;
       std::memcpy(&v, p, 8);
       v ^= crc;
@@ -117,6 +120,7 @@ Hasher::Hasher(Digest kind) : state_(std::make_unique<State>()) {
     if (state_->context == nullptr || EVP_DigestInit_ex(state_->context, md, nullptr) != 1)
       throw Error(Kind::kInternal, "OpenSSL digest is not available");
   } else if (kind == Digest::kCrc32c) {
+    // CRCs start with all ones; zlib's crc32_z() does that (and the final inversion) itself.
     state_->crc = 0xFFFFFFFFU;
   } else if (kind == Digest::kCrc64Nvme) {
     state_->crc = ~0ULL;
@@ -168,6 +172,7 @@ std::string digest(Digest kind, std::string_view bytes) {
   return hasher.finish();
 }
 
+// Written out instead of OpenSSL's HMAC(), which allocates contexts: a signed request needs one to five of these.
 std::string hmac_sha256(std::string_view key, std::string_view message) {  // RFC 2104
   std::string block(kSha256Block, '\0');
   const std::string short_key = key.size() > kSha256Block ? sha256_of(key, {}) : std::string(key);
@@ -179,6 +184,7 @@ std::string hmac_sha256(std::string_view key, std::string_view message) {  // RF
 }
 std::string hmac_sha1(std::string_view key, std::string_view message) { return hmac(EVP_sha1(), key, message); }
 
+// The length is not secret; the content is compared without an early exit.
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -220,6 +226,7 @@ std::string to_base64(std::string_view bytes) {
 }
 
 std::optional<std::string> from_base64(std::string_view text) {
+  // Strict: whole groups of four. EVP_DecodeBlock() counts padding as zero bytes, which are cut off below.
   if (text.size() % 4 != 0) return std::nullopt;
   if (text.empty()) return std::string();
   const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;

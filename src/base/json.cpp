@@ -8,6 +8,7 @@
 namespace clary {
 
 Json parse_json(std::string_view text) {
+  // Called for each event of the parser, before the value exists: a bomb of brackets stops at the limit.
   const auto bounded = [](int depth, Json::parse_event_t, Json&) {
     if (depth > kMaxJsonDepth)
       throw Error(Kind::kMalformed, "JSON is nested deeper than " + std::to_string(kMaxJsonDepth));
@@ -35,6 +36,7 @@ std::optional<std::int64_t> exact_integer(const Json& value) {
   return static_cast<std::int64_t>(number);
 }
 
+// Invalid UTF-8 becomes U+FFFD: a string of a user's program must not make an answer fail.
 std::string dump_json(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 }  // namespace clary

@@ -14,6 +14,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
+// ASCII only, independent of the locale.
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(),
@@ -39,6 +40,8 @@ bool is_utf8(std::string_view bytes) {
       ++p;
       continue;
     }
+    // RFC 3629, table of section 4: overlong forms, surrogates (ED A0..BF) and code points above U+10FFFF are refused
+    // by the second byte.
     const int extra = *p >= 0xC2 && *p <= 0xDF ? 1 : (*p & 0xF0) == 0xE0 ? 2 : *p >= 0xF0 && *p <= 0xF4 ? 3 : 0;
     if (extra == 0 || end - p <= extra) return false;
     const unsigned char second = p[1];

@@ -11,6 +11,7 @@ namespace clary {
 namespace {
 
 std::tm utc(EpochMs t) {
+  // Rounds down, also before 1970.
   const std::time_t seconds = static_cast<std::time_t>(t >= 0 ? t / 1000 : (t - 999) / 1000);
   std::tm out{};
   ::gmtime_r(&seconds, &out);
@@ -27,6 +28,7 @@ std::optional<EpochMs> parsed(std::string_view text, const char* pattern, std::s
   const std::string copy(text);
   std::tm tm{};
   const char* end = ::strptime(copy.c_str(), pattern, &tm);
+  // strptime() takes any white space for a blank, and its names depend on the locale, which this program never sets.
   if (end == nullptr) return std::nullopt;
   const auto consumed = static_cast<std::size_t>(end - copy.c_str());
   if (rest != nullptr) *rest = text.substr(consumed);
@@ -58,6 +60,7 @@ std::optional<EpochMs> parse_iso8601(std::string_view text) {
   if (!rest.empty() && rest.front() == '.') {
     EpochMs scale = 100;
     std::size_t i = 1;
+    // Digits beyond milliseconds are read and have no weight: scale is 0 then.
     for (; i < rest.size() && rest[i] >= '0' && rest[i] <= '9'; ++i, scale /= 10) *whole += (rest[i] - '0') * scale;
     rest.remove_prefix(i);
   }

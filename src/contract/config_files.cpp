@@ -17,6 +17,7 @@ constexpr std::size_t kMaxHosts = 1000;  // ours: far above any InstanceCount
   throw Error(Kind::kMalformed, std::string(file) + ": " + what);
 }
 
+// Errors name the file, since the program that reads it knows no more.
 Json parse_object(std::string_view file, std::string_view text) {
   if (text.size() > kMaxConfigBytes) malformed(file, "larger than " + std::to_string(kMaxConfigBytes) + " bytes");
   try {
@@ -64,6 +65,7 @@ ChannelConfig parse_channel(std::string_view file, const std::string& name, cons
 Hyperparameters parse_hyperparameters(std::string_view json) {
   const Json root = parse_object("hyperparameters.json", json);
   Hyperparameters out;
+  // SageMaker passes strings only; numbers and objects of a hand-written file are taken as their JSON text.
   for (const auto& [name, value] : root.items())
     out.emplace(name, value.is_string() ? value.get<std::string>() : dump_json(value));
   return out;
@@ -98,6 +100,7 @@ InputDataConfig parse_input_data_config(std::string_view json) {
   const Json root = parse_object(kFile, json);
   if (root.size() > kMaxChannels) malformed(kFile, "more than " + std::to_string(kMaxChannels) + " channels");
   InputDataConfig out;
+  // Names become folders and FIFOs.
   for (const auto& [name, value] : root.items()) {
     check_name(kFile, "channel", name);
     out.emplace(name, parse_channel(kFile, name, value));
