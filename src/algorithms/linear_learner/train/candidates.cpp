@@ -11,6 +11,7 @@ constexpr std::int64_t kGrid = 32;
 constexpr std::array<double, 4> kDecays{1e-4, 1e-2, 1, 10};
 
 /// Place in the grid of the i-th of n candidates: all of it in order, or, for fewer, learning rate and penalty first.
+/// Bits of the place: scheduler, l1, learning rate, two bits of weight decay.
 std::int64_t grid_place(std::int64_t i, std::int64_t n) {
   if (n >= kGrid) return i % kGrid;
   const std::int64_t rate = 1 - (i & 1), decay = (i >> 1) & 3, scheduler = 1 - ((i >> 3) & 1), l1 = (i >> 4) & 1;
@@ -31,11 +32,13 @@ double positive_weight(const Hyperparameters& hp, double balanced, std::int64_t 
   if (!hp.is_binary()) return 1;
   if (hp.positive_example_weight_mult == kBalancedWeight) return balanced;
   if (hp.positive_example_weight_mult != kAutomaticWeight) return hp.positive_example_weight_mult;
+  // A third of the candidates each: unweighted, by the root of the ratio of classes, balanced.
   return i % 3 == 0 ? 1 : i % 3 == 1 ? std::sqrt(balanced) : balanced;
 }
 
 }  // namespace
 
+// Few updates need larger steps.
 double single_learning_rate(std::int64_t planned_updates) {
   return planned_updates < 300 ? 0.1 : planned_updates <= 3000 ? 0.03 : 0.01;
 }
@@ -56,6 +59,7 @@ std::vector<CandidateSettings> candidate_grid(const Hyperparameters& hp, std::in
     s.learning_rate *= std::pow(0.5, static_cast<double>(i / kGrid));
     s.id = static_cast<int>(i);
     s.optimizer = hp.optimizer;
+    // A given hyperparameter holds for all candidates and takes its axis out of the grid.
     s.learning_rate = hp.learning_rate.value_or(s.learning_rate);
     s.wd = hp.wd.value_or(s.wd);
     s.l1 = hp.l1.value_or(n > 1 && (place & 2) ? s.wd / 100 : 0);

@@ -35,6 +35,7 @@ CandidateOutcome outcome_of(const Json& j) {
 
 }  // namespace
 
+// What must be the same for the arrays and counts to fit; anything else may have changed (the number of epochs, say).
 Json checkpoint_identity(const Hyperparameters& hp, const TrainingData& data, std::size_t candidates,
                          std::size_t together) {
   return {{"predictor_type", name_of(hp.predictor_type)},
@@ -75,6 +76,7 @@ shell::Checkpoint to_shell(const Checkpoint& c) {
 }
 
 Checkpoint from_shell(const shell::Checkpoint& checkpoint, std::size_t candidates, std::int64_t features,
+                      // In two steps: counts and the best model first, which tell which slice the arrays belong to.
                       std::int64_t outputs) {
   Checkpoint c;
   shell::reading_state([&] {
@@ -106,6 +108,7 @@ void take_slice(const shell::Checkpoint& checkpoint, const Lanes& lanes, std::in
     to.state.updates = checkpoint.state.at("updates").get<std::int64_t>();
     to.state.rate = checkpoint.state.at("rates").get<std::vector<double>>();
   });
+  // Shapes are checked by take() and here before anything is used: the file may be damaged.
   if (to.state.updates < 0 || std::ssize(to.state.rate) != lanes.models)
     fail("meta.json: updates or rates do not fit the slice");
   const auto take = [&](const std::string& prefix, Parameters& p) {

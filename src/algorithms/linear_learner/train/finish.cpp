@@ -23,6 +23,8 @@ constexpr int kFolds = 5;
 /// candidates and epochs on these very rows, so it looks better than it is.
 constexpr double kSlack = 2;
 
+// After the search: takes the best candidate to the minimum of its objective, chooses between the two, and computes
+// what is reported. On several hosts all of them run this with the same decisions, because every sum is reduced.
 class Finish {
  public:
   Finish(const Hyperparameters& hp, shell::TrainContext& context, const TrainingData& data, const Search& search,
@@ -43,7 +45,9 @@ class Finish {
 
   /// Takes the best candidate to its minimum. @return whether that model is kept
   bool polish_best() {
+    // A streamed channel cannot be passed over again.
     if (data_.streamed) return false;
+    // With more weights than rows the exact minimum fits the noise; early stopping was the regularisation.
     if (!is_small() && data_.features * hp_.outputs() > data_.rows_everywhere) {
       context_.log().info("Not polished: with {} weights for {} rows it is not the minimum that predicts best.",
                           data_.features * hp_.outputs(), data_.rows_everywhere);
@@ -96,6 +100,7 @@ class Finish {
     double best = std::numeric_limits<double>::infinity(), chosen = task.decay;
     Solution start = best_.solution;
     for (const double decay : {1.0, 0.1, 0.03, 0.01, 0.003, 0.001, 1e-4, 1e-5}) {
+      // Warm start: from the solution of the penalty before.
       task.decay = decay, task.l1 = own_l1 * decay;
       start = polish(task, start, true);
       const double loss = held_out_loss(task, start, kFolds);
@@ -106,6 +111,7 @@ class Finish {
 
   /// As far as the judging rows can tell: neither the criterion nor the loss is worse by more than kSlack standard
   /// errors.
+  /// The polished model is kept unless the judging rows say that it is worse.
   bool not_worse(const Judgement& now, const Solution& polished) {
     if (!std::isfinite(now.loss[0])) return false;
     if (!judge_.decides_by_loss() && now.value[0] < best_.value - kSlack * judge_.standard_error(best_.value)) {
@@ -115,6 +121,8 @@ class Finish {
     return now.loss[0] - best_.loss <= kSlack * standard_error_of_difference(polished);
   }
 
+  // Paired: the differences of the losses of single rows, whose variance is far smaller than that of the losses
+  // themselves.
   double standard_error_of_difference(const Solution& polished) {
     const Rows& rows = data_.judging.rows;
     const auto scores = [&](const Solution& s) {
@@ -175,6 +183,7 @@ class Finish {
     return s;
   }
 
+  // On the first host; nothing elsewhere.
   std::vector<float> gathered(const std::vector<float>& mine) {
     const auto* bytes = reinterpret_cast<const char*>(mine.data());
     std::vector<float> out;
@@ -208,6 +217,7 @@ Model finish(const Hyperparameters& hp, shell::TrainContext& context, const Trai
              const std::vector<float>& class_weights, Team& team, Judge& judge, Report& report) {
   Finish f(hp, context, data, search, class_weights, team, judge);
   TrainingRecord record;
+  // After a stop the model of this moment is saved without further work.
   record.polished = !search.stopped() && f.polish_best();
   const Best& best = f.best();
   record.criterion = criterion_name(hp);

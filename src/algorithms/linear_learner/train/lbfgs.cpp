@@ -29,6 +29,8 @@ double penalty(const Vector& x, std::span<const double> l1) {
 }
 
 /// Gradient of f + penalty; at zero the subgradient of least size.
+/// OWL-QN (Andrew & Gao, ICML 2007) for l1; without l1 plain L-BFGS (Nocedal & Wright, "Numerical Optimization",
+/// algorithms 7.4 and 7.5). x, gradients and steps in float64.
 Vector pseudo_gradient(const Vector& x, const Vector& gradient, std::span<const double> l1) {
   Vector out = gradient;
   for (std::size_t i = 0; i < l1.size(); ++i) {
@@ -42,6 +44,7 @@ Vector pseudo_gradient(const Vector& x, const Vector& gradient, std::span<const 
 }
 
 /// -H gradient by the two-loop recursion.
+/// H is the approximation of the inverse Hessian by the pairs s_i, y_i, newest last.
 Vector direction(const std::deque<Pair>& pairs, const Vector& gradient) {
   Vector q = gradient;
   Vector alpha(pairs.size());
@@ -50,6 +53,7 @@ Vector direction(const std::deque<Pair>& pairs, const Vector& gradient) {
     for (std::size_t j = 0; j < q.size(); ++j) q[j] -= alpha[i] * pairs[i].change[j];
   }
   if (!pairs.empty()) {
+    // The initial H0 = (s y / y y) I, with the newest pair.
     const double scale = pairs.back().curvature / dot(pairs.back().change, pairs.back().change);
     for (double& v : q) v *= scale;
   }
@@ -74,6 +78,7 @@ double minimise(const std::function<double(const Vector&, Vector&)>& f, Vector& 
     double largest = 0;
     for (const double g : slope) largest = std::max(largest, std::abs(g));
     if (!(largest > options.tolerance * std::max(1.0, std::abs(value)))) break;
+    // OWL-QN: components of the direction that disagree with the pseudo-gradient are dropped.
     Vector d = direction(pairs, slope);
     if (!options.l1.empty()) {
       for (std::size_t i = 0; i < options.l1.size(); ++i) {
@@ -81,14 +86,17 @@ double minimise(const std::function<double(const Vector&, Vector&)>& f, Vector& 
       }
     }
     double descent = dot(d, slope);
+    // The direction must descend; if not, the steepest descent is taken.
     if (!(descent < 0)) {  // rounding has spoilt the memory
       pairs.clear();
       for (std::size_t i = 0; i < d.size(); ++i) d[i] = -slope[i];
       descent = dot(d, slope);
     }
+    // Without pairs the direction has no scale: at most a step of length 1.
     double length = pairs.empty() ? std::min(1.0, 1 / std::sqrt(-descent)) : 1;
     double next_value = value;
     bool accepted = false;
+    // Backtracking until Armijo's condition holds (c1 = 1e-4).
     for (int trial = 0; trial < 30 && !accepted; ++trial, length *= 0.5) {
       for (std::size_t i = 0; i < x.size(); ++i) {
         next[i] = x[i] + length * d[i];
@@ -101,6 +109,7 @@ double minimise(const std::function<double(const Vector&, Vector&)>& f, Vector& 
       accepted = next_value <= value + 1e-4 * length * descent;
     }
     if (!accepted) {
+      // Not even steepest descent helps: this is the minimum, to rounding.
       if (pairs.empty()) break;
       pairs.clear();
       continue;
@@ -111,6 +120,7 @@ double minimise(const std::function<double(const Vector&, Vector&)>& f, Vector& 
       p.change[i] = next_gradient[i] - gradient[i];
     }
     p.curvature = dot(p.step, p.change);
+    // Only pairs of positive curvature keep H positive definite.
     if (p.curvature > 1e-12 * dot(p.change, p.change)) {
       pairs.push_back(std::move(p));
       if (static_cast<int>(pairs.size()) > options.memory) pairs.pop_front();
@@ -119,6 +129,7 @@ double minimise(const std::function<double(const Vector&, Vector&)>& f, Vector& 
     x.swap(next);
     gradient.swap(next_gradient);
     value = next_value;
+    // Twice in a row: one small step may be bad luck of the line search.
     if (idle >= 2) break;
   }
   return value;

@@ -21,6 +21,7 @@ double uniform(std::mt19937_64& random) { return (static_cast<double>(random() >
 double initial_weight(const Hyperparameters& hp, std::mt19937_64& random) {
   const double u = uniform(random);
   if (hp.init_method == InitMethod::kUniform) return hp.init_scale * (2 * u - 1);
+  // Box-Muller. The standard's distributions differ between libraries; a seed must give the same model everywhere.
   return hp.init_sigma * std::sqrt(-2 * std::log(u)) * std::cos(6.283185307179586 * uniform(random));
 }
 
@@ -40,6 +41,7 @@ optim::Rule rule_of(Optimizer optimizer) {
 
 Parameters initial_parameters(const Lanes& lanes, std::int64_t features, const Hyperparameters& hp,
                               std::uint64_t seed) {
+  // Model by model, in the order of features: a model's start does not depend on how many others train with it.
   Parameters p(lanes, features);
   std::mt19937_64 random(seed);
   for (std::int64_t m = 0; m < lanes.models; ++m) {
@@ -88,6 +90,7 @@ void Learner::begin_average() {
   averaged_ = 0;
 }
 
+// Ends the averaging: the sum becomes the mean in place.
 const Parameters& Learner::averaged() {
   if (averaged_ <= 0) return parameters_;
   const float part = 1.0f / static_cast<float>(averaged_);
@@ -117,6 +120,7 @@ void Learner::prepare_rule(std::int64_t rows) {
       bias_rate_[at(lane)] = use_bias_ ? static_cast<float>(rate * bias_lr_mult_) : 0;
       bias_decay_[at(lane)] = static_cast<float>(c.wd * bias_wd_mult_);
     };
+    // A single model fills all lanes of a vector: the same rate in each.
     if (lanes_.single()) {
       for (std::int64_t lane = 0; lane < numeric::kPad; ++lane) set(lane);
     } else {
@@ -124,12 +128,15 @@ void Learner::prepare_rule(std::int64_t rows) {
     }
   }
   const double steps = static_cast<double>(t);
+  // Adam's corrections for step t (Kingma & Ba, algorithm 1).
   rule_.first_correction = static_cast<float>(1 / (1 - std::pow(static_cast<double>(rule_.beta_1), steps)));
   rule_.second_correction = static_cast<float>(1 / (1 - std::pow(static_cast<double>(rule_.beta_2), steps)));
   rule_.gradient_scale = 1 / static_cast<float>(rows);
 }
 
 /// Everybody's sums, and gradients into that of thread 0. @return rows of all hosts
+/// Sums and counts travel in one reduction: a reduction costs a round trip, whatever its length. The stop flag travels
+/// with it, so that all hosts stop after the same step.
 std::int64_t Learner::exchange(Objective::Sums& sums, std::int64_t rows, bool with_gradient, bool stop) {
   stopped_ = stop;
   if (hosts_.size() == 1) return rows;
@@ -155,11 +162,14 @@ std::int64_t Learner::exchange(Objective::Sums& sums, std::int64_t rows, bool wi
   return static_cast<std::int64_t>(all[all.size() - 2]);
 }
 
+// Three ways to update, by the form of the data: all weights, the columns that occur (sparse, one host), or single
+// weights of one model.
 std::int64_t Learner::step(const Rows& rows, std::int64_t begin, std::int64_t end, const ColumnIndex* index,
                            bool stop) {
   const bool by_column = index != nullptr && hosts_.size() == 1;
   Objective::Sums sums = by_column && !lanes_.single() ? objective_.loss_and_slopes(rows, begin, end, parameters_)
                                                        : objective_.loss_and_gradient(rows, begin, end, parameters_);
+  // No host has rows left: the end of a streamed pass.
   const std::int64_t total = exchange(sums, end - begin, !by_column, stop);
   if (total == 0) return 0;
   prepare_rule(total);
@@ -181,6 +191,7 @@ void Learner::update_weights() {
   rule_.rate = rate_.data(), rule_.decay = decay_.data(), rule_.shrink = shrink_.data();
   const std::int64_t width = lanes_.block_width();
   const std::vector<float*>& gradients = objective_.gradients();
+  // Each thread updates a range of rows of the weights, with the gradients of all threads.
   team_.run([&](int t) {
     const auto [from, to] = numeric::share(lanes_.block_rows(objective_.features()), t, team_.size());
     const std::int64_t place = from * width;
@@ -219,6 +230,7 @@ void Learner::update_weights_of(const std::vector<std::int32_t>& columns) {
   rule_.rate = rate_.data(), rule_.decay = decay_.data(), rule_.shrink = shrink_.data();
   const std::vector<float*>& parts = objective_.gradients();
   team_.run([&](int t) {
+    // Ranges of columns are disjoint: no two threads touch a weight.
     const auto [from, to] = numeric::share(static_cast<std::int64_t>(columns.size()), t, team_.size());
     Floats& sums = column_gradient_[at(t)];
     sums.resize(std::max(sums.size(), at(to - from)));
@@ -232,6 +244,7 @@ void Learner::update_weights_of(const std::vector<std::int32_t>& columns) {
   });
 }
 
+// The bias has rates of its own; an l1 penalty never applies to it.
 void Learner::update_bias(const std::vector<double>& slope) {
   if (!use_bias_) return;
   rule_.rate = bias_rate_.data(), rule_.decay = bias_decay_.data(), rule_.shrink = zeros_.data();

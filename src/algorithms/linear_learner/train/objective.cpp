@@ -16,6 +16,7 @@ using numeric::at;
 Parameters::Parameters(const Lanes& lanes, std::int64_t features)
     : weight(at(lanes.weight_size(features)), 0.0f), bias(at(lanes.bias_size()), 0.0f) {}
 
+// From lanes (models side by side) to one model's [D, K].
 void take_model(const Parameters& from, const Lanes& lanes, std::int64_t features, std::int64_t model,
                 std::vector<float>& weight, std::vector<float>& bias) {
   const std::int64_t k_count = lanes.outputs, width = lanes.width();
@@ -59,6 +60,8 @@ kernels::LossRule loss_rule(const Hyperparameters& hp) {
   return rule;
 }
 
+// One of these for each slice: it owns the threads' gradients, sums and tiles. Not thread-safe; it uses the team by
+// itself.
 Objective::Objective(const Lanes& lanes, std::int64_t features, kernels::LossRule rule, LossWeights weights, Team& team)
     : lanes_(lanes),
       features_(features),
@@ -73,12 +76,15 @@ Objective::Objective(const Lanes& lanes, std::int64_t features, kernels::LossRul
   sums_.assign(at(team.size()), total_);
 }
 
+// Sparse rows cannot be centred without becoming dense: the shift z = x / scale - shift goes into the bias, and its
+// part of the gradient is subtracted after the pass.
 void Objective::set_shift(const Scaler& scaler) {
   shifted_ = scaler.shifted();
   shift_.clear();
   for (const std::int32_t j : shifted_) shift_.push_back(static_cast<float>(scaler.shift[at(j)] / scaler.scale[at(j)]));
 }
 
+// Allocated at the first use: evaluation needs none.
 const std::vector<float*>& Objective::gradients() {
   while (gradients_.size() < at(team_.size())) {
     gradients_.emplace_back(at(lanes_.weight_size(features_)), 0.0f);
@@ -117,6 +123,7 @@ void Objective::raw_scores(const Rows& rows, std::int64_t begin, std::int64_t en
   }
 }
 
+// Scores are replaced by slopes in place: one tile of memory a thread.
 void Objective::turn_into_slopes(std::int64_t n, float* scores, const float* labels, Sums& sums) const {
   const float* class_weight = class_weight_.empty() ? nullptr : class_weight_.data();
   switch (lanes_.form) {
@@ -152,6 +159,7 @@ void Objective::add_gradient(const Rows& rows, std::int64_t begin, std::int64_t 
   }
 }
 
+// In the order of threads: the same sum in every run.
 const Objective::Sums& Objective::total() {
   std::fill(total_.loss.begin(), total_.loss.end(), 0.0);
   std::fill(total_.slope.begin(), total_.slope.end(), 0.0);
@@ -168,6 +176,7 @@ const Objective::Sums& Objective::loss_and_gradient(const Rows& rows, std::int64
   const std::vector<float*>& gradient = gradients();
   team_.run([&](int t) {
     const auto [from, to] = numeric::share(end - begin, t, team_.size(), numeric::kPad);
+    // Tiles of rows whose scores and slopes stay in the cache between the three passes over them.
     for (std::int64_t r = begin + from; r < begin + to; r += kTile) {
       const std::int64_t last = std::min(r + kTile, begin + to);
       raw_scores(rows, r, last, p, tile(t));
@@ -203,6 +212,7 @@ const Objective::Sums& Objective::loss_and_slopes(const Rows& rows, std::int64_t
 
 const Objective::Sums& Objective::evaluate(const Rows& rows, const float* labels, const Parameters& p, float factor,
                                            float offset, float* columns, std::int64_t stride) {
+  // The score on the label's own scale: factor * (x w + b) + offset.
   shift_bias(p, rows.sparse);
   for (float& b : bias_) b = factor * b + offset;
   const std::int64_t width = lanes_.width();

@@ -24,6 +24,8 @@ struct Range {
 };
 
 /// x = weights [D, K], then biases [K], as the solver sees them.
+/// f(x) = mean loss + decay / 2 |w|^2, summed over all hosts, which therefore see the same values and take the same
+/// steps. Biases carry no penalty.
 class Problem {
  public:
   Problem(const PolishTask& task, std::vector<Range> ranges)
@@ -85,6 +87,7 @@ class Problem {
       std::fill(part, part + parameters_.weight.size(), 0.0f);
     }
     if (task_.hosts->size() > 1) {
+      // The loss travels with the gradient: one reduction.
       gradient.push_back(loss);
       task_.hosts->all_reduce_sum(std::span<double>(gradient));
       loss = gradient.back();
@@ -99,6 +102,8 @@ class Problem {
   std::int64_t total_ = 0;
 };
 
+// L-BFGS needs a smooth function: kinks are rounded off, less and less from stage to stage, each starting where the
+// one before ended.
 bool has_kink(Loss loss) {
   return loss == Loss::kHinge || loss == Loss::kAbsolute || loss == Loss::kEpsInsensitiveAbsolute ||
          loss == Loss::kQuantile;
@@ -112,6 +117,7 @@ int iterations(const PolishTask& task) {
   const double one_pass =
       2 * static_cast<double>(task.rows->values.size()) * outputs * (task.rows->sparse ? kSparseCost : 1);
   double numbers[] = {one_pass + 24 * d * outputs * kSparseCost, one_pass};
+  // The slowest host decides, since all must do the same number.
   task.hosts->all_reduce_max(std::span<double>(numbers));
   const double budget = std::max(kFreeWork, numbers[1] * static_cast<double>(task.passes));
   return static_cast<int>(std::clamp(budget / numbers[0], double{kFewestIterations}, double{kMostIterations}));
@@ -164,6 +170,7 @@ Solution polish(const PolishTask& task, Solution start, bool roughly) {
   return start;
 }
 
+// K-fold cross validation of one penalty, folds of consecutive rows of each host.
 double held_out_loss(const PolishTask& task, const Solution& start, int folds) {
   double loss = 0;
   std::int64_t rows = task.rows->rows;

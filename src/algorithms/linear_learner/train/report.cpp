@@ -50,6 +50,7 @@ std::string settings_text(const CandidateSettings& s) {
   return out + "}";
 }
 
+// Lines and names are those of SageMaker's container, which dashboards and metric regexes expect.
 Report::Report(shell::TrainLog& log, const Hyperparameters& hp, const hyper::TextMap& given, int hosts)
     : log_(log), hp_(hp), objective_(objective_name(hp.resolved_loss())), start_(Clock::now()), epoch_start_(start_) {
   for (const std::string& remark : remarks(hp, given)) log_.warn("{}", remark);
@@ -88,6 +89,7 @@ void Report::per_candidate(const EpochResult& result) {
   }
 }
 
+// The counters of MXNet's data iterators as the container logs them.
 void Report::pass(Passes& passes, const std::string& meta, std::int64_t rows, std::int64_t batches,
                   std::int64_t epoch) {
   ++passes.resets;

@@ -27,6 +27,7 @@ constexpr std::int64_t kWeightsPart = 3;
 }  // namespace
 
 /// Candidates that train together, and how far they are.
+/// Candidates of a slice have their weights side by side in memory, so that one pass over the rows trains all of them.
 struct Search::Slice {
   std::size_t first;
   Lanes lanes;
@@ -67,6 +68,7 @@ Search::Search(const Hyperparameters& hp, shell::TrainContext& context, const Tr
 }
 
 /// How many candidates fit into memory side by side; at least one, the same on all hosts.
+/// Halved until it fits; the host with the least memory decides.
 std::int64_t Search::slice_models() const {
   const auto n = static_cast<std::int64_t>(candidates_.size());
   const double copies = 5 + team_.size();  // weights, two moments, average, start, and a gradient a thread
@@ -87,6 +89,7 @@ void Search::run() {
     context_.log().info("{} candidates train in slices of {}: together their weights would not fit into memory.",
                         candidates_.size(), together_);
   }
+  // Indexes of the columns of each batch are made once for all epochs.
   if (data_.sparse && !data_.streamed && context_.hosts().size() == 1) {
     const std::int64_t batches = data_.batches();
     indices_.resize(at(batches));
@@ -110,6 +113,7 @@ void Search::run() {
   }
 }
 
+// On all hosts alike: epochs, stops and early stopping follow from reduced numbers.
 void Search::run_slice(std::size_t first, std::size_t count) {
   LossWeights weights{class_weights_, {}};
   for (std::size_t i = first; i < first + count; ++i) {
@@ -121,6 +125,7 @@ void Search::run_slice(std::size_t first, std::size_t count) {
     const std::int64_t epoch = slice.epoch++;
     train_epoch(slice, epoch);
     candidate_passes_ += static_cast<std::int64_t>(count);
+    // Without any judged model yet the one of this moment is judged, so that there is something to save.
     if (stopped_ && best_) break;
     judge_epoch(slice, epoch);
     if (!stopped_) save_checkpoint(slice, epoch);
@@ -145,6 +150,7 @@ void Search::train_rows_in_memory(Slice& slice, std::int64_t epoch) {
   const std::int64_t batches = data_.batches();
   std::vector<std::int64_t> order(at(batches));
   std::iota(order.begin(), order.end(), std::int64_t{0});
+  // The order depends on seed and epoch alone, so that a resumed training goes through the same batches.
   std::mt19937_64 random(context_.seed() ^ (0x9E3779B97F4A7C15ull * static_cast<std::uint64_t>(epoch + 1)));
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
   for (std::int64_t i = 0; i < batches; ++i) {
@@ -169,6 +175,7 @@ void Search::train_stream(Slice& slice) {
   Rows none;
   none.sparse = data_.sparse, none.features = data_.features;
   for (;;) {
+    // A host whose rows are used up goes on with empty batches until all hosts are: the reductions need everyone.
     std::optional<Rows> rows;
     if (has_rows) rows = stream.next(data_.batch_rows, team_);
     const Rows& batch = rows ? *rows : none;
@@ -195,6 +202,7 @@ void Search::judge_epoch(Slice& slice, std::int64_t epoch) {
     CandidateOutcome& o = outcomes_[slice.first + m];
     if (o.best_epoch == epoch) o.train_loss = result.train_loss[m];
   }
+  // NaN counts as larger than every number.
   const double loss = *std::min_element(judgement.loss.begin(), judgement.loss.end(),
                                         [](double a, double b) { return std::isnan(b) ? !std::isnan(a) : a < b; });
   // Without a validation channel it is the training loss that must improve.
@@ -225,6 +233,7 @@ void Search::keep_outcomes(const Slice& slice, const Judgement& judgement, std::
   }
 }
 
+// The best of all epochs, candidates and slices so far. A value that is not a number is always replaced.
 void Search::keep_best(const Slice& slice, const Parameters& p, const Judgement& judgement, std::int64_t epoch) {
   const std::size_t m = judgement.best();
   const double value = judgement.value[m], loss = judgement.loss[m];
@@ -238,6 +247,7 @@ void Search::keep_best(const Slice& slice, const Parameters& p, const Judgement&
   best_ = std::move(b);
 }
 
+// After the epoch was judged: outcomes and the best model belong to the same moment as the weights.
 void Search::save_checkpoint(const Slice& slice, std::int64_t epoch) {
   if (!checkpoints_.enabled()) return;
   Checkpoint c;
@@ -254,6 +264,7 @@ bool Search::resume(Slice& slice) {
   if (!checkpoint_) return true;
   Checkpoint c = from_shell(*checkpoint_, candidates_.size(), data_.features, hp_.outputs());
   const auto first = static_cast<std::int64_t>(slice.first);
+  // The outcomes of earlier slices are in the checkpoint too.
   if (c.slice >= first) {
     outcomes_ = std::move(c.outcomes), best_ = std::move(c.best);
     for (std::size_t i = 0; i < outcomes_.size(); ++i) outcomes_[i].settings = candidates_[i];

@@ -32,6 +32,7 @@ std::size_t Judgement::best() const {
   return best;
 }
 
+// Labels for the thresholds are gathered once; scores at each judgement.
 Judge::Judge(const Hyperparameters& hp, const Scaler& scaler, const JudgingRows& rows, Team& team,
              collective::Collective& hosts)
     : hp_(hp), scaler_(scaler), rows_(rows), team_(team), hosts_(hosts) {
@@ -40,6 +41,7 @@ Judge::Judge(const Hyperparameters& hp, const Scaler& scaler, const JudgingRows&
   if (decided_by_loss(hp)) return;
   const std::int64_t parts = rows.differs_by_host ? hosts.size() : 1;
   const std::int64_t limit = hp.num_calibration_samples.value_or(10'000'000);
+  // num_calibration_samples bounds the rows that are sorted at each judgement; hosts share it.
   calibration_rows_ = std::min(rows.rows.rows, std::max<std::int64_t>(1, limit / parts));
   const std::vector<float> mine(rows.labels.begin(), rows.labels.begin() + calibration_rows_);
   all_labels_ = everybodys(mine);
@@ -52,6 +54,7 @@ double Judge::shown(double value) const {
   return value < 0 ? value + 1 : value;
 }
 
+// Binomial.
 double Judge::standard_error(double value) const {
   if (decides_by_loss() || total_rows_ == 0 || !(value >= 0 && value <= 1)) return 0;
   // Of a share seen in total_rows_ rows, with Laplace's correction so that 1 out of N rows is never beyond doubt.
@@ -88,6 +91,7 @@ Judgement Judge::judge(Objective& objective, const Parameters& p) {
   out.value.resize(at(models));
   std::transform(out.loss.begin(), out.loss.end(), out.value.begin(), [](double loss) { return -loss; });
   if (!decided_by_loss(hp_)) choose_thresholds(out, models);
+  // Hosts may round differently; a decision that differed would end in a deadlock.
   if (hosts_.size() > 1) {  // one decision, whatever the rounding on other hosts
     for (std::vector<double>* v : {&out.loss, &out.value, &out.threshold}) {
       hosts_.broadcast(std::as_writable_bytes(std::span<double>(*v)), 0);
@@ -107,6 +111,7 @@ void Judge::choose_thresholds(Judgement& judgement, std::int64_t models) {
       return;
     }
     const ThresholdChoice c = choose_threshold(hp_, scores, all_labels_);
+    // Values are shares from 0 to 1: one less orders all that miss the target behind those that meet it.
     judgement.value[at(m)] = c.target_met ? c.value : c.value - 1;  // below every candidate that meets the target
     judgement.threshold[at(m)] = c.threshold;
   };
@@ -119,6 +124,7 @@ void Judge::choose_thresholds(Judgement& judgement, std::int64_t models) {
     return;
   }
   if (calibration_rows_ == 0) return;
+  // Candidates are independent: each thread chooses for some of them.
   team_.run([&](int t) {
     for (std::int64_t m = t; m < models; m += team_.size()) choose(m, column(m));
   });

@@ -38,6 +38,7 @@ void write_row(const Rows& rows, std::int64_t r, float factor, float* out) {
 }
 
 /// sum_i c_i (z_i, 1)(z_i, 1)^T
+/// The Fisher information of a generalised linear model; its inverse's diagonal are the variances.
 template <class Curvature>
 Square information(const Rows& rows, Curvature curvature) {
   Square sum{rows.features + 1, std::vector<double>(at((rows.features + 1) * (rows.features + 1)))};
@@ -48,6 +49,7 @@ Square information(const Rows& rows, Curvature curvature) {
     std::fill(block.begin(), block.end(), 0.0f);
     std::fill(product.begin(), product.end(), 0.0f);
     for (std::int64_t r = 0; r < count; ++r)
+      // sqrt(c) z as a row: the product of the block with itself is the sum.
       write_row(rows, first + r, std::sqrt(curvature(at(first + r))), block.data() + r * stride);
     numeric::gemm_tn_add(count, stride, sum.n, block.data(), stride, block.data(), stride, product.data(), stride);
     for (std::int64_t i = 0; i < sum.n; ++i)
