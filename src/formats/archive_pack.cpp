@@ -45,6 +45,7 @@ std::vector<std::string> sorted_names(int folder, const std::string& shown) {
     const std::string name = entry->d_name;
     if (name != "." && name != "..") names.push_back(name);
   }
+  // Sorted: the same folder gives the same archive, byte for byte.
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -52,7 +53,9 @@ std::vector<std::string> sorted_names(int folder, const std::string& shown) {
 class Packer {
  public:
   explicit Packer(GzipWriter::Sink sink) : gzip_(std::move(sink)), archive_(archive_write_new()) {
+    // GNU tar takes names and sizes of any length, and every tar reads it.
     check(archive_write_set_format_gnutar(archive_.get()));
+    // No padding to tape blocks of 10 KiB.
     check(archive_write_set_bytes_per_block(archive_.get(), 0));
     check(archive_write_open(archive_.get(), this, nullptr, write_bytes, nullptr));
   }
@@ -92,6 +95,7 @@ class Packer {
     }
     // O_NONBLOCK: a FIFO put in the file's place meanwhile must not hang us.
     const UniqueFd fd(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    // Once more by the descriptor: what was looked at by name may have been replaced since.
     if (!fd) throw_errno("pack " + shown);
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0) throw_errno("pack " + shown);
@@ -107,6 +111,7 @@ class Packer {
     }
   }
 
+  // Times, owners and most permission bits are fixed values, so that equal contents give equal archives.
   void write_header(const std::string& name, unsigned type, mode_t mode, std::int64_t size) {
     const std::unique_ptr<archive_entry, EntryFree> entry(archive_entry_new());
     archive_entry_copy_pathname(entry.get(), name.c_str());
@@ -119,6 +124,7 @@ class Packer {
     check(archive_write_header(archive_.get(), entry.get()));
   }
 
+  // As many bytes as the header announced: a file that grows meanwhile is cut there, one that shrinks is an error.
   void write_content(int fd, const std::string& shown, std::uint64_t size) {
     for (std::uint64_t done = 0; done < size;) {
       const auto want = std::min<std::uint64_t>(buffer_.size(), size - done);
@@ -132,6 +138,7 @@ class Packer {
     report_.bytes += size;
   }
 
+  // Warnings of libarchive (a name that the locale cannot express) are no failure.
   void check(int result) {
     if (result < ARCHIVE_WARN) fail();
   }

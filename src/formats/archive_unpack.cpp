@@ -66,6 +66,7 @@ class Unpacker {
     if (raw == nullptr) raw = archive_entry_pathname_utf8(entry);  // pax names under the C locale
     const std::string name = raw == nullptr ? "" : raw;
     const auto type = archive_entry_filetype(entry);
+    // Hard links have the type of a regular file, hence the first test.
     if (archive_entry_hardlink(entry) != nullptr || (type != AE_IFREG && type != AE_IFDIR)) {
       refuse(name, "only files and folders are allowed, no links or devices");
     }
@@ -92,6 +93,7 @@ class Unpacker {
     UniqueFd at(::openat(root_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!at) throw_errno("unpack " + shown_name(name));
     for (std::size_t i = 0; i < count; ++i) {
+      // An existing folder is no error; whether it is a folder is decided by the open below, which follows no link.
       if (::mkdirat(at.get(), parts[i].c_str(), 0755) != 0 && errno != EEXIST)
         throw_errno("unpack " + shown_name(name));
       UniqueFd next(::openat(at.get(), parts[i].c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -103,6 +105,7 @@ class Unpacker {
   }
 
   void write_file(const UniqueFd& folder, const std::string& part, const std::string& name, bool executable) {
+    // O_EXCL: an entry cannot overwrite, or write through, what an earlier one made.
     const UniqueFd out(::openat(folder.get(), part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                                 executable ? 0755 : 0644));
     if (!out && errno == EEXIST) refuse(name, "the name occurs twice or is there already");
@@ -112,6 +115,7 @@ class Unpacker {
       const la_ssize_t got = archive_read_data(archive_.get(), buffer_.data(), buffer_.size());
       if (got < 0) check(static_cast<int>(got));
       if (got <= 0) break;
+      // Counted as unpacked, not as announced: a few KB of gzip can hold gigabytes.
       bytes_ += static_cast<std::uint64_t>(got);
       if (bytes_ > limits_.max_bytes) {
         throw Error(Kind::kLimit, name_ + ": more than " + std::to_string(limits_.max_bytes) + " bytes unpacked");

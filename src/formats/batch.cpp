@@ -25,6 +25,7 @@ void append_optional(std::vector<T>& to, std::int64_t to_rows, const std::vector
 
 }  // namespace
 
+// Columns are below the width: the decoders have checked them.
 void make_dense(Batch& batch) {
   if (!batch.sparse) return;
   std::vector<float> dense(static_cast<std::size_t>(batch.rows * batch.width));
@@ -58,6 +59,7 @@ void make_sparse(Batch& batch) {
   batch.sparse = true;
 }
 
+// Batches of one reader have the same shape; only sparse ones may differ in width, and the widest counts.
 void append_rows(Batch& to, const Batch& from, std::int64_t first, std::int64_t count) {
   if (to.rows == 0) {
     to.sparse = from.sparse;

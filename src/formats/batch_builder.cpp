@@ -5,6 +5,7 @@
 
 namespace clary::formats {
 
+// Takes over the batch's memory: vectors are overwritten from the start and cut to what was used by finish().
 BatchBuilder::BatchBuilder(Batch& out, bool sparse) : out_(out) {
   out.sparse = sparse;
   out.rows = 0;
@@ -37,6 +38,7 @@ void BatchBuilder::add_dense_row(std::span<const float> values, std::size_t labe
 
 void BatchBuilder::become_sparse() {
   if (out_.sparse) return;
+  // All rows so far are dense and equally wide.
   out_.width = out_.rows == 0 ? 0 : static_cast<std::int64_t>(used_) / out_.rows;
   out_.values.resize(used_);
   make_sparse(out_);
@@ -64,6 +66,7 @@ void BatchBuilder::set_text(std::vector<std::string>& texts, std::string_view te
   texts.back().assign(text);
 }
 
+// Stable, so that values of one column are added in the order of the row: the same sum in every run.
 std::size_t sort_and_sum(std::size_t count, std::int32_t* columns, float* values) {
   std::vector<std::pair<std::int32_t, float>> row;
   row.reserve(count);

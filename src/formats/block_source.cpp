@@ -38,7 +38,9 @@ class SpanBlocks : public BlockSource {
   bool next(Block& block) override {
     if (position_ == bytes_.size()) return false;
     const auto rest = bytes_.subspan(position_);
+    // A mapped file that one thread decodes is one block.
     std::size_t size = options_.whole_when_mapped ? rest.size() : 0;
+    // The window doubles until it holds a whole row, or the row is too long.
     for (std::size_t window = kBlockBytes; size == 0; window *= 2) {
       size = options_.cut(rest.first(std::min(window, rest.size())), kBlockBytes);
       if (window >= rest.size()) {
@@ -47,6 +49,7 @@ class SpanBlocks : public BlockSource {
       }
       if (size == 0 && window > options_.max_row_bytes) fail_row_too_long(*name_, position_, options_);
     }
+    // size 0: the last row has no end of line and is all that is left.
     block = Block{rest.first(size == 0 ? rest.size() : size), owner_, name_, position_, position_ == 0};
     position_ += block.bytes.size();
     if (size == 0 && options_.newline_at_end) add_newline(block);
@@ -70,6 +73,7 @@ class StreamBlocks : public BlockSource {
     auto buffer = std::make_shared<std::vector<std::byte>>(std::move(rest_));
     rest_.clear();
     std::size_t size = 0;
+    // Reads until the buffer holds at least one whole row.
     for (std::size_t wanted = kBlockBytes; size == 0; wanted *= 2) {
       read_until(*buffer, wanted);
       size = options_.cut(*buffer, kBlockBytes);
@@ -79,9 +83,11 @@ class StreamBlocks : public BlockSource {
     if (buffer->empty()) return false;
     const bool cut_row = size == 0;  // at the end of the stream only
     if (cut_row) size = buffer->size();
+    // The beginning of a row that is cut off here begins the next block.
     rest_.assign(buffer->begin() + static_cast<std::ptrdiff_t>(size), buffer->end());
     if (cut_row && options_.newline_at_end) buffer->push_back(std::byte{'\n'});
     buffer->resize(buffer->size() - rest_.size());
+    // Shared: another thread may decode this block long after the next one was read.
     block = Block{*buffer, buffer, name_, offset_, offset_ == 0};
     offset_ += size;
     return true;
@@ -109,6 +115,7 @@ class StreamBlocks : public BlockSource {
 };
 
 /// A whole file mapped read-only.
+/// Files of a channel are immutable blobs, so that no truncation can cut the mapping short.
 struct Mapping {
   void* address = MAP_FAILED;
   std::size_t size = 0;
@@ -141,8 +148,10 @@ class FileBlocks : public BlockSource {
     UniqueFd fd = open_file(file.path, O_RDONLY | O_CLOEXEC);
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0) throw_errno("stat " + name);
+    // Pipes and devices cannot be mapped.
     if (!S_ISREG(status.st_mode)) return stream_blocks(open_bytes(std::move(fd), name), name, options_);
     if (status.st_size == 0) return nullptr;
+    // The blocks own the mapping, and with it the file's pages, as long as they are used.
     auto mapping = std::make_shared<Mapping>(fd.get(), static_cast<std::size_t>(status.st_size), name);
     if (is_gzip(mapping->bytes())) return stream_blocks(open_bytes(std::move(fd), name), name, options_);
     const auto bytes = mapping->bytes();

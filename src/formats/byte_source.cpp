@@ -35,6 +35,7 @@ class FdSource : public ByteSource {
   std::span<const std::byte> peek(std::size_t count) {
     while (ahead_.size() < count) {
       std::vector<std::byte> more(count - ahead_.size());
+      // read() must not serve this call from ahead_, hence the exchange.
       std::vector<std::byte> kept = std::move(ahead_);
       ahead_.clear();
       const std::size_t got = read(more);
@@ -64,6 +65,7 @@ class GunzipSource : public ByteSource {
     const auto room = static_cast<uInt>(std::min<std::size_t>(bytes.size(), 1U << 30));
     stream_.next_out = reinterpret_cast<Bytef*>(bytes.data());
     stream_.avail_out = room;
+    // At least one byte is produced, because 0 means the end.
     while (stream_.avail_out == room && !ended_) step();
     return room - stream_.avail_out;
   }
@@ -75,6 +77,7 @@ class GunzipSource : public ByteSource {
       ended_ = true;
       return;
     }
+    // Several members in a row are one stream (RFC 1952 section 2.2).
     if (!in_member_ && !start_member()) return;
     const int result = inflate(&stream_, Z_NO_FLUSH);
     if (result == Z_STREAM_END) {

@@ -62,6 +62,7 @@ std::string unquoted(std::string_view value) {
   return out;
 }
 
+// RFC 9110 section 12.4.2. A q that is no number counts as 0, "not acceptable".
 double quality(const ContentType& entry) {
   const auto q = entry.parameter("q");
   return q ? std::clamp(std::strtod(std::string(*q).c_str(), nullptr), 0.0, 1.0) : 1.0;
@@ -135,6 +136,7 @@ std::vector<ContentType> parse_accept(std::string_view text) {
     ContentType entry = parse_content_type(part);
     if (!entry.type.empty() && quality(entry) > 0) entries.push_back(std::move(entry));
   }
+  // Stable: entries of equal quality keep the client's order.
   std::stable_sort(entries.begin(), entries.end(),
                    [](const ContentType& a, const ContentType& b) { return quality(a) > quality(b); });
   return entries;

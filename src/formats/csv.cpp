@@ -56,12 +56,14 @@ std::string quoted_for_message(std::string_view text) {
   return out;
 }
 
+// Quoted line ends are not supported (numbers have none): the last newline ends a row.
 std::size_t complete_csv_lines(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const auto newline = text.rfind('\n');
   return newline == std::string_view::npos ? 0 : newline + 1;
 }
 
+// The order of preference of Python's csv.Sniffer, then the most frequent punctuation mark.
 char guess_delimiter(std::string_view line) {
   for (const char preferred : {',', '\t', ';', ' ', ':'})
     if (line.find(preferred) != std::string_view::npos) return preferred;
@@ -90,6 +92,8 @@ std::optional<char> delimiter_parameter(const ContentType& type) {
                                   " is not one character, \"tab\", \"space\", \"comma\" or \"semicolon\"");
 }
 
+// Separators are found ahead by vector code (simd.cpp); numbers are read between them. indexed_ and expected_position_
+// say whether the index still fits: the same block, continued where the last call ended.
 void CsvDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std::int64_t max_rows) {
   start(block);
   while (block.position < block.bytes.size() && to.rows() < max_rows) {
@@ -126,6 +130,7 @@ void CsvDecoder::start(Block& block) {
 }
 
 /// Makes at least `fields` separators available, or all that the block has left.
+/// Unused separators move to the front, and the search goes on behind the last one.
 void CsvDecoder::fill(const Block& block, std::size_t fields) {
   if (count_ - next_ >= fields) return;
   std::copy(separators_.begin() + static_cast<std::ptrdiff_t>(next_),
@@ -183,6 +188,7 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
   const char* const text = block.text().data();
   const char* const text_end = text + block.bytes.size();
   // The row must end with the newline at its last separator; otherwise it is ragged.
+  // separators[f] is the offset of the separator behind field f.
   const std::uint32_t* const separators = separators_.data() + next_;
   if (count_ - next_ < fields || text[separators[fields - 1]] != '\n') fail(block, fields, fields, "");
 
@@ -192,6 +198,7 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
     const char* const separator = text + separators[column];
     if (column + 1 != fields && *separator != delimiter) fail(block, fields, column, "");
     const char* end = separator;
+    // The fast parsers look at the 16 bytes before the number's end, which must lie in the block.
     if (column + 1 == fields && end != begin && end[-1] == '\r') --end;
     float value;
     if (end - text < 16 || end == begin ||
@@ -202,6 +209,7 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
     return value;
   };
 
+  // Room now, the count in add_row(): a row that fails leaves the batch as it was.
   float* const label = to.labels_room(labels);
   for (std::size_t f = 0; f < labels; ++f) label[f] = number(f);
   if (options_.label_rule && !options_.label_rule->allows(label[0]))

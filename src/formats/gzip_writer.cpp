@@ -36,6 +36,7 @@ struct Piece {
   std::uint32_t crc = 0;
 };
 
+// Raw deflate (negative window bits): head and tail are written once for all pieces.
 std::string deflated(std::span<const std::byte> bytes, const Method& method) {
   z_stream z{};
   if (deflateInit2(&z, method.level, Z_DEFLATED, -MAX_WBITS, 9, method.strategy) != Z_OK)
@@ -45,6 +46,7 @@ std::string deflated(std::span<const std::byte> bytes, const Method& method) {
   z.avail_in = static_cast<uInt>(bytes.size());
   z.next_out = reinterpret_cast<Bytef*>(out.data());
   z.avail_out = static_cast<uInt>(out.size());
+  // Z_SYNC_FLUSH ends at a byte border without the final-block bit, so that pieces can follow each other.
   const int result = deflate(&z, Z_SYNC_FLUSH);
   const bool whole = result == Z_OK && z.avail_in == 0 && z.avail_out > 0;
   out.resize(z.total_out);
@@ -54,6 +56,7 @@ std::string deflated(std::span<const std::byte> bytes, const Method& method) {
 }
 
 /// Tries the middle of the piece.
+/// The middle, because beginnings are often headers.
 const Method& method_for(std::span<const std::byte> bytes) {
   const std::size_t size = std::min(bytes.size(), kSampleBytes);
   const auto sample = bytes.subspan((bytes.size() - size) / 2, size);
@@ -83,6 +86,7 @@ void GzipWriter::write(std::span<const std::byte> bytes) {
   }
 }
 
+// This thread compresses the first piece while the others run; results are written in order.
 void GzipWriter::compress_pending() {
   const std::span<const std::byte> all = pending_;
   const auto piece = [&](std::size_t begin) { return all.subspan(begin, std::min(kPieceBytes, all.size() - begin)); };
@@ -91,6 +95,7 @@ void GzipWriter::compress_pending() {
     others.push_back(std::async(std::launch::async, [part = piece(begin)] { return compress(part); }));
   const auto add = [&](const Piece& done, std::size_t size) {
     put(done.deflated);
+    // The CRC of the whole from the pieces' CRCs and lengths.
     crc_ = static_cast<std::uint32_t>(crc32_combine(crc_, done.crc, static_cast<z_off_t>(size)));
   };
   if (!all.empty()) add(compress(piece(0)), piece(0).size());

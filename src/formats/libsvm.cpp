@@ -51,6 +51,7 @@ struct LibsvmDecoder::Line {
   }
 };
 
+// The block ends in a newline (CutOptions::newline_at_end): scanning to the end of a line needs no bound.
 void LibsvmDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std::int64_t max_rows) {
   to.become_sparse();
   const std::string_view text = block.text();
@@ -130,12 +131,14 @@ void LibsvmDecoder::read_features(Line& line) {
 /// "123:4.5" with up to 7 digits of index; false, and nothing read, for everything else.
 bool LibsvmDecoder::read_short_feature(Line& line) {
   namespace d = number_detail;
+  // Eight characters at once; after the exclusive or a byte above 9 is no digit.
   const std::uint64_t digits = d::load8(line.at) ^ 0x3030303030303030;
   const std::uint64_t odd = d::non_digits(digits);
   if (odd == 0) return false;
   const int length = std::countr_zero(odd) / 8;
   if (length == 0 || line.at[length] != ':') return false;
   const char* const begin = line.at + length + 1;
+  // Shifts the digits to the end of the word: the places in front count as zeros.
   const std::uint64_t index = d::eight_digits(digits << (8 * (8 - length)));
   float value;
   const char* end = begin + 1;

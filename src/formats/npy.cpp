@@ -24,6 +24,7 @@ std::string encode(std::string_view type, std::span<const T> values, std::span<c
   std::string header = "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': (";
   for (const auto extent : shape) header += std::to_string(extent) + ",";
   header += "), }";
+  // 10 bytes of magic, version and length, the header and its newline make a multiple of 64.
   header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 10 - 1, ' ');
   header += '\n';
 

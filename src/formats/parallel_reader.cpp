@@ -48,6 +48,7 @@ class ParallelReader : public RowReader {
         layout_(options.layout),
         as_blocks_(options.as_blocks),
         ahead_(2 * static_cast<std::size_t>(options.num_threads)) {
+    // A decoder for each worker: decoders keep state between calls.
     for (int i = 0; i < options.num_threads; ++i) {
       workers_.emplace_back([this, decoder = std::shared_ptr<BlockDecoder>(make_decoder())] { work(*decoder); });
     }
@@ -94,6 +95,7 @@ class ParallelReader : public RowReader {
   void take(Batch& out, std::int64_t max_rows) {
     const std::int64_t left = current_->rows.rows - taken_;
     const std::int64_t count = std::min(left, max_rows - out.rows);
+    // A whole block goes to the caller by exchange, without a copy; the caller's memory serves the next task.
     if (out.rows == 0 && taken_ == 0 && count == left) {
       std::swap(out, current_->rows);
       clear(current_->rows);
@@ -112,6 +114,7 @@ class ParallelReader : public RowReader {
   }
 
   void submit() {
+    // At most ahead_ blocks are decoded or waiting, which bounds the memory.
     while (!ended_ && order_.size() < ahead_) {
       auto task = std::make_unique<Task>();
       if (!spare_.empty()) {
@@ -142,6 +145,7 @@ class ParallelReader : public RowReader {
     {
       MutexLock lock(mutex_);
       task_done_.wait(lock, [&] { return task.done; });
+    // Errors come in the order of the file, however the threads ran: the rows before have been delivered.
     }
     if (task.block.file_start) units_before_ = 0;
     if (task.error) std::rethrow_exception(task.error);

@@ -26,6 +26,7 @@ std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// A varint ends at its first byte without the high bit: counting those counts the numbers.
 std::size_t count_varints(std::span<const std::byte> bytes) {
   std::size_t count = 0;
   for (const std::byte b : bytes) count += static_cast<std::uint8_t>(b) < 0x80 ? 1 : 0;
@@ -80,6 +81,7 @@ bool copy_finite(float* out, const std::byte* in, std::size_t count) {
   return bad == 0;
 }
 
+// Packed and unpacked forms of a repeated field are both legal and may be mixed.
 void parse_tensor(std::span<const std::byte> bytes, std::uint32_t type, TensorFields& tensor) {
   if (tensor.type != type) tensor.clear();  // a later member of the oneof replaces the earlier
   tensor.type = type;
@@ -124,6 +126,7 @@ void parse_value(std::span<const std::byte> bytes, TensorFields& tensor) {
 
 }  // namespace
 
+// A field that comes in one run, the usual case, stays where it is; several runs are joined in a copy.
 void RepeatedField::add(std::span<const std::byte> run) {
   if (!present_) {
     present_ = true;
@@ -252,6 +255,7 @@ void RecordDecoder::add_features(RowShape& shape, BatchBuilder& to) {
   if (features_.type == TensorFields::kBytes)
     throw Problem{"features: \"values\" holds bytes, expected a tensor of numbers"};
   const std::size_t count = count_values(features_);
+  // A sparse tensor whose elements are all zero has a shape and no keys.
   const bool has_keys = !features_.keys.bytes().empty();
   if (has_keys || (count == 0 && features_.shape.present())) {
     add_sparse(count, shape, to);
@@ -299,6 +303,7 @@ std::size_t RecordDecoder::read_keys(std::size_t count, std::int64_t width, floa
   const auto limit = static_cast<std::uint64_t>(width);
   std::int64_t previous = -1;
   bool ascending = true;
+  // Most keys have one to three bytes and are read by hand, longer ones by the general reader.
   std::size_t read = 0;
   while (at != end && read < count) {
     std::uint64_t key = *at;
@@ -387,6 +392,7 @@ void RecordDecoder::numbers(const TensorFields& tensor, std::size_t count, float
   throw Problem{fmt::format("{}: value {} is {}, not a finite float32", map, bad - out, *bad)};
 }
 
+// Walks over the headers only. Bad framing is passed on whole, so that the decoder reports it with its position.
 std::size_t complete_records(std::span<const std::byte> bytes, std::size_t target) {
   std::size_t position = 0;
   std::size_t complete = 0;

@@ -46,6 +46,7 @@ void RecordWriter::write_dense(std::span<const float> values, std::span<const fl
   finish_row(labels, uid);
 }
 
+// A row of zeros has a shape only.
 void RecordWriter::write_sparse(std::span<const std::int32_t> columns, std::span<const float> values,
                                 std::int64_t width, std::span<const float> labels, std::string_view uid) {
   value_.clear();

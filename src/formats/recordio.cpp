@@ -101,6 +101,7 @@ RecordIoRecord RecordIoReader::join(std::size_t start) {
 
 void append_recordio(std::string& out, std::string_view payload) { append_part(out, kWhole, payload); }
 
+// As dmlc-core writes: the payload is cut at each aligned magic word, which is left out and put back by the reader.
 void append_recordio_split(std::string& out, std::string_view payload) {
   std::size_t start = 0;
   bool split = false;

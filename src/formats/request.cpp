@@ -32,10 +32,12 @@ Batch decode_rows(const ContentType& type, std::span<const std::byte> body, std:
   }
   const auto reader = open_rows(body, "request body", type, read);
   Batch rows;
+  // One row more than the limit, to see an excess.
   reader->next(rows, options.max_rows + 1);
   return rows;
 }
 
+// Before a dense matrix is allocated: sparse rows may claim a width of 2^31.
 void check_limits(const Batch& rows, const RequestOptions& options) {
   if (rows.rows == 0) throw Error(Kind::kMalformed, "request body: no rows");
   if (rows.rows > options.max_rows) {

@@ -75,6 +75,7 @@ std::int64_t shape_size(const dom::array& shape) {
   return static_cast<std::int64_t>(size);
 }
 
+// Collects rows; the caller completes a Problem with the place of the instance.
 class Instances {
  public:
   Instances(std::int64_t width, const RequestOptions& options) : options_(options), builder_(rows_, false) {
@@ -253,6 +254,7 @@ bool is_list_of_rows(const dom::array& array) {
   return first != array.end() && ((*first).is_array() || (*first).is_object());
 }
 
+// simdjson reads beyond the text: the copy has the padding.
 simdjson::padded_string padded(std::span<const std::byte> body) {
   return simdjson::padded_string(reinterpret_cast<const char*>(body.data()), body.size());
 }
@@ -307,6 +309,7 @@ Batch decode_json_lines(std::span<const std::byte> body, std::int64_t width, con
       start = end + 1;
       if (trimmed(one).empty()) continue;
       dom::element instance;
+      // false: the text is padded as a whole, and behind a line lie the next ones.
       if (const auto error = parser.parse(one.data(), one.size(), false).get(instance)) {
         throw Error(Kind::kMalformed,
                     fmt::format("request body: line {}: not valid JSON: {}", line, simdjson::error_message(error)));

@@ -74,6 +74,7 @@ class InlineReader : public RowReader {
 
   bool next(Batch& out, std::int64_t max_rows) override {
     BatchBuilder builder(out, layout_ == Layout::kSparse);
+    // Blocks without rows (blank lines) are passed over.
     while (builder.rows() < max_rows && (block_.position < block_.bytes.size() || next_block())) {
       try {
         decoder_->decode(block_, shape_, builder, max_rows);
@@ -122,6 +123,7 @@ void throw_problem(const RowProblem& problem, const std::string& file, const cha
               fmt::format("{}: {} {}: {}", file, unit, units_before + problem.unit + 1, problem.text));
 }
 
+// Hidden files and folders are no data. Names are relative and sorted, so that every host reads in the same order.
 std::vector<InputFile> list_input_files(const std::filesystem::path& folder) {
   namespace fs = std::filesystem;
   std::vector<InputFile> files;

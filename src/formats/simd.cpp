@@ -94,6 +94,7 @@ std::size_t index_separators(std::string_view text, std::size_t& from, std::uint
                              char delimiter) {
   static const IndexWhole index = best_version();
   std::size_t count = index(text.data(), text.size(), from, out, wanted, delimiter);
+  // The last, partial step works on a copy with zeros behind it: nothing beyond the text is read.
   if (count < wanted && from < text.size()) {
     char tail[kIndexStep] = {};
     std::memcpy(tail, text.data() + from, text.size() - from);
