@@ -15,6 +15,7 @@ const shell::Descriptor& Knn::descriptor() {
     test.name = "test";
     test.about = "Rows with one label each; the finished model is scored on them.";
     d.channels = {train, test};
+    // Tuning jobs find the metrics in the log lines by these regular expressions.
     d.metrics = {
         {"test:accuracy", R"(#quality_metric: host=\S+, test accuracy <score>=(\S+))", "Maximize"},
         {"test:mse", R"(#quality_metric: host=\S+, test mse <loss>=(\S+))", "Minimize"},

@@ -14,6 +14,7 @@ const Schema<Hyperparameters>& schema() {
   using H = Hyperparameters;
   static const Schema<H> table{
       "knn",
+      // Names, ranges and defaults follow AWS's documentation of k-NN; 0 stands for "auto", "all" and "unset".
       {
           integer("feature_dim", &H::feature_dim, 1)
               .literal("auto", "0")
@@ -78,6 +79,7 @@ const Schema<Hyperparameters>& schema() {
           integer("mini_batch_size", &H::mini_batch_size, 1, 10'000'000).about("Rows read and scored at a time."),
           integer("epochs", &H::epochs, 1, 1).hidden().about("One pass; nothing else makes sense."),
           integer("_faiss_index_nprobe", &H::hidden_nprobe, 1).hidden().about("AWS's unlisted spelling of nprobe."),
+          // Settings internal to AWS's container, accepted without effect.
           ignored<H>("_tuning_objective_metric"),
           ignored<H>("_kvstore", "dist_async"),
           ignored<H>("_log_level", "info"),
@@ -87,6 +89,7 @@ const Schema<Hyperparameters>& schema() {
       },
       {{"\"dimension_reduction_target\" is required when \"dimension_reduction_type\" is set.",
         [](const H& hp) { return hp.reduction_type == Reduction::kNone || hp.reduction_target > 0; }},
+       // With feature_dim "auto" the width is known only when rows have been read; train/trainer.cpp checks then.
        {"dimension_reduction_target must be below feature_dim",
         [](const H& hp) {
           return hp.reduction_type == Reduction::kNone || hp.feature_dim == H::kAuto ||
@@ -101,6 +104,7 @@ const Schema<Hyperparameters>& schema() {
   return table;
 }
 
+// The floor of the root, made exact: the double root may be one too large.
 std::int64_t automatic_nlists(std::int64_t sample_size) {
   auto root = static_cast<std::int64_t>(std::sqrt(static_cast<double>(sample_size)));
   while (root > 1 && root * root > sample_size) --root;

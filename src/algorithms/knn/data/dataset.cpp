@@ -41,6 +41,7 @@ Vectors dense_vectors(const formats::Batch& rows) {
     }
     const auto columns = rows.row_columns(r);
     const auto values = rows.row_values(r);
+    // Columns are in range and added up by the decoder.
     for (std::size_t i = 0; i < columns.size(); ++i) out.row(r)[columns[i]] = values[i];
   }
   return out;

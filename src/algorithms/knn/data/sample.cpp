@@ -13,6 +13,7 @@
 namespace clary::knn {
 namespace {
 
+// Different streams: hosts must not draw the same slots.
 // Streams 1 to 3 are the projections'; one stream a host from here on.
 constexpr std::uint64_t kFirstStream = 1000;
 
@@ -43,6 +44,8 @@ std::int64_t share_of_sample(std::int64_t sample_size, int hosts, int rank) {
 Reservoir::Reservoir(std::int64_t capacity, std::uint64_t seed, int rank, std::int64_t expected)
     : capacity_(capacity), expected_(expected), random_(seed, kFirstStream + static_cast<std::uint64_t>(rank)) {}
 
+// Reservoir sampling, algorithm R (Vitter 1985): the first `capacity` rows are kept, row i (from 0) then replaces a
+// random kept row with probability capacity / (i + 1). Rows beyond the capacity are decoded but not copied.
 void Reservoir::add(const formats::Batch& rows) {
   if (sample_.seen == 0) {
     sample_.vectors = Vectors(rows.width);
@@ -54,6 +57,7 @@ void Reservoir::add(const formats::Batch& rows) {
     sample_.vectors.append({rows.values.data(), static_cast<std::size_t>(whole * rows.width)});
     sample_.labels.insert(sample_.labels.end(), rows.labels.begin(), rows.labels.begin() + whole);
     for (std::int64_t r = 0; r < whole; ++r) sample_.positions.push_back(sample_.seen + r);
+    // Either all rows have a uid entry or none has: the vector is filled up with empty ones at the first uid.
     if (!rows.uids.empty() || !sample_.uids.empty()) {
       sample_.uids.resize(static_cast<std::size_t>(sample_.rows() - whole));  // rows so far had none
       for (std::int64_t r = 0; r < whole; ++r) {
@@ -80,6 +84,7 @@ void Reservoir::put(std::int64_t slot, const formats::Batch& rows, std::int64_t 
   }
 }
 
+// For hosts of one job, all of the same machine type: plain memory, no byte order.
 std::string to_bytes(const Sample& sample) {
   const Header header{sample.rows(), sample.vectors.width(), sample.seen, sample.uids.empty() ? 0 : 1};
   std::string out;
@@ -101,6 +106,7 @@ Sample sample_from_bytes(std::string_view bytes) {
   Header header{};
   take_values(bytes, &header, 1);
   const auto size = static_cast<std::int64_t>(bytes.size());
+  // Divisions, so that hostile counts cannot overflow before the sizes are compared.
   if (header.rows < 0 || header.width < 0 || header.rows > size || header.width > size ||
       (header.rows > 0 && header.width > size / 4 / header.rows)) {
     throw Error(Kind::kMalformed, "knn: sample of another host has a header that does not fit its size");
@@ -126,6 +132,7 @@ Sample sample_from_bytes(std::string_view bytes) {
 
 void append(Sample& all, Sample more) {
   if (all.rows() == 0) {
+    // A first part without rows still counts as seen.
     more.seen += all.seen;
     for (std::int64_t& position : more.positions) position += all.seen;
     all = std::move(more);
@@ -142,6 +149,7 @@ void append(Sample& all, Sample more) {
   }
   all.vectors.append({more.vectors.data(), static_cast<std::size_t>(more.vectors.rows() * more.vectors.width())});
   all.labels.insert(all.labels.end(), more.labels.begin(), more.labels.end());
+  // Rows are numbered over all hosts, in rank order.
   for (const std::int64_t position : more.positions) all.positions.push_back(position + all.seen);
   all.seen += more.seen;
 }

@@ -30,6 +30,7 @@ constexpr std::size_t kMostLoggedK = 100;
 void for_each_test_batch(const Hyperparameters& hp, shell::TrainContext& context,
                          const std::function<void(formats::Batch&)>& use) {
   shell::Channel& channel = context.channel("test");
+  // Sharded by S3 key, a host may have received no file at all.
   if (context.hosts().size() > 1 && channel.is_empty()) return;
   formats::ReadOptions options;
   options.feature_dim = hp.feature_dim;
@@ -55,11 +56,14 @@ class Scorer {
     log_.info("Searching index...");
     const auto start = std::chrono::steady_clock::now();
     const Vectors queries = model_.prepared(std::move(rows));
+    // Queries for the recall are kept in the prepared form, as the index sees them.
     if (recall_.wants_queries()) recall_.add_queries(queries);
     const Neighbours found = model_.neighbours_of_prepared(queries, model_.metadata().k, model_.default_probes());
     for (std::int64_t q = 0; q < found.queries; ++q) {
+      // Neighbours come nearest first, so that every prefix of `near` is the answer for a smaller k.
       std::vector<float> near;
       for (std::int64_t i = q * found.k; i < (q + 1) * found.k; ++i) {
+        // -1 fills up when the probed cells held fewer than k rows.
         const std::int64_t id = found.ids[static_cast<std::size_t>(i)];
         if (id >= 0) near.push_back(model_.label(id));
       }
@@ -142,6 +146,8 @@ class Scorer {
   std::int64_t batches_ = 0;
 };
 
+// The index is on the first host only; the others send their rows there. gather() is collective: every host must come
+// here, also without rows.
 void score_sharded(const Hyperparameters& hp, Scorer* scorer, shell::TrainContext& context) {
   Reservoir mine(Reservoir::kUnlimited, context.seed(), context.hosts().rank());
   for_each_test_batch(hp, context, [&](formats::Batch& batch) { mine.add(batch); });
@@ -157,11 +163,13 @@ void score_sharded(const Hyperparameters& hp, Scorer* scorer, shell::TrainContex
 void Recall::add_queries(const Vectors& rows) {
   if (queries_.rows() == 0) queries_ = Vectors(rows.width());
   const std::int64_t room = std::min(rows.rows(), kQueries - queries_.rows());
+  // Only as many as are still wanted: the exact search below costs queries x rows.
   queries_.append({rows.data(), static_cast<std::size_t>(room * rows.width())});
 }
 
 std::optional<double> Recall::measure(const Model& model) {
   const std::int64_t rows = stored_.rows();
+  // A row's own neighbours need another row.
   if (rows < 2) return std::nullopt;
   const bool own = queries_.rows() == 0;
   std::vector<std::int64_t> places;  // of the queries among the stored rows
@@ -171,8 +179,10 @@ std::optional<double> Recall::measure(const Model& model) {
     for (std::int64_t i = 0; i < wanted; ++i) {
       places.push_back(i * rows / wanted);
       queries_.append({stored_.row(places.back()), static_cast<std::size_t>(stored_.width())});
+    // Evenly over the index, in input order.
     }
   }
+  // With rows of the index as queries, each finds itself first: one neighbour more is asked for and dropped.
   const std::int64_t k = std::min(rows - (own ? 1 : 0), kNeighbours), asked = k + (own ? 1 : 0);
   numeric::Team pool(1, numeric::Team::Shared());
   const FlatSearch exact(stored_.data(), rows, stored_.width(), l2_, pool);
@@ -204,6 +214,7 @@ void Recall::report(const Model& model, shell::TrainLog& log) {
              held_out ? "of the test channel" : "of the index, each left out of its own answer", *recall);
     log.quality_metric("train", "recall@10", "score", *recall);
   }
+  // Frees the copy of all rows before the model is saved.
   stored_ = {};
   queries_ = {};
 }
@@ -211,6 +222,7 @@ void Recall::report(const Model& model, shell::TrainLog& log) {
 void score_test_channel(const Hyperparameters& hp, const Model* model, Recall* recall, shell::TrainContext& context) {
   const auto start = std::chrono::system_clock::now();
   std::optional<Scorer> scorer;
+  // Hosts other than the first have no model; they read and send only.
   if (model != nullptr) scorer.emplace(*model, *recall, context.log());
   const bool gathered = context.hosts().size() > 1 && context.channel("test").is_sharded();
   if (gathered) {

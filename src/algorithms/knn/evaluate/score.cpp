@@ -14,8 +14,10 @@ double ratio(double sum, std::int64_t count) {
 
 }  // namespace
 
+// prefix_answers[i] is the answer from the i + 1 nearest neighbours; empty when no neighbour was found.
 void Score::add(float label, std::span<const float> prefix_answers) {
   ++rows_;
+  // A row may have fewer neighbours than k, hence a count per k.
   if (at_k_.size() < prefix_answers.size()) at_k_.resize(prefix_answers.size());
   for (std::size_t i = 0; i < prefix_answers.size(); ++i) {
     const double miss = static_cast<double>(prefix_answers[i]) - label;

@@ -9,6 +9,7 @@
 namespace clary::knn {
 namespace {
 
+// A query's weight is 128 * high + low, both signed bytes, as the dot-product instruction takes them.
 constexpr int kLargestWeight = 127 * 128 + 63;  // high in [-127, 127], low in [-64, 63]
 constexpr double kFloatUnit = 0x1p-24;
 // Below the first, float32 would lose bits of the weights' unit; the second is far above what underflow can hide.
@@ -30,6 +31,7 @@ CompactRows::CompactRows(std::int64_t count, std::int64_t width)
 
 std::optional<CompactRows> CompactRows::make(const float* rows, std::int64_t count, std::int64_t width,
                                              numeric::Team& pool) {
+  // The sums of products must fit in int32: kMaxWidth * 255 * 127 does.
   if (kernels().scan == nullptr || width < 1 || width > kMaxWidth || count < 1) return std::nullopt;
   CompactRows copy(count, width);
   const auto columns = static_cast<std::size_t>(width);
@@ -40,12 +42,14 @@ std::optional<CompactRows> CompactRows::make(const float* rows, std::int64_t cou
     for (std::size_t j = 0; j < columns; ++j) {
       low[j] = std::min(low[j], row[j]);
       high[j] = std::max(high[j], row[j]);
+      // One addition per value instead of a classification; the sum is 0 exactly when all are finite.
       odd += row[j] * 0.0F;  // NaN for NaN and for infinity
     }
     if (odd != 0.0F) return std::nullopt;
   }
   for (std::size_t j = 0; j < columns; ++j) {
     if (std::max(std::abs(low[j]), std::abs(high[j])) > kMaxMagnitude) return std::nullopt;
+    // x_j = origin_j + step_j * code_j + miss_j with code_j in 0 to 255 (uniform scalar quantisation per column).
     copy.origin_[j] = low[j];
     copy.step_[j] = (high[j] - low[j]) / 255.0F;
   }
@@ -74,13 +78,16 @@ void CompactRows::encode_block(const float* rows, std::int64_t count, std::int64
     if (row >= count) return;
     const float* x = rows + row * width_;
     std::uint8_t* codes = codes_.data() + block * groups_ * 64 + 4 * r;
+    // norm: ||step * code||^2. error: ||miss||, the distance from the row to what its code says, rounded up.
     double norm = 0, error = 0;
     for (std::int64_t j = 0; j < width_; ++j) {
       const auto column = static_cast<std::size_t>(j);
       const float step = step_[column];
       const float offset = x[j] - origin_[column];
+      // +0.5 and truncation round to the nearest; the clamp covers the rounding of step at the upper end.
       const float code = step > 0 ? std::clamp(offset / step + 0.5F, 0.0F, 255.0F) : 0.0F;
       const auto rounded = static_cast<std::uint8_t>(code);
+      // Layout: a block holds 16 rows; per group of 4 columns, 4 bytes of each row in turn, 64 bytes = one register.
       codes[64 * (j / 4) + j % 4] = rounded;
       const double part = static_cast<double>(step) * rounded;
       const double miss = static_cast<double>(x[j]) - origin_[column] - part;
@@ -93,6 +100,9 @@ void CompactRows::encode_block(const float* rows, std::int64_t count, std::int64
   }
 }
 
+// For the query q the estimate of a row is base + norm_weight * norm - scale * dot(weights, code), where the row is
+// taken for its code: ||q - origin - step*code||^2 = ||q - origin||^2 + ||step*code||^2 - 2 (q - origin).(step*code),
+// or -q.(origin + step*code).
 CompactRows::Query CompactRows::prepare(const float* query, bool l2) const {
   Query out;
   out.l2_ = l2;
@@ -108,6 +118,7 @@ CompactRows::Query CompactRows::prepare(const float* query, bool l2) const {
     largest = std::max(largest, std::abs(weights[j]));
   }
   out.norm_ = std::sqrt(norm);
+  // Written so that NaN fails too. Unusable queries are searched by the plain scan.
   if (!(out.norm_ <= kMaxMagnitude)) return out;
 
   const std::size_t padded = static_cast<std::size_t>(groups_ * 4);
@@ -117,6 +128,7 @@ CompactRows::Query CompactRows::prepare(const float* query, bool l2) const {
   double rounding = 0;
   for (std::size_t j = 0; j < weights.size(); ++j) {
     const int whole = static_cast<int>(std::lround(weights[j] / unit));
+    // The nearest multiple of 128; what is left is in [-64, 63].
     const int high = std::clamp((whole + 64) >> 7, -127, 127);
     out.weights_[j] = static_cast<std::int8_t>(high);
     out.weights_[padded + j] = static_cast<std::int8_t>(whole - 128 * high);
@@ -141,9 +153,13 @@ CompactRows::Query CompactRows::prepare(const float* query, bool l2) const {
   return out;
 }
 
+// A row can be ruled out when its estimate exceeds the limit. With e = ||miss|| and w the worst cost kept: the true
+// distance d and the estimated d' differ by at most e (triangle inequality), so d^2 <= w implies d'^2 <= (sqrt(w) +
+// e)^2 = w + 2 sqrt(w) e + e^2. For inner products the difference is at most ||q|| e (Cauchy-Schwarz).
 CodeQuery CompactRows::Query::limited(float worst) const {
   CodeQuery code = code_;
   constexpr double kEverything = 1e38;
+  // Fewer than k rows kept so far: every row passes.
   if (!(worst < 1e37F)) {
     code.limit = static_cast<float>(kEverything);
     code.limit_slope = code.limit_curve = 0;

@@ -55,6 +55,7 @@ std::vector<Neighbour> chosen_as_faiss(std::vector<Neighbour> best, std::size_t 
 }
 
 /// A bound that several threads find together for one query: the smallest k-th best cost of any of them.
+/// Relaxed: the bound only saves work; a stale one, being larger, lets more rows through but never drops one.
 void lower(std::atomic<float>& shared, float value) {
   float seen = shared.load(std::memory_order_relaxed);
   while (value < seen && !shared.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
@@ -80,11 +81,13 @@ class FlatSearch::Task {
       }
     }
     const std::int64_t blocks = ceil_div(flat.count_, kBlockRows);
+    // With enough groups of queries each thread has work without cutting the rows.
     const std::int64_t wanted = groups_ >= 2 * flat.pool_.size() ? 1 : kSlicesPerThread * flat.pool_.size();
     const std::int64_t bytes = flat.count_ * flat.width_ * (flat.compact_ ? 1 : 4) * std::min(count, kGroupQueries);
     slices_ = flat.pool_.size() == 1 ? 1 : std::clamp<std::int64_t>(bytes / kWorthSharing, 1, wanted);
     slices_ = std::min(slices_, blocks);
     slice_blocks_ = ceil_div(blocks, slices_);
+    // Inner products keep twice as many, see chosen_as_faiss().
     found_.assign(static_cast<std::size_t>(slices_ * count), Nearest(flat.l2_ ? k : std::min(2 * k, flat.count_)));
     bounds_ = std::make_unique<std::atomic<float>[]>(static_cast<std::size_t>(count));
     for (std::int64_t q = 0; q < count; ++q)
@@ -105,6 +108,8 @@ class FlatSearch::Task {
     }
   }
 
+  // Runs on the caller after all units. Slices are merged in their order, and ties are by id: the answer depends
+  // neither on the number of threads nor on their timing.
   void finish(float* distances, std::int64_t* ids) {
     for (std::int64_t q = 0; q < count_; ++q) {
       Nearest all = std::move(nearest(0, q));
@@ -130,9 +135,11 @@ class FlatSearch::Task {
     const float* query = queries_ + q * flat_.width_;
     const float cost =
         flat_.l2_ ? kernels_.squared_l2(query, row_at(row), width) : -kernels_.inner_product(query, row_at(row), width);
+    // `<=`: at equal cost a smaller id may still win.
     if (cost <= best.worst() && best.offer({cost, row})) lower(bounds_[static_cast<std::size_t>(q)], best.worst());
   }
 
+  // Rows outside, queries inside: a chunk is read from memory once for the whole group.
   void scan_rows(std::int64_t slice, std::int64_t first, std::int64_t last, std::int64_t begin, std::int64_t end) {
     const std::int64_t chunk = std::max<std::int64_t>(1, kChunkBytes / (4 * flat_.width_));
     for (std::int64_t row = begin; row < end; row += chunk) {
@@ -143,6 +150,7 @@ class FlatSearch::Task {
 
   void scan_rows_of(Nearest& best, std::int64_t q, std::int64_t row, std::int64_t stop) {
     for (; row < stop; ++row) {
+      // May point beyond the last row; a prefetch never faults.
       const char* ahead = reinterpret_cast<const char*>(flat_.rows_) + (row + kRowsAhead) * flat_.width_ * 4;
       for (std::int64_t line = 0; line < flat_.width_ * 4; line += 64) __builtin_prefetch(ahead + line);
       measure(best, q, row);
@@ -158,6 +166,7 @@ class FlatSearch::Task {
     for (std::int64_t row = begin; row < end; row += chunk * kBlockRows) {
       const std::int64_t stop = std::min(end, row + chunk * kBlockRows);
       const std::int64_t blocks = ceil_div(stop - row, kBlockRows);
+      // Queries that the copy serves are gathered until a tile is full; the others scan the chunk at once.
       std::array<std::int64_t, kMaxQueries> tile;
       std::array<CodeQuery, kMaxQueries> codes;
       std::size_t filled = 0;
@@ -169,6 +178,7 @@ class FlatSearch::Task {
           tile[filled++] = q;
           code = limited(slice, q);
         }
+        // The last, partly filled tile of a group runs too.
         if (filled == 0 || (filled < kMaxQueries && q + 1 < last)) continue;
         kernels_.scan(flat_.compact_->blocks_from(row / kBlockRows), blocks, {codes.data(), filled}, masks.data());
         for (std::size_t t = 0; t < filled; ++t) {
@@ -181,6 +191,7 @@ class FlatSearch::Task {
   }
 
   bool copy_pays(std::int64_t q, std::int64_t measured, std::int64_t scanned) const {
+    // Per query and slice: queries far from all rows (or rows alike) let the estimate rule out little.
     if (!prepared_[static_cast<std::size_t>(q)].usable) return false;
     return scanned < kPatienceRows || measured * kUselessShare < scanned;
   }
@@ -196,6 +207,7 @@ class FlatSearch::Task {
     Nearest& best = nearest(slice, q);
     std::int64_t measured = 0;
     for (std::int64_t b = 0; b < blocks; ++b) {
+      // One bit per row of the block, lowest first.
       for (unsigned mask = masks[b]; mask != 0; mask &= mask - 1, ++measured) {
         measure(best, q, row + b * kBlockRows + std::countr_zero(mask));
       }

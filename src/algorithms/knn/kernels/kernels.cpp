@@ -15,6 +15,8 @@ namespace {
 // Eight running sums: enough for the compiler to keep two SSE registers (or NEON's) busy.
 constexpr std::size_t kLanes = 8;
 
+// The order of summation is fixed by this code, not chosen by the compiler (no -ffast-math), so that a variant gives
+// the same distance for the same pair in every call.
 template <class Term>
 float summed(std::size_t width, Term term) {
   std::array<float, kLanes> sums{};
@@ -42,6 +44,7 @@ float inner_product_portable(const float* a, const float* b, std::size_t width) 
   return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
 }
 
+// Lanes below `left` are all ones (loaded), the rest zero; masked loads do not touch memory behind the row.
 [[gnu::target("avx2,fma")]] inline __m256i tail_mask(std::size_t left) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(left)), lane);
@@ -49,6 +52,7 @@ float inner_product_portable(const float* a, const float* b, std::size_t width) 
 
 [[gnu::target("avx2,fma")]] float squared_l2_avx2(const float* a, const float* b, std::size_t width) {
   __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+  // Four independent sums hide the latency of the multiply-add.
   std::size_t i = 0;
   for (; i + 32 <= width; i += 32) {
     const __m256 d0 = _mm256_sub_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i));
@@ -132,12 +136,15 @@ CLARY_AVX512 float inner_product_avx512(const float* a, const float* b, std::siz
   return sum_of_lanes_512(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
 }
 
+// The same four signed bytes in every lane, to meet the four columns of each row.
 CLARY_AVX512 inline __m512i broadcast_group(const std::int8_t* weights, std::int64_t group) {
   int four;
   __builtin_memcpy(&four, weights + 4 * group, sizeof(four));
   return _mm512_set1_epi32(four);
 }
 
+// Compares estimates of 16 rows with their limits, base + norm - scale * dot <= limit + error * (slope + curve *
+// error).
 CLARY_AVX512 inline std::uint16_t matches(const CodeQuery& query, __m512i high, __m512i low, __m512 norm,
                                           __m512 error) {
   const __m512 dot = _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), _mm512_set1_ps(128.0F), _mm512_cvtepi32_ps(low));
@@ -145,6 +152,7 @@ CLARY_AVX512 inline std::uint16_t matches(const CodeQuery& query, __m512i high, 
   const __m512 estimate = _mm512_fnmadd_ps(dot, _mm512_set1_ps(query.scale), row);
   const __m512 slope = _mm512_fmadd_ps(error, _mm512_set1_ps(query.limit_curve), _mm512_set1_ps(query.limit_slope));
   const __m512 limit = _mm512_fmadd_ps(error, slope, _mm512_set1_ps(query.limit));
+  // OQ: false when a side is NaN (absent rows).
   return _mm512_cmp_ps_mask(estimate, limit, _CMP_LE_OQ);
 }
 
@@ -159,6 +167,7 @@ CLARY_AVX512 void scan_vnni(const CodeBlocks& blocks, std::int64_t count, const 
     for (std::size_t q = 0; q < Q; ++q) high[q] = low[q] = _mm512_setzero_si512();
     for (std::int64_t g = 0; g < blocks.groups; ++g) {
       const __m512i rows = _mm512_loadu_si512(codes + 64 * g);
+      // The next page ahead: hardware prefetchers stop at page borders.
       _mm_prefetch(reinterpret_cast<const char*>(codes + 64 * g + 4096), _MM_HINT_T0);
       for (std::size_t q = 0; q < Q; ++q) {
         high[q] = _mm512_dpbusd_epi32(high[q], rows, broadcast_group(queries[q].high, g));
@@ -183,12 +192,14 @@ void scan_avx512(const CodeBlocks& blocks, std::int64_t count, std::span<const C
     case 3:
       return scan_vnni<3>(blocks, count, queries.data(), masks);
     default:
+      // Callers pass 1 to kMaxQueries (4) queries.
       return scan_vnni<4>(blocks, count, queries.data(), masks);
   }
 }
 
 #endif
 
+// From slowest to fastest; kernels() takes the last, tests run all.
 std::vector<Kernels> detect() {
   std::vector<Kernels> found = {{"portable", squared_l2_portable, inner_product_portable, nullptr}};
 #if defined(__x86_64__)

@@ -32,6 +32,8 @@ constexpr std::int64_t kPqCentroids = 1 << kPqBits;
 constexpr std::int64_t kQueriesPerSlice = 32;
 
 /// faiss's parallel regions on this thread run on this thread alone while this lives.
+/// The setting is one of the calling thread (an OpenMP control variable), not of the process. Without it, each thread
+/// of the pool would start a team of its own.
 class SerialOpenMp {
  public:
   SerialOpenMp() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
@@ -44,6 +46,8 @@ class SerialOpenMp {
 };
 
 /// A whole file, mapped for reading.
+/// Pages are read once by check_index_file() and can be dropped by the kernel afterwards; a copy would double the
+/// memory of loading.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path) {
@@ -84,6 +88,7 @@ std::unique_ptr<faiss::Index> empty_index(const IndexOptions& options) {
   const auto metric = options.l2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT;
   const auto width = static_cast<std::size_t>(options.width), nlist = static_cast<std::size_t>(options.nlist);
   if (options.type == IndexType::kFlat) return std::make_unique<faiss::IndexFlat>(options.width, metric);
+  // The coarse quantiser: its rows are the centroids of the cells.
   auto cells = std::make_unique<faiss::IndexFlat>(options.width, metric);
   std::unique_ptr<faiss::IndexIVF> ivf;
   if (options.type == IndexType::kIvfFlat) {
@@ -94,6 +99,7 @@ std::unique_ptr<faiss::Index> empty_index(const IndexOptions& options) {
     keep_silent(pq->pq.cp);
     ivf = std::move(pq);
   }
+  // The index owns the quantiser from here on. No call between the two lines can throw, so that it is freed once.
   ivf->own_fields = true;
   cells.release();
   keep_silent(ivf->cp);
@@ -107,6 +113,7 @@ struct Index::Faiss {
   explicit Faiss(std::unique_ptr<faiss::Index> made) : index(std::move(made)) {}
 
   std::unique_ptr<faiss::Index> index;
+  // Behind a pointer, so that the addresses of the flag and the search outlive a move of Index.
   std::once_flag searched;         // guards the making of `flat`
   std::optional<FlatSearch> flat;  // over index's vectors
 
@@ -126,12 +133,14 @@ Index::~Index() = default;
 std::int64_t Index::rows() const noexcept { return faiss_->index->ntotal; }
 
 void Index::train(const Vectors& rows) {
+  // A flat index has nothing to learn.
   if (options_.type == IndexType::kFlat) return;
   if (rows.rows() < options_.nlist) {
     throw Error(Kind::kInvalid, fmt::format("knn: faiss_index_ivf_nlists: {} cells need at least as many rows, but {} "
                                             "were sampled",
                                             options_.nlist, rows.rows()));
   }
+  // k-means for 256 centroids in each sub-space needs at least as many rows.
   if (options_.type == IndexType::kIvfPq && rows.rows() < kPqCentroids) {
     throw Error(Kind::kInvalid, fmt::format("knn: index_type: faiss.IVFPQ needs at least {} rows, but {} were sampled",
                                             kPqCentroids, rows.rows()));
@@ -141,6 +150,7 @@ void Index::train(const Vectors& rows) {
 
 void Index::add(Vectors& rows) {
   if (options_.type == IndexType::kFlat) {
+    // Hands the memory over: faiss's own add() would copy all rows and need twice the memory.
     auto& flat = dynamic_cast<faiss::IndexFlat&>(*faiss_->index);
     flat.ntotal = rows.rows();
     flat.codes = std::move(rows).take_bytes();
@@ -150,6 +160,7 @@ void Index::add(Vectors& rows) {
 }
 
 const FlatSearch& Index::flat_search() const {
+  // Made at the first search, as training may never search. Threads that come together wait for the first.
   std::call_once(faiss_->searched, [this] {
     faiss_->flat.emplace(faiss_->as_flat().get_xb(), rows(), options_.width, options_.l2, *pool_);
   });
@@ -165,6 +176,7 @@ void Index::check_finite(const shell::FiniteCheck& check) const {
   const auto& ivf = dynamic_cast<const faiss::IndexIVF&>(*faiss_->index);
   check.array("cell centroids", rows_of(*ivf.quantizer));
   if (const auto* pq = dynamic_cast<const faiss::IndexIVFPQ*>(&ivf))
+    // 8-bit codes cannot be other than finite.
     return check.array("codebook", pq->pq.centroids);  // rows are codes into it
   for (std::size_t cell = 0; cell < ivf.nlist; ++cell) {
     faiss::InvertedLists::ScopedCodes codes(ivf.invlists, cell);
@@ -179,6 +191,8 @@ void Index::save(const std::filesystem::path& path) const {
 
 Index Index::load(const std::filesystem::path& path, numeric::Team& pool) {
   IndexFileSummary found;
+  // The file is checked before faiss sees it: faiss allocates what a header says, and its errors do not name the
+  // field.
   {
     const MappedFile file(path);
     found = check_index_file(file.bytes(), path.filename().string());
@@ -189,6 +203,7 @@ Index Index::load(const std::filesystem::path& path, numeric::Team& pool) {
   } catch (const faiss::FaissException& error) {
     throw Error(Kind::kMalformed, path.filename().string() + ": faiss: " + error.msg);
   }
+  // Kept as the file says. nprobe is the default of requests.
   Index out({found.type, found.l2, found.width, found.nlist, found.pq_m, found.nprobe}, pool,
             std::make_unique<Faiss>(std::move(read)));
   if (found.type == IndexType::kFlat && found.rows > 0) out.flat_search();  // now, not in the first request
@@ -205,6 +220,7 @@ void Index::search(const float* queries, std::int64_t count, std::int64_t k, std
   }
   faiss::IVFSearchParameters parameters;
   parameters.nprobe = static_cast<std::size_t>(std::min(nprobe, options_.nlist));
+  // A thread gets at least kQueriesPerSlice queries, so that faiss keeps using matrix products.
   const std::int64_t slices = std::clamp<std::int64_t>(count / kQueriesPerSlice, 1, pool_->size());
   const std::int64_t size = (count + slices - 1) / slices;
   pool_->run_units(slices, [&](std::int64_t slice) {

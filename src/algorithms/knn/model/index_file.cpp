@@ -20,6 +20,8 @@ constexpr std::uint64_t kPqCentroids = 256;  // 8 bits
 
 using Cursor = artifact::ByteCursor;
 
+// What write_index_header of faiss (impl/index_write.cpp) stores first. All numbers are little-endian, as on this
+// machine.
 struct Header {
   std::int64_t width, rows;
   bool l2;
@@ -30,6 +32,7 @@ Header read_header(Cursor& in) {
   const auto width = in.take<std::int32_t>("dimension");
   if (width < 1 || width > kMaxWidth) in.fail(at, fmt::format("dimension is {}, must be 1 to {}", width, kMaxWidth));
   const auto rows = in.take<std::int64_t>("vector count");
+  // Each vector takes at least one byte, which bounds the product of rows and width below.
   if (rows < 0 || static_cast<std::uint64_t>(rows) > in.left()) {
     in.fail(at + 4, fmt::format("vector count is {}, but only {} bytes follow", rows, in.left()));
   }
@@ -43,6 +46,7 @@ Header read_header(Cursor& in) {
   return {width, rows, metric == 1};
 }
 
+// NaN would make every comparison of a search false, and the answer would depend on the order of rows.
 void check_finite(const Cursor& in, std::span<const std::byte> floats, std::size_t at, std::string_view what) {
   for (std::size_t i = 0; i < floats.size(); i += sizeof(float)) {
     float value;
@@ -57,6 +61,7 @@ Header read_flat(Cursor& in, bool l2_tag) {
   const Header header = read_header(in);
   if (header.l2 != l2_tag) in.fail(at, "metric contradicts the type tag");
   const auto floats = in.count("number count", sizeof(float));
+  // No overflow: rows fit in the file's size, width in 24 bits.
   const auto wanted = static_cast<std::uint64_t>(header.rows) * static_cast<std::uint64_t>(header.width);
   if (floats != wanted) in.fail(at, fmt::format("{} numbers for {} x {}", floats, header.rows, header.width));
   const std::size_t data_at = in.at();
@@ -64,6 +69,8 @@ Header read_flat(Cursor& in, bool l2_tag) {
   return header;
 }
 
+// faiss writes the sizes of all lists ("full"), or pairs of list and size when more than half of them are empty
+// ("sprs").
 std::vector<std::uint64_t> read_list_sizes(Cursor& in, std::uint64_t nlist) {
   std::vector<std::uint64_t> sizes(static_cast<std::size_t>(nlist));
   const std::size_t at = in.at();
@@ -93,6 +100,7 @@ void read_lists(Cursor& in, std::uint64_t nlist, std::uint64_t code_size, std::i
   in.expect<std::uint64_t>("code size", code_size);
   std::uint64_t total = 0;
   for (const std::uint64_t size : read_list_sizes(in, nlist)) {
+    // code_size + 8: each entry is a code and an id. Division, so that a hostile size cannot overflow.
     if (size > in.left() / (code_size + 8)) {
       in.fail(in.at(), fmt::format("a list of {} vectors, but only {} bytes follow", size, in.left()));
     }
@@ -102,6 +110,7 @@ void read_lists(Cursor& in, std::uint64_t nlist, std::uint64_t code_size, std::i
     for (std::uint64_t i = 0; i < size; ++i) {
       const std::size_t id_at = in.at();
       const auto id = in.take<std::int64_t>("id");
+      // Model::label() and positions are indexed by id without another check.
       if (id < 0 || id >= rows) in.fail(id_at, fmt::format("id {} of {} vectors", id, rows));
     }
     total += size;
@@ -145,6 +154,7 @@ IndexFileSummary read_ivf(Cursor& in, IndexType type) {
   if (cells.width != header.width || static_cast<std::uint64_t>(cells.rows) != nlist || cells.l2 != header.l2) {
     in.fail(centroids_at, "dimension, count or metric of the cells contradicts the index");
   }
+  // A direct map (from id to place) is written by programs that remove vectors; nothing here needs one.
   in.expect<std::uint8_t>("direct map type", 0);
   in.expect<std::uint64_t>("direct map size", 0);
 
@@ -182,6 +192,7 @@ IndexFileSummary check_index_file(std::span<const std::byte> bytes, const std::s
   } else {
     in.fail(0, "not a faiss Flat, IVFFlat or IVFPQ index");
   }
+  // A longer file is of a format that this reader does not know in full.
   if (in.left() != 0) in.fail(in.at(), fmt::format("{} bytes follow the index", in.left()));
   return out;
 }

@@ -23,6 +23,7 @@ namespace {
 constexpr std::uint64_t kMaxMetadataBytes = 1 << 20;
 constexpr std::uint64_t kMaxFileBytes = 1ULL << 40;
 
+// Raw float32 or int64 in the machine's order (little-endian): NumPy reads them with fromfile().
 template <class T>
 void write_values(const std::filesystem::path& path, const std::vector<T>& values) {
   const UniqueFd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
@@ -48,6 +49,7 @@ void write_uids(const std::filesystem::path& path, const std::vector<std::string
   for (const std::string& uid : uids) text += dump_json(uid) + "\n";
   const UniqueFd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
   write_all(fd.get(), text, path.string());
+// No fsync: the folder is packed into the archive by the server, which makes that durable.
 }
 
 std::vector<std::string> read_uids(const std::filesystem::path& path, std::int64_t count) {
@@ -86,6 +88,7 @@ bool is_identity(const std::vector<std::int64_t>& positions) {
   return true;
 }
 
+// The matrix is not stored: seed, generator and sizes draw the same one again.
 std::optional<Projection> projection_of(const Metadata& metadata) {
   if (!metadata.reduction) return std::nullopt;
   const ReductionMetadata& reduction = *metadata.reduction;
@@ -121,6 +124,7 @@ Model::Model(Metadata metadata, std::shared_ptr<numeric::Team> pool, Preparation
       pool_(std::move(pool)),
       parts_(std::make_shared<const Parts>(Parts{std::move(preparation), std::move(index)})),
       labels_(std::move(labels)),
+      // Rows 0, 1, 2, ... of a model that keeps every row need no table.
       positions_(is_identity(positions) ? std::vector<std::int64_t>() : std::move(positions)),
       uids_(std::move(uids)) {}
 
@@ -130,6 +134,7 @@ void Model::save(const std::filesystem::path& dir) const {
   write_values(dir / kLabelsFile, labels_);
   if (!positions_.empty()) write_values(dir / kIdsFile, positions_);
   if (!uids_.empty()) write_uids(dir / kUidsFile, uids_);
+  // Last, so that a folder with metadata has all the other files.
   const UniqueFd fd = open_file(dir / kMetadataFile, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
   write_all(fd.get(), to_json(metadata_), kMetadataFile);
 }
@@ -143,6 +148,7 @@ void Model::check_finite(const shell::FiniteCheck& check) const {
 Model Model::load(const std::filesystem::path& dir) {
   Metadata metadata = parse_metadata(read_file(required(dir, kMetadataFile), kMaxMetadataBytes), kMetadataFile);
   const auto index_path = required(dir, kIndexFile), labels_path = required(dir, kLabelsFile);
+  // One team for all requests of this process; requests share its threads.
   auto pool = std::make_shared<numeric::Team>(numeric::available_threads(), numeric::Team::Shared());
   Index index = Index::load(index_path, *pool);
   if (index.rows() == 0) throw Error(Kind::kMalformed, fmt::format("{}: holds no vectors", kIndexFile));
@@ -165,6 +171,7 @@ Model Model::load(const std::filesystem::path& dir) {
 void Model::check_width(std::int64_t width) const {
   const std::int64_t wanted = feature_dim();
   const IndexOptions& index = parts_->index.options();
+  // Unknown width (another program's IVFPQ): any width that m would raise to the index's.
   const bool fits = wanted != 0 ? width == wanted : width <= index.width && width > index.width - index.pq_m;
   if (!fits) {
     throw Error(Kind::kMalformed,
@@ -189,6 +196,7 @@ Neighbours Model::neighbours_of_prepared(const Vectors& rows, std::int64_t k, st
 
 std::string Model::id_text(std::int64_t id) const {
   const auto i = static_cast<std::size_t>(id);
+  // uids of the rows that had none are empty: those are answered by position.
   if (!uids_.empty() && !uids_[i].empty()) return uids_[i];
   return std::to_string(positions_.empty() ? id : positions_[i]);
 }

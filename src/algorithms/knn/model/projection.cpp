@@ -16,6 +16,7 @@
 namespace clary::knn {
 namespace {
 
+// Numbers are part of the file format: they select the random stream from which a stored seed draws again.
 enum Stream : std::uint64_t { kSignMatrix = 1, kFjltSigns = 2, kFjltSample = 3 };
 constexpr std::int64_t kRowsPerUnit = 64;
 
@@ -24,6 +25,7 @@ std::vector<float> random_signs(std::uint64_t seed, Stream stream, std::int64_t 
   std::vector<float> out(static_cast<std::size_t>(count));
   numeric::PhiloxWords words{};
   for (std::size_t i = 0; i < out.size(); ++i) {
+    // A Philox block gives 128 bits, thus 128 signs. Counter-based: the matrix is the same on any machine.
     if (i % 128 == 0) words = numeric::philox(seed, stream, i / 128);
     out[i] = (words[i % 128 / 32] >> (i % 32) & 1U) != 0 ? scale : -scale;
   }
@@ -31,6 +33,7 @@ std::vector<float> random_signs(std::uint64_t seed, Stream stream, std::int64_t 
 }
 
 /// out[c] = sum_j row[j] matrix[j, c] for the kTile columns from `first`: sums stay in registers.
+/// Compiled for three kinds of CPU; not for sanitised builds, whose runtime is not ready when the resolver runs.
 constexpr std::int64_t kTile = 64;
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(CLARY_SANITIZED)
 [[gnu::target_clones("arch=skylake-avx512", "arch=haswell", "default")]]
@@ -45,6 +48,7 @@ void multiply_tile(const float* row, std::int64_t inputs, const float* matrix, s
   for (std::int64_t c = 0; c < kTile; ++c) out[c] = sums[c];
 }
 
+// In place, unnormalised: x becomes H x with H_ij = (-1)^popcount(i & j), in n log n additions.
 void walsh_hadamard(std::vector<float>& x) {
   for (std::size_t half = 1; half < x.size(); half *= 2) {
     for (std::size_t i = 0; i < x.size(); i += 2 * half) {
@@ -65,6 +69,7 @@ Projection::Projection(Reduction type, std::uint64_t seed, std::int64_t input, s
     throw Error(Kind::kInvalid, fmt::format("knn: dimension_reduction: {} to {} dimensions is outside 1 to {}", input,
                                             target, kMaxWidth));
   }
+  // Rows of +-1/sqrt(target) keep expected squared lengths (Achlioptas 2003).
   const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(target)));
   if (type == Reduction::kSign) {
     if (input > kMaxMatrix / target) {
@@ -74,16 +79,20 @@ Projection::Projection(Reduction type, std::uint64_t seed, std::int64_t input, s
     matrix_ = random_signs(seed, kSignMatrix, input * target, scale);
     return;
   }
+  // FJLT (Ailon and Chazelle 2009), here the subsampled randomised Hadamard transform: x -> P H D x. D is signs_, H the
+  // Walsh-Hadamard transform of padded_ coordinates, P chooses `target` of them.
   padded_ = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(input)));
   if (target > padded_) {
     throw Error(Kind::kInvalid, fmt::format("knn: dimension_reduction_target {} exceeds {}, the next power of two of "
                                             "feature_dim {}, which fjlt cannot go beyond",
                                             target, padded_, input));
   }
+  // Without H's factor 1/sqrt(padded) and P's sqrt(padded/target): their product is `scale`.
   signs_ = random_signs(seed, kFjltSigns, input, scale);
   std::vector<std::int64_t> all(static_cast<std::size_t>(padded_));
   std::iota(all.begin(), all.end(), 0);
   numeric::PhiloxStream random(seed, kFjltSample);
+  // The first `target` steps of a Fisher-Yates shuffle: coordinates without repetition.
   for (std::size_t i = 0; i < static_cast<std::size_t>(target); ++i) {
     std::swap(all[i], all[i + random.below(all.size() - i)]);
   }
@@ -108,6 +117,7 @@ void Projection::apply_sign(const float* row, float* out) const {
   std::int64_t c = 0;
   for (; c + kTile <= target_; c += kTile) multiply_tile(row, input_, matrix_.data() + c, target_, out + c);
   if (c == target_) return;
+  // Columns behind the last whole tile.
   std::fill(out + c, out + target_, 0.0F);
   for (std::int64_t j = 0; j < input_; ++j) {
     const float* line = matrix_.data() + j * target_;

@@ -76,6 +76,7 @@ Options row_options(Options out, const std::string& text, std::int64_t row) {
   return out;
 }
 
+// Rows with the same options are searched together, since one search has one k and one nprobe.
 std::map<Options, std::vector<std::int64_t>> group_rows(const Model& model, const formats::Batch& rows,
                                                         const shell::ServeRequest& request) {
   const Options common = request_options(model, request);
@@ -111,6 +112,7 @@ RowAnswer answer_row(const Model& model, const Neighbours& found, std::int64_t q
   }
   out.predicted = answer(model.metadata().predictor_type, out.labels);
   if (wanted.proportions) out.shares = class_shares(out.labels);
+  // Labels are needed for the vote in any case; columns_of() writes what is not empty.
   if (!wanted.verbose) out.labels.clear();
   // The compatible order is ascending numbers: for similarities that is the nearest last.
   if (!best_first && !model.index().options().l2) {
@@ -132,6 +134,7 @@ std::pair<std::vector<T>, std::vector<std::int64_t>> joined(const std::vector<Ro
   return {std::move(flat), std::move(offsets)};
 }
 
+// The lists of all rows in one flat array with offsets, as ragged columns are encoded.
 Column list_column(const char* name, const std::vector<RowAnswer>& answers,
                    const std::vector<float>& (*values)(const RowAnswer&)) {
   auto [flat, offsets] = joined<float>(answers, [&](const RowAnswer& one, std::vector<float>& out) {
@@ -175,11 +178,13 @@ shell::Predictions Model::predict(const formats::Batch& rows, const shell::Serve
   if (wanted.proportions && metadata_.predictor_type != Task::kClassifier) {
     throw Error(Kind::kInvalid, "proportions: only a classifier has classes; this model is a regressor");
   }
+  // Values are checked here: a NaN among the features is the client's error.
   const Vectors all = dense_vectors(rows);
   if (rows.rows > 0) check_width(all.width());
   std::vector<RowAnswer> answers(static_cast<std::size_t>(rows.rows));
   std::int64_t listed = 0;
   for (const auto& [options, members] : group_rows(*this, rows, request)) {
+    // More than the index holds would only add empty places.
     const std::int64_t k = std::min(options.k, this->rows());
     listed += wanted.verbose || wanted.ids ? k * static_cast<std::int64_t>(members.size()) : 0;
     if (listed > kMostInAnswer) {
@@ -187,6 +192,7 @@ shell::Predictions Model::predict(const formats::Batch& rows, const shell::Serve
           Kind::kLimit,
           fmt::format("a verbose answer of more than {} neighbours; ask for a smaller k or fewer rows", kMostInAnswer));
     }
+    // Bounds the memory of one search whatever k and the number of rows are.
     const auto step = static_cast<std::size_t>(std::max<std::int64_t>(1, kMostAtOnce / k));
     for (std::size_t first = 0; first < members.size(); first += step) {
       const std::size_t end = std::min(members.size(), first + step);

@@ -17,6 +17,7 @@ float majority(std::span<const float> labels) {
   for (std::size_t first = 0; first < sorted.size();) {
     std::size_t end = first;
     while (end < sorted.size() && sorted[end] == sorted[first]) ++end;
+    // Sorted ascending and compared with >, so that the smallest label wins a tie.
     if (end - first > most) {
       most = end - first;
       best = sorted[first];
@@ -53,6 +54,7 @@ std::vector<float> prefix_answers(Task task, std::span<const float> labels) {
   out.reserve(labels.size());
   if (task == Task::kRegressor) {
     double sum = 0;
+    // In float64 in the order of the neighbours, as mean(): the last prefix equals it.
     for (const float label : labels) {
       sum += label;
       out.push_back(static_cast<float>(sum / static_cast<double>(out.size() + 1)));

@@ -35,6 +35,8 @@ std::optional<std::int64_t> most_rows(const std::vector<formats::InputFile>& fil
     if (is_gzip(file.path)) return std::nullopt;
     bytes += static_cast<std::int64_t>(std::filesystem::file_size(file.path));
   }
+  // A number and its separator take at least two bytes in CSV, a value four in RecordIO. This bounds dense rows; the
+  // memory of sparse ones is checked as they come.
   if (format == formats::Format::kCsv) return bytes / (2 * width) + 1;
   return bytes / (4 * width) + 1;
 }

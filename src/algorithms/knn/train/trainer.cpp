@@ -31,12 +31,14 @@ constexpr std::int64_t kRecommendedRowsPerCell = 39;
 /// size counts as given.
 std::int64_t expected_rows(const Hyperparameters& hp, std::int64_t capacity, shell::Channel& channel,
                            std::int64_t available) {
+  // 0: no reservation, the vectors grow as rows come.
   if (hp.feature_dim == Hyperparameters::kAuto) return 0;
   std::optional<std::int64_t> bound;
   if (!channel.is_pipe()) bound = most_rows(channel.files(), channel.content_type().format(), hp.feature_dim);
   if (capacity == Reservoir::kUnlimited && !bound) return 0;
   const std::int64_t rows = bound ? std::min(capacity, *bound) : capacity;
   require_memory(rows, hp.feature_dim, available);
+  // Without a bound the sample size may be far above what there is: only checked, not reserved.
   return bound ? rows : 0;
 }
 
@@ -77,9 +79,11 @@ Sample read_sample(const Hyperparameters& hp, shell::TrainContext& context) {
       "Using per-worker sample size = {} (Available virtual memory = {} bytes, GPU free memory = 0 bytes, number of "
       "workers = {}). If an out-of-memory error occurs, {}",
       capacity == Reservoir::kUnlimited ? "all" : std::to_string(capacity), available, hosts.size(), kMemoryAdvice);
+  // Sharded by S3 key, a host may have no file; it takes part in gather() with an empty sample.
   if (hosts.size() > 1 && channel.is_empty()) return {};
 
   Reservoir reservoir(capacity, context.seed(), hosts.rank(), expected_rows(hp, capacity, channel, available));
+  // Log lines need the wall clock, durations the monotonic one.
   const auto start = std::chrono::system_clock::now();
   const auto begin = Clock::now();
   const auto reader = channel.rows(read_options(hp, context));
@@ -95,6 +99,8 @@ Sample read_sample(const Hyperparameters& hp, shell::TrainContext& context) {
       warned = true;
     }
     reservoir.add(batch);
+    // Before the next batch of this size is added. What is already held counts as available: `available` was measured
+    // before.
     require_memory(std::min(capacity, reservoir.sample().rows() + batch.rows), batch.width,
                    std::max(available, reservoir.sample().rows() * batch.width * 4));
   }
@@ -116,7 +122,9 @@ Sample gather(Sample mine, shell::TrainContext& context) {
     context.log().info("Verifying connection to {} peer cluster(s)...", hosts.size() - 1);
     collective.barrier();
     context.log().info("...Verified connection to {} peer cluster(s)", hosts.size() - 1);
+    // Blobs come in rank order, and positions are counted on over the hosts in that order.
     const std::string bytes = to_bytes(mine);
+    // Frees this host's sample while the blobs arrive; its bytes are among them.
     mine = {};
     for (const std::string& blob : collective.gather(bytes, 0)) append(all, sample_from_bytes(blob));
     if (!hosts.is_first()) return {};
@@ -146,9 +154,11 @@ Plan plan_of(const Hyperparameters& hp, const Sample& sample, std::uint64_t seed
   if (hp.ivf_nlists == Hyperparameters::kAuto) {
     const std::int64_t rows =
         hp.sample_size == Hyperparameters::kAll ? sample.rows() : std::min(hp.sample_size, sample.rows());
+    // From the rows that were kept, so that a small channel does not ask for more cells than rows.
     out.index.nlist = automatic_nlists(rows);
   }
   std::int64_t width = hp.reduction_type == Reduction::kNone ? features : hp.reduction_target;
+  // The schema could not check this with feature_dim "auto".
   if (hp.reduction_type != Reduction::kNone && width >= features) {
     throw Error(
         Kind::kInvalid,
@@ -192,6 +202,7 @@ Model build(const Hyperparameters& hp, Sample sample, shell::TrainContext& conte
   start = Clock::now();
   index.add(rows);
   log.info("...Finished adding data to index in {:.0f} second(s)", std::floor(seconds_since(start)));
+  // The rows serve the exact search of the recall; a flat index is exact already.
   if (hp.index_type != IndexType::kFlat) recall.keep(std::move(rows), plan.index.l2);
   return Model(plan.metadata, std::move(pool), std::move(preparation), std::move(index), std::move(sample.labels),
                std::move(sample.positions), std::move(sample.uids));
@@ -203,6 +214,7 @@ Model train(const Hyperparameters& hp, shell::TrainContext& context) {
   const auto start = std::chrono::system_clock::now();
   Sample sample = gather(read_sample(hp, context), context);
   if (!context.hosts().is_first()) {
+    // The test channel is scored collectively: this host may have to send its rows.
     if (context.has_channel("test")) score_test_channel(hp, nullptr, nullptr, context);
     return {};
   }
