@@ -21,6 +21,7 @@ const shell::Descriptor& Ntm::descriptor() {
                                  .distributions = {"FullyReplicated"},
                                  .default_content_type = "text/plain"};
     out.channels = {train, validation, test, auxiliary};
+    // Tuning jobs find the metrics in the log lines by these regular expressions.
     out.metrics = {{"validation:total_loss",
                     R"(#quality_metric: host=\S+, epoch=\S+, validation total_loss <loss>=(\S+))", "Minimize"},
                    {"train:total_loss", R"(#quality_metric: host=\S+, epoch=\S+, train total_loss <loss>=(\S+))", ""},

@@ -34,6 +34,7 @@ formats::ReadOptions read_options(std::int64_t vocabulary, int threads) {
 }
 
 /// 64 random bits for (number, pass).
+/// Counter-based: the order of an epoch is the same after a resume, without storing a generator's state.
 std::uint64_t draw(std::uint64_t seed, std::uint64_t number, std::int64_t pass, std::uint32_t stream) {
   const auto words = numeric::philox({static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number >> 32),
                                       static_cast<std::uint32_t>(pass), stream},
@@ -43,6 +44,7 @@ std::uint64_t draw(std::uint64_t seed, std::uint64_t number, std::int64_t pass, 
 
 class InMemory final : public TrainingRows {
  public:
+  // At least one document when there is any.
   InMemory(Corpus corpus, double sub_sample, std::uint64_t seed) : corpus_(std::move(corpus)), seed_(seed) {
     const std::int64_t n = corpus_.documents.size();
     wanted_ = std::min(n, static_cast<std::int64_t>(std::ceil(sub_sample * static_cast<double>(n))));
@@ -95,6 +97,8 @@ class OfPipe final : public TrainingRows {
 
   std::vector<Document> next(std::int64_t size) override {
     std::vector<Document> out;
+    // Documents in `out` point into current_, which the next call overwrites. A batch of which nothing was kept is
+    // passed over, since an empty answer means the end.
     while (out.empty() && reader_ && reader_->next(batch_, size)) {
       current_.clear();
       append_documents(current_, batch_, "train", rows_);
@@ -102,9 +106,11 @@ class OfPipe final : public TrainingRows {
       if (epoch_ == 0 && sample_.size() < kStreamSample) append_documents(sample_, batch_, "train", rows_);
       for (std::int64_t i = 0; i < current_.size(); ++i) {
         const std::uint64_t number = number_++;
+        // 53 bits: uniform in [0, 1).
         const double u = static_cast<double>(draw(seed_, number, epoch_, kKeepStream) >> 11) * 0x1.0p-53;
         if (u >= sub_sample_) continue;
         Document d = current_[i];
+        // The place in the stream, not in the batch: the noise of a document must not depend on the batch size.
         d.number = static_cast<std::uint32_t>(number);
         out.push_back(d);
       }
@@ -141,6 +147,7 @@ void append_row(Documents& to, std::span<const std::int32_t> words, std::span<co
     to.counts.push_back(x);
     total += x;
   }
+  // A document without words has no loss per token.
   if (to.words.size() == before) {
     ++empty;
     return;
@@ -172,6 +179,7 @@ std::int64_t append_documents(Documents& to, const formats::Batch& batch, const 
 Corpus read_channel(shell::TrainContext& context, const std::string& name, std::int64_t vocabulary) {
   Corpus corpus;
   shell::Channel& channel = context.channel(name);
+  // A host may have no files when the channel is sharded by key.
   if (!channel.is_pipe() && channel.is_empty()) return corpus;
   const auto reader = channel.rows(read_options(vocabulary, context.threads()));
   formats::Batch batch;
@@ -186,6 +194,7 @@ std::vector<std::string> parse_vocabulary(const std::string& text, std::int64_t 
   if (!is_utf8(text)) throw Error(Kind::kInvalid, "ntm: auxiliary/vocab.txt is not UTF-8");
   std::vector<std::string> words;
   std::string_view rest = text;
+  // A byte order mark of Windows editors.
   if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());

@@ -2,6 +2,8 @@
 // Element-wise passes: exponentials of the softmax, activations, Gaussian noise.
 #include "algorithms/ntm/kernels/kernels.h"
 
+// Highway compiles this file once for each instruction set and chooses at run time. Widths are multiples of the
+// padding, so that no loop has a tail.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "algorithms/ntm/kernels/vector_math.cpp"
 #include <hwy/foreach_target.h>
@@ -61,6 +63,7 @@ void Activate(Activation kind, float* x, I width) {
     const V a = hn::LoadU(d, x + i);
     V y = hn::Max(a, hn::Zero(d));
     if (kind == Activation::kSigmoid) y = sigmoid(d, a);
+    // tanh(a) = 2 sigmoid(2 a) - 1.
     if (kind == Activation::kTanh) y = hn::Sub(hn::Mul(two, sigmoid(d, hn::Mul(two, a))), one);
     hn::StoreU(y, d, x + i);
   }
@@ -72,6 +75,7 @@ void ActivateBackward(Activation kind, const float* output, float* delta, I widt
   const V one = hn::Set(d, 1.0f);
   for (I i = 0; i < width; i += lanes) {
     const V y = hn::LoadU(d, output + i), g = hn::LoadU(d, delta + i);
+    // Slopes in terms of the output y: sigmoid y (1 - y), tanh 1 - y^2, relu 1 where y > 0.
     V slope = hn::Mul(y, hn::Sub(one, y));
     if (kind == Activation::kTanh) slope = hn::NegMulAdd(y, y, one);
     if (kind == Activation::kRelu) slope = hn::IfThenElseZero(hn::Gt(y, hn::Zero(d)), one);
@@ -98,10 +102,13 @@ HWY_INLINE void box_muller(D d, VU a, VU b, V& x, V& y) {
   y = hn::Mul(radius, hn::Sin(d, angle));
 }
 
+// Each counter (first[i], second[i], third, fourth) gives four normals: the numbers depend on the counter only, not on
+// vector width or thread.
 void FillNormal(I count, const std::uint32_t* first, const std::uint32_t* second, std::uint32_t third,
                 std::uint32_t fourth, std::uint64_t key, float* out) {
   const D d;
   const DU du;
+  // The last step works on copies, so that nothing beyond `count` is read or written.
   const I lanes = static_cast<I>(hn::Lanes(d));
   HWY_ALIGN std::uint32_t tail_first[HWY_MAX_BYTES / 4] = {}, tail_second[HWY_MAX_BYTES / 4] = {};
   HWY_ALIGN float tail_out[HWY_MAX_BYTES] = {};

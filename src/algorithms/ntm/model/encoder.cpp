@@ -21,6 +21,8 @@ void transpose(const Matrix& w, std::int64_t rows, Matrix& out, std::int64_t fro
 
 }  // namespace
 
+// Borders of word ranges with about equal numbers of occurrences: words are far from equally frequent, and a thread's
+// work on the first layer's gradient is its words' occurrences.
 std::vector<std::int64_t> balanced_borders(std::span<const std::int64_t> occurrences, int threads) {
   std::int64_t total = 0;
   // Half an occurrence's weight goes to words nobody uses, so that their rows are shared out too.
@@ -38,10 +40,13 @@ std::vector<std::int64_t> balanced_borders(std::span<const std::int64_t> occurre
   return borders;
 }
 
+// An inverted index of the batch for this thread's words: for each word the documents that hold it and their counts
+// (compressed rows). Each thread then sums the gradient of its own words, without atomics.
 void WordIndex::build(int thread, std::span<const Document> documents) {
   Share& s = share(thread);
   const auto [begin, end] = range(thread);
   s.slot.resize(at(end - begin), 0);
+  // slot is as long as the range and is cleared by the words of the last batch only.
   for (const std::int32_t w : s.words) s.slot[at(w - begin)] = 0;
   s.words.clear();
   s.offsets.assign(1, 0);
@@ -49,6 +54,7 @@ void WordIndex::build(int thread, std::span<const Document> documents) {
     for (const std::int32_t* w = std::lower_bound(d.words, d.words + d.size, begin); w != d.words + d.size && *w < end;
          ++w) {
       std::int32_t& slot = s.slot[at(*w - begin)];
+      // slot is 1 + the word's place in `words`; 0: not seen in this batch.
       if (slot == 0) {
         s.words.push_back(*w);
         s.offsets.push_back(0);
@@ -81,11 +87,13 @@ void Encoder::reserve(std::int64_t rows, const Shape& shape) {
   delta_.resize(depth);
   transposed_.resize(depth);
   for (std::size_t l = 0; l < depth; ++l) {
+    // + 1: a column of ones behind the units, which meets the bias row of the next layer's weights.
     layers_[l].reshape(rows, shape.layers[l] + 1);
     delta_[l].reshape(rows, shape.layers[l]);
   }
   head_.reshape(rows, 2 * shape.half());
   head_gradient_.reshape(rows, 2 * shape.half());
+  // Never shrinks: ones_ serves any batch up to its length.
   if (static_cast<std::int64_t>(ones_.size()) < rows) ones_.assign(at(rows), 1.0f);
   if (!shape.batch_norm) return;
   normalised_.resize(depth);
@@ -102,6 +110,7 @@ void Encoder::affine(std::size_t layer, std::span<const Document> documents, con
                      std::int64_t to) {
   Matrix& out = layers_[layer];
   if (layer == 0) {
+    // The first layer is a sum of embedding rows, weighted by counts: documents hold few of the words.
     for (std::int64_t d = from; d < to; ++d) {
       const Document& doc = documents[at(d)];
       kernels::gather_sum(doc.size, doc.words, doc.counts, p.embedding.values.data(), p.embedding.stride,
@@ -118,6 +127,7 @@ void Encoder::affine(std::size_t layer, std::span<const Document> documents, con
 void Encoder::finish_layer(std::size_t layer, const Parameters& p, std::int64_t from, std::int64_t to) {
   Matrix& out = layers_[layer];
   const std::int64_t units = p.shape.layers[layer];
+  // Room behind the ones up to the stride is zeroed, as products run over whole vectors.
   for (std::int64_t d = from; d < to; ++d) {
     float* row = out.row(d);
     kernels::activate(p.shape.activation, row, kernels::padded(units));
@@ -126,6 +136,7 @@ void Encoder::finish_layer(std::size_t layer, const Parameters& p, std::int64_t 
   }
 }
 
+// Without the scale gamma, which is fixed to 1 (MXNet's fix_gamma); the shift is learned.
 void Encoder::normalise_running(std::size_t layer, const Parameters& p, std::int64_t from, std::int64_t to) {
   const float* mean = p.running_mean[layer].row(0);
   const float* variance = p.running_variance[layer].row(0);
@@ -145,6 +156,7 @@ void Encoder::normalise_batch(std::size_t layer, const Parameters& p, std::int64
     double sum = 0, squares = 0;
     for (std::int64_t d = 0; d < rows_; ++d) sum += a.at(d, c);
     const double mean = sum / static_cast<double>(rows_);
+    // Two passes in float64: E[x^2] - E[x]^2 would cancel for large means.
     for (std::int64_t d = 0; d < rows_; ++d) squares += (a.at(d, c) - mean) * (a.at(d, c) - mean);
     const double variance = squares / static_cast<double>(rows_);
     const auto scale = static_cast<float>(1 / std::sqrt(variance + kBatchNormEpsilon));
@@ -159,6 +171,7 @@ void Encoder::normalise_batch(std::size_t layer, const Parameters& p, std::int64
 }
 
 /// delta <- d loss / d affine output; columns [from, to) of the whole batch.
+/// dx = scale (dy - mean(dy) - x^ mean(dy x^)), with x^ the normalised value (Ioffe and Szegedy 2015, section 3).
 void Encoder::normalise_backward(std::size_t layer, Matrix& shift_gradient, std::int64_t from, std::int64_t to) {
   Matrix& delta = delta_[layer];
   const Matrix& x = normalised_[layer];
@@ -184,6 +197,8 @@ void Encoder::forward(std::span<const Document> documents, const Parameters& p, 
     kernels::gemm_nn(to - from, p.head.stride, p.head.rows, in.row(from), in.stride, p.head.values.data(),
                      p.head.stride, head_.row(from), head_.stride, false);
   };
+  // Without statistics of the batch rows are independent: each thread takes its rows through all layers, with no
+  // barrier between them.
   if (!p.shape.batch_norm || statistics == Statistics::kRunning) {
     team.run([&](int t) {
       const auto [from, to] = share(rows_, t, team.size());
@@ -196,6 +211,7 @@ void Encoder::forward(std::span<const Document> documents, const Parameters& p, 
     });
     return;
   }
+  // Batch normalisation needs all rows of a column: a barrier (the end of run()) before and after it.
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const auto rows_of = [&](int t) { return share(rows_, t, team.size()); };
     team.run([&](int t) { affine(l, documents, p, rows_of(t).first, rows_of(t).second); });
@@ -211,6 +227,7 @@ void Encoder::forward(std::span<const Document> documents, const Parameters& p, 
   });
 }
 
+// Row-major transposes let the backward products use the same kernel as the forward ones. The bias row is left out.
 void Encoder::transpose_weights(const Parameters& p, Team& team) {
   const std::size_t depth = layers_.size();
   for (std::size_t l = 0; l < depth; ++l) {
@@ -241,6 +258,7 @@ void Encoder::backward(std::span<const Document> documents, const Parameters& p,
       kernels::activate_backward(activation_, layers_[l].row(d), delta_[l].row(d), delta_[l].stride);
     }
   };
+  // As in forward(): no barrier between layers when rows are independent.
   if (!p.shape.batch_norm) {
     team.run([&](int t) {
       for (std::size_t l = depth; l-- > 0;) delta_of(l, t);
@@ -254,8 +272,10 @@ void Encoder::backward(std::span<const Document> documents, const Parameters& p,
       });
     }
   }
+  // Threads share the rows of the weight gradients in multiples of 6, the row block of gemm_tn_add.
   team.run([&](int t) {
     const auto dense = [&](const Matrix& in, const Matrix& delta, Matrix& out) {
+      // Rows of the gradient matrix are the inputs, the ones column included, whose row is the bias gradient.
       const auto [from, to] = share(out.rows, t, team.size(), 6);
       std::fill(out.row(from), out.row(to), 0.0f);
       kernels::gemm_tn_add(rows_, out.stride, to - from, in.values.data() + from, in.stride, delta.values.data(),
@@ -263,6 +283,7 @@ void Encoder::backward(std::span<const Document> documents, const Parameters& p,
     };
     for (std::size_t l = 1; l < depth; ++l) dense(layers_[l - 1], delta_[l], gradient.hidden[l - 1]);
     dense(layers_.back(), head_gradient_, gradient.head);
+    // One row only: not worth sharing out.
     if (t == 0) {
       gradient.embedding_bias.zero();
       kernels::gemm_tn_add(rows_, delta_[0].stride, 1, ones_.data(), 1, delta_[0].values.data(), delta_[0].stride,
@@ -270,6 +291,7 @@ void Encoder::backward(std::span<const Document> documents, const Parameters& p,
     }
     WordIndex::Share& words = index.share(t);
     words.gradient.reshape(static_cast<std::int64_t>(words.words.size()), p.embedding.columns);
+    // The gradient of a word's embedding row: the sum of its documents' deltas, weighted by counts.
     for (std::size_t i = 0; i < words.words.size(); ++i) {
       const std::int64_t first = words.offsets[i];
       kernels::gather_sum(words.offsets[i + 1] - first, words.documents.data() + first, words.counts.data() + first,

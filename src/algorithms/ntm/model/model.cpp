@@ -41,6 +41,7 @@ Shape shape_of(const Json& meta) {
   if (!layers.is_array() || layers.empty() || static_cast<std::int64_t>(layers.size()) > kMaxLayers) {
     throw Error(Kind::kMalformed, "ntm: meta.json: encoder_layers is not a list of 1 to 100 sizes");
   }
+  // bounded() takes a member of an object; a bare number is wrapped in one.
   for (const Json& units : layers) s.layers.push_back(bounded(Json{{"units", units}}, "units", 1, 1'000'000));
   const Json activation = meta.value("encoder_layers_activation", Json());
   s.activation = activation_named(activation.is_string() ? activation.get<std::string>() : "");
@@ -68,6 +69,7 @@ Model::Model(Parameters parameters, std::vector<std::string> vocabulary, TopicRe
       vocabulary_(std::move(vocabulary)),
       report_(std::move(report)),
       meta_(std::move(meta)) {
+  // The shape is written from the parameters, whatever the caller's meta holds: load() builds on it.
   const Shape& s = parameters_.shape;
   meta_["format"] = 1;
   meta_["feature_dim"] = s.vocabulary;
@@ -81,6 +83,7 @@ Model::Model(Parameters parameters, std::vector<std::string> vocabulary, TopicRe
 
 void Model::save(const std::filesystem::path& dir, shell::TrainContext& context) const {
   save_host(dir, context.hosts().current);
+  // All hosts hold the same parameters after the last merge; plain files are needed once.
   if (context.hosts().is_first()) save_plain(dir);
 }
 
@@ -116,6 +119,7 @@ void Model::check_finite(const shell::FiniteCheck& check) const {
 }
 
 Model Model::load(const std::filesystem::path& dir) {
+  // Bounds the memory that unpacking may take.
   const auto zip = artifact::read_zip(read_file(artifact::find_model_file(dir, "an NTM model"), 32ULL << 30));
   Model m;
   m.meta_ = parse_json(member(zip, "meta.json"));
@@ -123,6 +127,7 @@ Model Model::load(const std::filesystem::path& dir) {
   if (zip.contains("vocab.txt")) {
     m.vocabulary_ = parse_vocabulary(zip.at("vocab.txt"), m.parameters_.shape.vocabulary);
   }
+  // Computed again: topics.json may be missing in files of other programs.
   m.report_.top = top_words(m.parameters_.decoder);
   m.report_.uniqueness = topic_uniqueness(m.report_.top);
   if (zip.contains("topics.json")) m.topics_ = zip.at("topics.json");
@@ -130,6 +135,7 @@ Model Model::load(const std::filesystem::path& dir) {
   return m;
 }
 
+// word_id_ holds views of vocabulary_'s strings: built when those have their final place.
 void Model::index_words() {
   for (std::size_t i = 0; i < vocabulary_.size(); ++i) word_id_.emplace(vocabulary_[i], static_cast<std::int32_t>(i));
 }

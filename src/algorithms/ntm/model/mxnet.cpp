@@ -100,6 +100,7 @@ Parameters from_arrays(const std::vector<NamedArray>& arrays, const Shape& shape
   Parameters p(shape);
   const auto weight = [&](const std::string& name, Matrix& m, std::int64_t rows, std::int64_t from, std::int64_t count,
                           float factor) {
+    // Every array is checked by name, shape and values; arrays that no one asks for are ignored.
     const NamedArray& a = find(name, {count, rows});
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t c = 0; c < count; ++c) {
@@ -116,6 +117,7 @@ Parameters from_arrays(const std::vector<NamedArray>& arrays, const Shape& shape
   return p;
 }
 
+// The graph of inference, for programs that load the archive with MXNet: only the mean, without sampling.
 std::string symbol_json(const Shape& shape) {
   artifact::SymbolGraph graph;
   const auto affine = [&](std::size_t in, const std::string& name, std::int64_t units) {

@@ -15,9 +15,11 @@ void fill_uniform(Matrix& m, std::int64_t rows, std::int64_t from, std::int64_t 
                   std::uint64_t seed) {
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < count; c += 4) {
+      // Counters are (column, row, matrix, stream): independent of the order of filling and the number of threads.
       const auto words =
           numeric::philox({static_cast<std::uint32_t>(c), static_cast<std::uint32_t>(r), which, kInitialStream}, seed);
       for (std::int64_t j = 0; j < 4 && c + j < count; ++j) {
+        // 24 bits: exactly representable, uniform in [0, 1).
         const float unit = static_cast<float>(words[numeric::at(j)] >> 8) * (1.0f / 16777216);
         m.at(r, from + c + j) = kInitialRange * (2 * unit - 1);
       }
@@ -39,6 +41,7 @@ Parameters::Parameters(const Shape& s)
     shift.emplace_back(1, units);
     running_mean.emplace_back(1, units);
     running_variance.emplace_back(1, units);
+    // Mean 0 and variance 1 leave values unchanged until the first batch.
     for (std::int64_t c = 0; c < units; ++c) running_variance.back().at(0, c) = 1;
   }
 }
@@ -46,6 +49,7 @@ Parameters::Parameters(const Shape& s)
 Parameters initial_parameters(const Shape& shape, std::uint64_t seed) {
   Parameters p(shape);
   std::uint32_t which = 0;
+  // Biases start at zero.
   fill_uniform(p.embedding, shape.vocabulary, 0, shape.layers.front(), which++, seed);
   for (Matrix& m : p.hidden) fill_uniform(m, m.rows - 1, 0, m.columns, which++, seed);
   fill_uniform(p.head, shape.layers.back(), 0, shape.topics, which++, seed);

@@ -33,6 +33,7 @@ std::string csv_field(std::string_view text) {
 }
 
 /// Ids of the documents that hold each word of the lists, ascending.
+/// Documents are visited in order, so that every list ascends, as common() needs.
 std::unordered_map<std::int32_t, std::vector<std::int32_t>> postings_of(const Lists& top, const Documents& documents) {
   std::unordered_map<std::int32_t, std::vector<std::int32_t>> postings;
   for (const auto& list : top)
@@ -49,6 +50,7 @@ std::unordered_map<std::int32_t, std::vector<std::int32_t>> postings_of(const Li
 
 std::int64_t common(const std::vector<std::int32_t>& a, const std::vector<std::int32_t>& b) {
   std::int64_t n = 0;
+  // Merge of two ascending lists.
   for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();) {
     n += a[i] == b[j];
     const bool step_a = a[i] <= b[j], step_b = b[j] <= a[i];
@@ -69,12 +71,14 @@ Lists top_words(const Matrix& decoder) {
     const float* w = decoder.row(k);
     std::iota(order.begin(), order.end(), 0);
     std::partial_sort(order.begin(), order.begin() + n, order.end(),
+                      // Equal weights by the smaller id: the same list on every machine.
                       [&](std::int32_t a, std::int32_t b) { return w[a] != w[b] ? w[a] > w[b] : a < b; });
     out.emplace_back(order.begin(), order.begin() + n);
   }
   return out;
 }
 
+// TU (Nan et al. 2019): the mean over a topic's top words of 1 / (number of topics that have the word in their list).
 std::vector<double> topic_uniqueness(const Lists& top) {
   std::unordered_map<std::int32_t, int> places;
   for (const auto& list : top)
@@ -88,6 +92,7 @@ std::vector<double> topic_uniqueness(const Lists& top) {
   return out;
 }
 
+// counts of words and pairs in the order in which npmi() reads them. They add up over hosts.
 Cooccurrence count_cooccurrence(const Lists& top, const Documents& documents) {
   const auto postings = postings_of(top, documents);
   Cooccurrence out;
@@ -103,6 +108,8 @@ Cooccurrence count_cooccurrence(const Lists& top, const Documents& documents) {
   return out;
 }
 
+// NPMI (Bouma 2009): log(p(a, b) / (p(a) p(b))) / -log p(a, b), mean over the pairs of a topic's top words. -1 when
+// two words never meet, 1 when they are in all documents, where the formula is 0 / 0.
 std::vector<double> npmi(const Cooccurrence& counts, std::int64_t topics) {
   std::vector<double> out;
   const auto total = static_cast<double>(counts.documents);
@@ -129,6 +136,8 @@ std::vector<double> npmi(const Cooccurrence& counts, std::int64_t topics) {
   return out;
 }
 
+// WETC: the mean cosine of the top words' vectors; read_word_vectors() has scaled them to length one. Words without a
+// vector count as 0.
 std::vector<double> embedding_coherence(const Lists& top,
                                         const std::function<std::span<const float>(std::int32_t)>& vector_of) {
   std::vector<double> out;
@@ -168,6 +177,7 @@ WordVectors read_word_vectors(const std::filesystem::path& file, std::span<const
     // The first line of a word2vec file is "count dimension": one number after the first blank.
     if (number == 1 && line.find(' ', space + 1) == std::string::npos) continue;
     const auto wanted = id.find(std::string_view(line).substr(0, space));
+    // The first line of a word counts.
     if (wanted == id.end() || out.row_of[static_cast<std::size_t>(wanted->second)] >= 0) continue;
     row.clear();
     const char* at = line.data() + space;
@@ -208,6 +218,7 @@ std::vector<std::string> log_lines(const TopicReport& report, std::span<const st
   std::string scores = coherent ? fmt::format("[wetc {:.2f}, tu {:.2f}]", TopicReport::mean(report.coherence), tu)
                                 : fmt::format("[tu {:.2f}]", tu);
   if (!named) scores = fmt::format(", tu {:.2f}", tu);
+  // The shape of AWS's log lines.
   const std::string head = fmt::format("Topics from epoch:final (num_topics:{})", report.top.size());
   lines.push_back(named ? fmt::format("{} {}:", head, scores) : fmt::format("{} [{}]:", head, scores));
   for (std::size_t k = 0; k < report.top.size(); ++k) {
@@ -227,6 +238,7 @@ std::vector<std::string> log_lines(const TopicReport& report, std::span<const st
 
 std::vector<float> word_distribution(const Matrix& decoder, std::int64_t topic) {
   const float* w = decoder.row(topic);
+  // The bias is left out: it is the words' frequency, shared by all topics.
   std::vector<float> out(w, w + decoder.columns);
   const float top = *std::max_element(out.begin(), out.end());
   double sum = 0;

@@ -23,6 +23,7 @@ void append_tokens(Documents& to, const std::vector<std::string>& tokens,
   std::map<std::int32_t, float> counts;
   for (const std::string& token : tokens) {
     auto found = word_id.find(token);
+    // Exact first; vocabularies are often lower case.
     if (found == word_id.end()) found = word_id.find(lower(token));
     if (found != word_id.end()) ++counts[found->second];
   }
@@ -40,6 +41,7 @@ void append_tokens(Documents& to, const std::vector<std::string>& tokens,
 void append_row(Documents& to, const formats::Batch& rows, std::int64_t r) {
   float total = 0;
   const auto add = [&](std::int64_t word, float count) {
+    // Written so that NaN fails.
     if (count == 0) return;
     if (!(count > 0) || std::isinf(count)) {
       throw Error(Kind::kMalformed,
@@ -64,6 +66,7 @@ void append_row(Documents& to, const formats::Batch& rows, std::int64_t r) {
 }  // namespace
 
 std::vector<float> topic_weights(const Parameters& p, std::span<const Document> documents) {
+  // A team of one thread: requests run in parallel with each other, not within.
   // One workspace per serving thread: a request of one document should not pay for allocation.
   thread_local Team team(1);
   thread_local Encoder encoder;
@@ -72,9 +75,11 @@ std::vector<float> topic_weights(const Parameters& p, std::span<const Document> 
   out.reserve(documents.size() * static_cast<std::size_t>(topics));
   for (std::size_t first = 0; first < documents.size(); first += kServeRows) {
     const auto part = documents.subspan(first, std::min<std::size_t>(kServeRows, documents.size() - first));
+    // z is the mean: no sampling in inference, so that answers are reproducible.
     encoder.forward(part, p, Encoder::Statistics::kRunning, team);
     for (std::size_t d = 0; d < part.size(); ++d) {
       const float* mean = encoder.output().row(static_cast<std::int64_t>(d));
+      // Shifted by the maximum, so that exp() cannot overflow.
       const float top = *std::max_element(mean, mean + topics);
       double sum = 0;
       for (std::int64_t k = 0; k < topics; ++k) sum += std::exp(static_cast<double>(mean[k] - top));
@@ -115,6 +120,7 @@ shell::Predictions Model::predict(const formats::Batch& rows, const shell::Serve
       }
     }
     std::vector<std::int64_t> offsets;
+    // As many texts for each row as topics: the offsets are a plain sequence.
     for (std::int64_t r = 0; r <= rows.rows; ++r) offsets.push_back(r * parameters_.shape.topics);
     out.columns.push_back(shell::Column::of_text_lists("topics", std::move(texts), std::move(offsets)));
   }

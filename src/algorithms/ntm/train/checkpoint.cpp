@@ -35,6 +35,7 @@ void each_set(C& c, F&& f) {
 
 }  // namespace
 
+// What must be equal for a checkpoint to be continued; other hyperparameters may change.
 Json checkpoint_identity(const Hyperparameters& hp) {
   const Shape s = hp.shape();
   return {{"feature_dim", s.vocabulary}, {"num_topics", s.topics},
@@ -54,6 +55,7 @@ shell::Checkpoint to_shell(const Checkpoint& c) {
   return out;
 }
 
+// The reading side: the shell has checked the container, this the content.
 Checkpoint from_shell(const shell::Checkpoint& c, const Shape& shape) {
   Checkpoint out;
   out.epoch = c.progress;
@@ -61,12 +63,14 @@ Checkpoint from_shell(const shell::Checkpoint& c, const Shape& shape) {
     for (const Json& loss : c.state.at("history")) out.history.push_back(shell::number_of(loss));
     out.optimizer.steps = c.state.at("steps").get<std::int64_t>();
   });
+  // One loss per finished epoch: early stopping is replayed from them.
   if (out.epoch < 0 || out.optimizer.steps < 0 || std::ssize(out.history) != out.epoch)
     throw Error(Kind::kMalformed, "ntm: checkpoint: meta.json: epochs, losses and steps do not fit together");
   each_set(out, [&](const std::string& prefix, Parameters& p) {
     p = Parameters(shape);
     Parameters::each_named(p, [&](const std::string& name, Matrix& m) { take(c, prefix + name, m); });
   });
+  // Checkpoints are written after a flush: every row is at the last step.
   out.optimizer.row_steps.assign(at(shape.vocabulary), out.optimizer.steps);
   return out;
 }

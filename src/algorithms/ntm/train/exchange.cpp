@@ -37,6 +37,8 @@ void Exchange::note(const WordIndex& index) {
   }
 }
 
+// A row must be sent when any host changed it: all hosts then hold the same list, in the same order, which all_reduce
+// needs.
 void Exchange::choose_rows(bool every_row) {
   rows_.clear();
   if (every_row) {
@@ -50,11 +52,16 @@ void Exchange::choose_rows(bool every_row) {
   }
 }
 
+// Local SGD: each host steps on its own; here the changes since the last merge are added up and applied to the common
+// base on every host. Every host must call this equally often, also when its data have ended (then with no change).
 Exchange::Status Exchange::merge(Parameters& p, Optimizer& optimizer, Team& team, Status mine) {
   if (alone()) return mine;
+  // Rows moved by the optimizer alone (Adam's momentum, weight decay) are brought up to date first, or their change
+  // would be lost.
   if (optimizer.moves_idle_rows()) optimizer.flush(p, team);
   choose_rows(optimizer.moves_idle_rows() || p.shape.vocabulary <= kSmallVocabulary);
   const auto width = static_cast<std::size_t>(p.embedding.columns);
+  // One buffer and one all_reduce: latency counts more than bytes.
   buffer_.clear();
   const auto put_change = [&](const float* now, const float* old, std::size_t n) {
     const std::size_t at = buffer_.size();
@@ -69,15 +76,18 @@ Exchange::Status Exchange::merge(Parameters& p, Optimizer& optimizer, Team& team
     for (Matrix& m : p.running_mean) f(m);
     for (Matrix& m : p.running_variance) f(m);
   };
+  // No change but the value itself, divided by the number of hosts: the sum is the average.
   each_statistic([&](const Matrix& m) {
     for (const float x : m.values) buffer_.push_back(part * x);
   });
+  // The flags ride along as numbers: > 0 after the sum means that some host has set it.
   buffer_.push_back(mine.has_more);
   buffer_.push_back(mine.stop);
   hosts_->all_reduce_sum(std::span<float>(buffer_));
 
   const float* sum = buffer_.data();
   const auto take_change = [&](float* now, float* old, std::size_t n) {
+    // old += sum first: base_ stays equal on all hosts bit by bit, since every host adds the same numbers.
     for (std::size_t i = 0; i < n; ++i) now[i] = old[i] += sum[i];
     sum += n;
   };
@@ -98,11 +108,13 @@ LossSum Exchange::sum(const LossSum& mine) {
   return {values[0], values[1], static_cast<std::int64_t>(values[2])};
 }
 
+// For counts: int64 sums are exact in any order.
 std::int64_t Exchange::sum(std::int64_t mine) {
   if (!alone()) hosts_->all_reduce_sum(std::span<std::int64_t>(&mine, 1));
   return mine;
 }
 
+// min(x) == max(x) by one reduction of x and -x. Halves of 32 bits, which doubles hold exactly.
 bool Exchange::agree(std::uint64_t mine) {
   if (alone()) return true;
   const auto low = static_cast<double>(mine & 0xFFFFFFFFu), high = static_cast<double>(mine >> 32);

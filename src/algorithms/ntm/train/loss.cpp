@@ -16,6 +16,7 @@ constexpr std::int64_t kScoreRows = 256;
 
 }  // namespace
 
+// Noise depends on (seed, stream, pass, document, topic), not on the batch or thread that asks for it.
 void draw_noise(const Noise& noise, std::uint32_t document, std::int64_t topics, float* out) {
   // 64 counters at a time make 256 numbers; K above that takes several rounds.
   constexpr std::int64_t kCounters = 64;
@@ -42,6 +43,7 @@ void Objective::reserve(std::int64_t rows, const Shape& shape) {
 }
 
 /// Reparametrisation of rows [from, to): noise, deviation, z; and their divergence.
+/// The formulas are in loss.h (Kingma and Welling 2014, section 2.4 and appendix B).
 void Objective::sample(std::span<const Document> documents, const Shape& shape, const Noise& noise, std::int64_t from,
                        std::int64_t to) {
   const std::int64_t topics = shape.topics, half = shape.half();
@@ -52,6 +54,7 @@ void Objective::sample(std::span<const Document> documents, const Shape& shape, 
     float* deviation = deviation_.row(d);
     float* z = z_.row(d);
     draw_noise(noise, documents[at(d)].number, topics, eps);
+    // The whole padded half: exp_sum works on full vectors; its sum is not used.
     std::copy(log_deviation, log_deviation + half, deviation);
     kernels::exp_sum(deviation, half, 0);
     float sum = 0;
@@ -64,6 +67,7 @@ void Objective::sample(std::span<const Document> documents, const Shape& shape, 
   }
 }
 
+// The KL weight scales the gradient only; the reported loss has the full term.
 void Objective::latent_backward(const Document& d, std::int64_t row, const Shape& shape, float divergence_weight) {
   const float* mean = encoder_.output().row(row);
   const float* deviation = deviation_.row(row);
@@ -80,6 +84,7 @@ void Objective::latent_backward(const Document& d, std::int64_t row, const Shape
   }
 }
 
+// In row order and float64: the same sum for any number of threads.
 LossSum Objective::sum_losses(std::int64_t rows) const {
   LossSum sum;
   for (std::int64_t d = 0; d < rows; ++d) {
@@ -97,6 +102,7 @@ LossSum Objective::loss_and_gradient(const Parameters& p, std::span<const Docume
   encoder_.forward(documents, p, Encoder::Statistics::kBatch, team_);
   const auto rows_of = [&](int t) { return share(rows, t, team_.size()); };
   team_.run([&](int t) { sample(documents, p.shape, noise, rows_of(t).first, rows_of(t).second); });
+  // Barriers between the steps: combine() needs every thread's range, backward() every document's normaliser.
   decoder_.begin(documents, z_, p.decoder, team_.size(), true);
   team_.run([&](int t) { decoder_.forward(t); });
   team_.run([&](int t) {
@@ -110,6 +116,8 @@ LossSum Objective::loss_and_gradient(const Parameters& p, std::span<const Docume
   return sum_losses(rows);
 }
 
+// Scoring takes one sample of z, as the training loss does; kRunning statistics, so that documents do not affect each
+// other.
 LossSum Objective::loss(const Parameters& p, std::span<const Document> documents, const Noise& noise) {
   LossSum sum;
   for (std::size_t first = 0; first < documents.size(); first += kScoreRows) {

@@ -24,17 +24,21 @@ void each_with_state(Parameters& p, Parameters& first, Parameters& second, const
 }  // namespace
 
 Optimizer::Optimizer(const OptimizerOptions& options, const Parameters& p) : options_(options) {
+  // State for each weight. `second` stays unused by rules with one state.
   Shape shape = p.shape;
   state_.first = Parameters(shape);
   state_.second = Parameters(shape);
   state_.row_steps.assign(static_cast<std::size_t>(shape.vocabulary), 0);
 }
 
+// steps_ is the local count of steps since the start; hosts may differ when their shares do.
 void Optimizer::restore(State state) {
   steps_ = state.steps;
   state_ = std::move(state);
 }
 
+// True for rules under which a row changes in a step without gradient for it. Those rows are not touched in every
+// step, but caught up when they are next needed.
 bool Optimizer::moves_idle_rows() const { return options_.weight_decay > 0 || options_.rule == Rule::kAdam; }
 
 optim::Step Optimizer::step_at(std::int64_t step) const {
@@ -46,6 +50,7 @@ optim::Step Optimizer::step_at(std::int64_t step) const {
 }
 
 /// Makes up the steps (row_steps, target] in which this row had no gradient.
+/// Exact for the rules with a closed form (powers of a factor), step by step for the others.
 void Optimizer::catch_up_row(Parameters& p, std::int64_t row, std::int64_t target) {
   std::int64_t& done = state_.row_steps[static_cast<std::size_t>(row)];
   const std::int64_t missed = target - done;
@@ -87,11 +92,13 @@ void Optimizer::catch_up_row(Parameters& p, std::int64_t row, std::int64_t targe
   done = target;
 }
 
+// Before the batch's forward pass: the encoder reads these rows, which must be as if every step had updated them.
 void Optimizer::catch_up(int thread, Parameters& p, const WordIndex& index) {
   if (!moves_idle_rows()) return;
   for (const std::int32_t word : index.share(thread).words) catch_up_row(p, word, steps_);
 }
 
+// All rows, before the parameters are read as a whole (merge, scoring, checkpoint).
 void Optimizer::flush(Parameters& p, Team& team) {
   team.run([&](int t) {
     const auto [from, to] = share(p.shape.vocabulary, t, team.size());
@@ -99,6 +106,7 @@ void Optimizer::flush(Parameters& p, Team& team) {
   });
 }
 
+// Thread t owns the words of its share: rows are written by one thread only.
 void Optimizer::step_rows(int thread, Parameters& p, const WordIndex& index) {
   const WordIndex::Share& words = index.share(thread);
   optim::Step now = step_at(steps_);
@@ -114,6 +122,7 @@ void Optimizer::step_rows(int thread, Parameters& p, const WordIndex& index) {
   }
 }
 
+// Only rows with words in the batch have a gradient; dense matrices are shared out by elements.
 void Optimizer::step(Parameters& p, const Parameters& gradient, const WordIndex& index, Team& team) {
   state_.steps = ++steps_;
   const optim::Step now = step_at(steps_);

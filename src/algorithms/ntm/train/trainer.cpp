@@ -40,6 +40,7 @@ std::uint64_t fingerprint(const Documents& d) {
   std::uint64_t hash = 14695981039346656037ull;
   const auto add = [&](const auto& values) {
     for (const auto& v : values) {
+      // Values of at most 8 bytes, as integers; collisions are irrelevant for a comparison of honest hosts.
       std::uint64_t bits = 0;
       std::memcpy(&bits, &v, sizeof(v));
       hash = (hash ^ bits) * 1099511628211ull;
@@ -104,6 +105,7 @@ class Job {
   Clock::time_point started_ = Clock::now();
 };
 
+// Gradients of the embedding are kept per word of the batch (WordIndex), a V x units matrix is not needed.
 Parameters without_embedding(const Shape& shape) {
   Shape small = shape;
   small.vocabulary = 1;
@@ -134,8 +136,10 @@ Job::Job(const Hyperparameters& hp, shell::TrainContext& context)
   log_.info("{}", vocabulary_.empty() ? "Vocab file is not provided"
                                       : fmt::format("Vocab file vocab.txt has {} words", vocabulary_.size()));
   std::vector<std::int64_t> occurrences(static_cast<std::size_t>(hp.feature_dim), 0);
+  // Another order of documents on each host, the same initial parameters on all.
   const std::uint64_t seed =
       context.seed() + 0x9E3779B97F4A7C15ull * static_cast<std::uint64_t>(context.hosts().rank());
+  // A pipe can be read only once at a time and gives no counts before: words are then shared out evenly.
   if (context.channel("train").is_pipe()) {
     rows_ = rows_of_pipe(context, hp.feature_dim, hp.sub_sample, seed);
   } else {
@@ -149,6 +153,7 @@ Job::Job(const Hyperparameters& hp, shell::TrainContext& context)
     rows_ = rows_in_memory(std::move(corpus), hp.sub_sample, seed);
   }
   index_ = WordIndex(balanced_borders(occurrences, team_.size()));
+  // Every host takes these steps in the same order: load_scored() sums over the hosts.
   if (context.has_channel("validation")) validation_ = load_scored("validation");
   if (context.has_channel("test")) test_ = load_scored("test");
   announce();
@@ -183,6 +188,7 @@ Job::Scored Job::load_scored(const std::string& channel) {
     throw Error(Kind::kInvalid, fmt::format("ntm: channel {}: none of its documents has a word", channel));
   }
   s.documents = all(s.storage);
+  // A host with a different part scores all it has.
   // Hosts with the same rows (the rule: FullyReplicated) share the work; the sum is the same as if each did all.
   if (exchange_.agree(fingerprint(s.storage))) {
     const auto [from, to] = share(count, context_.hosts().rank(), context_.hosts().size());
@@ -199,8 +205,10 @@ void Job::resume() {
   parameters_ = std::move(found.parameters);
   best_ = std::move(found.best);
   optimizer_.restore(std::move(found.optimizer));
+  // Replays the losses, which restores the best epoch and the count of bad ones.
   stopping_.restore(found.history);
   first_epoch_ = found.epoch;
+  // The base of the exchange is what all hosts have loaded.
   exchange_ = Exchange(context_.collective(), parameters_);
 }
 
@@ -210,11 +218,13 @@ LossSum Job::step(const std::vector<Document>& batch, std::int64_t epoch) {
     optimizer_.catch_up(t, parameters_, index_);
   });
   const Noise noise{context_.seed(), static_cast<std::uint32_t>(epoch),
+                    // AWS's log numbers epochs from 1; the noise from 0.
                     static_cast<std::uint32_t>(context_.hosts().rank())};
   const float weight =
       hp_.kl_warmup_epochs > epoch ? static_cast<float>(epoch) / static_cast<float>(hp_.kl_warmup_epochs) : 1.0f;
   const LossSum loss = objective_.loss_and_gradient(parameters_, batch, noise, weight, index_, gradient_);
   optimizer_.step(parameters_, gradient_, index_, team_);
+  // MXNet: average = momentum * average + (1 - momentum) * batch.
   for (std::size_t l = 0; l < parameters_.running_mean.size(); ++l) {
     const auto follow = [](Matrix& average, const Matrix& now) {
       for (std::int64_t c = 0; c < average.columns; ++c) {
@@ -238,6 +248,8 @@ LossSum Job::train_epoch(std::int64_t epoch) {
                                : hp_.sync_steps > 0 ? hp_.sync_steps
                                                     : automatic_sync_steps(context_.hosts().size());
   bool more = true, anyone = true;
+  // A host without rows left keeps calling merge(), until no host has any. A stop request on one host stops all at the
+  // same merge.
   while (anyone) {
     for (std::int64_t i = 0; i < between && more; ++i) {
       const std::vector<Document> batch = rows_->next(hp_.mini_batch_size);
@@ -248,6 +260,8 @@ LossSum Job::train_epoch(std::int64_t epoch) {
     stopped_ = stopped_ || all_hosts.stop;
     anyone = all_hosts.has_more && !stopped_;
   }
+  // merge() has flushed when rows move, but with one host it returns at once; rows must be current for scoring and the
+  // checkpoint.
   if (optimizer_.moves_idle_rows() || checkpoints_.enabled()) optimizer_.flush(parameters_, team_);
   total_examples_ += examples_;
   total_batches_ += batches_;
@@ -277,6 +291,7 @@ double Job::score(const Scored& what, std::int64_t epoch) {
 bool Job::finish_epoch(std::int64_t epoch) {
   const auto start = Clock::now();
   const LossSum sum = train_epoch(epoch);
+  // All hosts see the same sum and take the same branch.
   if (sum.documents == 0) {
     if (stopped_) return true;
     throw Error(Kind::kInvalid, "ntm: channel train: none of its documents has a word");
@@ -287,6 +302,7 @@ bool Job::finish_epoch(std::int64_t epoch) {
             batches_, hp_.mini_batch_size);
   log_losses("Metrics for Training:", loss);
   log_.quality_metric("train", "total_loss", "loss", loss.total(), epoch + 1);
+  // The validation loss is what is monitored when there is one.
   double monitored = loss.total();
   if (validation_) {
     monitored = score(*validation_, epoch);
@@ -294,6 +310,7 @@ bool Job::finish_epoch(std::int64_t epoch) {
     log_.quality_metric("validation", "total_loss", "loss", monitored, epoch + 1);
   }
   const EarlyStopping::Verdict v = stopping_.add(monitored);
+  // The first epoch counts as best even when its loss is not a number, so that there is a model.
   if (v.best || best_.embedding.rows == 0) {
     optimizer_.flush(parameters_, team_);
     best_ = parameters_;
@@ -307,6 +324,7 @@ bool Job::finish_epoch(std::int64_t epoch) {
     if (v.bad) log_.info("Bad epoch: loss has not improved (enough). Bad count:{}", v.bad_count);
   }
   log_progress(epoch, start, trained);
+  // An epoch cut off by a stop is not saved: a resumed job repeats it.
   if (!stopped_) save_checkpoint(epoch);
   if (v.stop) {
     log_.info("Bad epochs exceeded patience. Stopping training early!");
@@ -343,6 +361,7 @@ void Job::save_checkpoint(std::int64_t epoch) {
 
 TopicReport Job::topic_report() {
   TopicReport r;
+  // parameters_ is the best epoch's by now, equal on all hosts; the counts of each host's own documents are summed.
   r.top = top_words(parameters_.decoder);
   r.uniqueness = topic_uniqueness(r.top);
   Cooccurrence counts = count_cooccurrence(r.top, rows_->sample());
@@ -379,6 +398,7 @@ Model Job::run() {
   if (best_.embedding.rows > 0) parameters_ = best_;
   double final_loss = stopping_.best_loss();
   if (validation_) {
+    // With the noise of that epoch: the same number as was logged then.
     final_loss = score(*validation_, std::max<std::int64_t>(stopping_.best_epoch() - 1, 0));
     log_.quality_metric("validation", "total_loss", "loss", final_loss, epoch);
     log_.info("Loss of server-side model: {}", shell::python_float(final_loss));
