@@ -13,6 +13,7 @@ using shell::MetricSpec;
 /// A final line of one channel: "#quality_metric: host=algo-1, validation mse <loss>=0.4".
 MetricSpec final_line(const std::string& channel, const std::string& metric, const std::string& pattern,
                       const std::string& kind) {
+  // AWS lists no goal for metrics of the train channel: a tuning job cannot optimise them.
   const std::string goal = channel == "train" ? "" : kind == "loss" ? "Minimize" : "Maximize";
   return {channel + ":" + metric, fmt::format(R"(#quality_metric: host=\S+, {} {} <{}>=(\S+))", channel, pattern, kind),
           goal};

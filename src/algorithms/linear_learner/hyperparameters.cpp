@@ -216,6 +216,7 @@ std::vector<Field<H>> selection_fields() {
   };
 }
 
+// Rules between hyperparameters; bounds of single ones are in the fields above. Messages are the client's.
 std::vector<hyper::Rule<H>> rules() {
   return {
       {"num_classes must be given, from 3 to 1000000, when predictor_type is multiclass_classifier",
@@ -243,6 +244,7 @@ Loss Hyperparameters::resolved_loss() const {
   return is_multiclass() ? Loss::kSoftmax : Loss::kSquared;
 }
 
+// A tuning job tries one setting per training job: candidates beside it would compete with the tuner.
 std::int64_t Hyperparameters::models() const {
   return tuning_objective_metric.empty() ? num_models.value_or(kDefaultModels) : 1;
 }

@@ -83,6 +83,7 @@ RawRows read_rows(shell::TrainContext& context, const std::string& channel, cons
   RawRows out;
   out.features = features;
   shell::Channel& from = context.channel(channel);
+  // Sharded by S3 key, a host may have no file.
   if (from.is_empty() && from.is_sharded()) return out;
   const auto reader = from.rows(read_options(context, from, hp, features));
   std::int64_t bytes = 0;
@@ -95,15 +96,19 @@ RawRows read_rows(shell::TrainContext& context, const std::string& channel, cons
     if (is_libsvm(from)) out.features = std::max(out.features, batch.width);
     unify(batch, out.sparse);
     bytes += bytes_of(batch);
+    // The first batch is always kept. `complete` is false when the rest was left unread: the caller then trains on a
+    // stream.
     if (bytes > max_bytes && out.rows > 0) {
       out.complete = false;
       break;
     }
     out.rows += batch.rows;
+    // Released by move: a chunk's memory is not copied.
     out.chunks.push_back(std::move(batch));
     batch = {};
     if (context.stop_requested()) break;
   }
+  // libsvm: the width is the largest index of the whole channel.
   for (formats::Batch& chunk : out.chunks) chunk.width = out.features;
   return out;
 }
@@ -122,12 +127,15 @@ Rows scale_rows(RawRows raw, const Scaler& scaler, bool sparse, std::optional<st
   std::iota(order.begin(), order.end(), std::int64_t{0});
   if (shuffle_seed) {
     std::mt19937_64 random(*shuffle_seed);
+    // Fisher-Yates, written out: std::shuffle differs between standard libraries.
     for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
   }
   const auto chunk_of = [&](std::int64_t i) -> std::pair<const formats::Batch&, std::int64_t> {
+    // Every chunk but the last has exactly kChunkRows rows (RowReader::next() returns fewer only at the end).
     return {raw.chunks[at(order[at(i)] / kChunkRows)], order[at(i)] % kChunkRows};
   };
   out.labels.resize(at(out.rows));
+  // Places of the rows first, so that threads can write them independently.
   if (sparse) {
     out.offsets.resize(at(out.rows) + 1);
     for (std::int64_t i = 0; i < out.rows; ++i) {
@@ -141,6 +149,7 @@ Rows scale_rows(RawRows raw, const Scaler& scaler, bool sparse, std::optional<st
   }
   std::vector<float> shift(scaler.shift.begin(), scaler.shift.end());
   std::vector<float> inverse;
+  // Multiplied by the inverse: a division per value costs several times as much.
   for (const double s : scaler.scale) inverse.push_back(static_cast<float>(1 / s));
   team.run([&](int t) {
     const auto [begin, end] = numeric::share(out.rows, t, team.size());
@@ -148,6 +157,8 @@ Rows scale_rows(RawRows raw, const Scaler& scaler, bool sparse, std::optional<st
       const auto [chunk, r] = chunk_of(i);
       out.labels[at(i)] =
           static_cast<float>((static_cast<double>(chunk.labels[at(r)]) - scaler.label_shift) / scaler.label_scale);
+      // Sparse rows are scaled only. Their shift is applied in the model (Scaler::shifted()), as it would make zeros
+      // non-zero.
       if (sparse) {
         const auto values = chunk.row_values(r);
         const auto columns = chunk.row_columns(r);
@@ -170,6 +181,7 @@ RowStream::RowStream(shell::TrainContext& context, std::string channel, const Hy
     : context_(context), channel_(std::move(channel)), hp_(hp), scaler_(scaler), sparse_(sparse) {}
 
 void RowStream::begin_epoch() {
+  // Each epoch reads the channel again.
   shell::Channel& channel = context_.channel(channel_);
   reader_ = channel.rows(read_options(context_, channel, hp_, scaler_.features()));
 }
@@ -179,6 +191,7 @@ std::optional<Rows> RowStream::next(std::int64_t max_rows, numeric::Team& team) 
   formats::Batch batch;
   while (reader_ && raw.rows < max_rows) {
     if (!reader_->next(batch, std::min(max_rows - raw.rows, kChunkRows))) {
+      // Not opened again before begin_epoch(): further calls return nothing.
       reader_.reset();
       break;
     }

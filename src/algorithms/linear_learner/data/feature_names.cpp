@@ -33,13 +33,16 @@ std::vector<std::string> feature_names(const shell::Channel& channel, std::int64
   const formats::ContentType& type = channel.content_type();
   if (type.format() != formats::Format::kCsv || type.parameter("header") != "present" || channel.is_pipe()) return {};
   const auto files = channel.files();
+  // The names are for people only: the first file's header is taken for all.
   if (files.empty()) return {};
   const std::string line = first_line(files.front().path);
+  // Compressed files have no names: not worth inflating.
   if (line.starts_with("\x1f\x8b")) return {};
   std::vector<std::string> names;
   for (const std::string_view field : split(line, formats::delimiter_parameter(type).value_or(',')))
     names.push_back(plain(field));
   const auto labels = static_cast<std::size_t>(type.label_size().value_or(1));
+  // A header that does not fit the data names nothing.
   if (names.size() != static_cast<std::size_t>(features) + labels) return {};
   names.erase(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(labels));
   return names;

@@ -46,6 +46,7 @@ ColumnIndex index_columns(const Rows& rows, std::int64_t begin, std::int64_t end
   const std::size_t first = at(rows.offsets[at(begin)]), last = at(rows.offsets[at(end)]);
   ColumnIndex out;
   out.columns = columns_of(rows, first, last, always);
+  // `place` keeps its size between calls; only entries of these columns are reset.
   place.resize(at(rows.features));
   for (const std::int32_t c : out.columns) place[at(c)] = 0;
   for (std::size_t i = first; i < last; ++i) ++place[at(rows.columns[i])];
@@ -53,6 +54,7 @@ ColumnIndex index_columns(const Rows& rows, std::int64_t begin, std::int64_t end
   out.offsets.reserve(out.columns.size() + 1);
   for (const std::int32_t c : out.columns) {
     out.offsets.push_back(next);
+    // After this place[c] is the start of c's entries.
     next += std::exchange(place[at(c)], next);
   }
   out.offsets.push_back(next);

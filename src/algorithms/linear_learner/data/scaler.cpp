@@ -25,6 +25,8 @@ double deviation_of(double sum, double square, std::int64_t rows) {
 void ScalerSums::add(const formats::Batch& batch, std::int64_t count) {
   if (count <= 0) return;
   const std::int64_t d = static_cast<std::int64_t>(sums_.size());
+  // Sums are taken about a pivot, the first row: for values far from zero the difference of squares would cancel.
+  // Sparse rows keep a pivot of zero, or their zeros would count.
   if (!has_pivot_) {
     has_pivot_ = true;
     if (!batch.sparse) std::copy_n(batch.values.begin(), d, pivot_.begin());
@@ -69,6 +71,7 @@ void ScalerSums::combine(collective::Collective& hosts) {
   hosts.all_reduce_sum(std::span<double>(common));
   const double n = static_cast<double>(rows_);
   std::vector<double> sums;
+  // Moves sums from pivot p to p': with d = p - p', sum' = sum + n d, square' = square + 2 d sum + n d^2.
   const auto moved = [&](double sum, double square, double from, double to) {
     const double shift = from - to;
     sums.push_back(sum + n * shift);
@@ -111,7 +114,10 @@ Scaler Scaler::of(const ScalerSums& sums, const Hyperparameters& hp, bool sparse
     const double mean = sums.mean(j), deviation = sums.deviation(j);
     s.mean.push_back(static_cast<float>(mean));
     s.deviation.push_back(static_cast<float>(deviation));
+    // A constant feature is left as it is.
     const bool scales = hp.scales_features() && deviation > 0;
+    // Shifting a sparse feature costs a term for every row; without need it is only divided by the size of its stored
+    // values.
     const bool matters = !sparse || hp.unbias_data.has_value() || std::abs(mean) > kShiftFrom * deviation;
     const double size = sparse && !matters ? sums.stored_size(j) : deviation;
     s.scale.push_back(scales && size > 0 ? size : 1);

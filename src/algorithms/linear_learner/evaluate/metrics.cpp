@@ -19,6 +19,7 @@ using metrics::Over;
 using metrics::ratio;
 
 /// -log of the softmax probability of the row's class.
+/// Shifted by the maximum, so that exp() cannot overflow.
 double cross_entropy(std::span<const float> f, std::size_t label) {
   const double top = *std::max_element(f.begin(), f.end());
   double sum = 0;
@@ -31,6 +32,7 @@ double loss_of(const Hyperparameters& hp, double f, double y) {
   const double e = f - y, size = std::abs(e);
   switch (hp.resolved_loss()) {
     case Loss::kLogistic:
+      // log(1 + e^f) - y f without overflow for large |f|.
       return std::max(f, 0.0) - f * y + std::log1p(std::exp(-std::abs(f)));
     case Loss::kHinge:
       return y > 0.5 ? std::max(0.0, (hp.margin + 1) / 2 - f) : std::max(0.0, (hp.margin - 1) / 2 + f);
@@ -93,6 +95,7 @@ Multiclass count_classes(const Scores& scores, std::int64_t top_k) {
     const auto f = row_of(scores, i);
     const auto label = static_cast<std::size_t>(scores.labels[i]);
     std::int64_t rank = 1;  // of the true class; equal scores rank by class number
+    // Counts the classes that rank above the true one, O(K) without sorting.
     for (std::size_t c = 0; c < classes; ++c) rank += f[c] > f[label] || (f[c] == f[label] && c < label);
     metrics::add_row(out.classes, label, static_cast<std::size_t>(std::max_element(f.begin(), f.end()) - f.begin()));
     out.in_top_k += rank <= top_k;
@@ -138,6 +141,7 @@ double mean_loss(const Hyperparameters& hp, const std::vector<float>& class_weig
   for (std::size_t i = 0; i < scores.labels.size(); ++i) {
     const float label = scores.labels[i];
     if (hp.is_multiclass()) {
+      // Labels are whole and below num_classes: the reader's label rule has checked them.
       const auto c = static_cast<std::size_t>(label);
       sum +=
           cross_entropy(row_of(scores, i), c) * (class_weights.empty() ? 1.0 : static_cast<double>(class_weights[c]));

@@ -36,6 +36,7 @@ double value_of(const Hyperparameters& hp, const ClassCounts& c, std::size_t row
     case Criterion::kCrossEntropyLoss:
       break;
   }
+  // Accuracy: all rows less the missed positives and the false alarms.
   const double missed = c.labelled - c.right, false_alarms = c.predicted - c.right;
   return (static_cast<double>(rows) - missed - false_alarms) / static_cast<double>(rows);
 }
@@ -51,8 +52,10 @@ bool is_cut(const std::vector<RankedScore>& rows, std::size_t i) {
 
 /// The threshold that calls exactly the rows from `first` on positive.
 double cut_before(const std::vector<RankedScore>& rows, std::size_t first) {
+  // The least of the scores and the default: every row is called positive.
   if (first == 0) return std::min(kDefaultThreshold, static_cast<double>(rows.front().score()));
   const float below = rows[first - 1].score();
+  // Halfway between neighbours, so that new rows near a score are not decided by rounding.
   if (first < rows.size()) return (static_cast<double>(below) + rows[first].score()) / 2;
   if (below < kDefaultThreshold) return kDefaultThreshold;
   return std::nextafter(below, std::numeric_limits<float>::infinity());
@@ -83,11 +86,13 @@ ThresholdChoice best_cut(const Hyperparameters& hp, const std::vector<RankedScor
   for (std::int64_t i = 0; i <= n; ++i) {
     if (i > 0) below += rows[static_cast<std::size_t>(i - 1)].positive();
     const std::int64_t above = positives - below, right = above + (i - below);
+    // Skips the division and comparison for most cuts.
     if (accuracy && right < most_right) continue;
     if (!is_cut(rows, static_cast<std::size_t>(i))) continue;
     most_right = right;
     const ClassCounts c{static_cast<double>(positives), static_cast<double>(n - i), static_cast<double>(above)};
     const double value = value_of(hp, c, rows.size());
+    // Equal values: the threshold nearest to the default wins.
     if (value < best.value) continue;
     const double threshold = cut_before(rows, static_cast<std::size_t>(i));
     const bool nearer = std::abs(threshold - kDefaultThreshold) < std::abs(best.threshold - kDefaultThreshold);
@@ -100,6 +105,7 @@ ThresholdChoice best_cut(const Hyperparameters& hp, const std::vector<RankedScor
 
 ThresholdChoice choose_threshold(const Hyperparameters& hp, std::span<const float> scores,
                                  std::span<const float> labels) {
+  // Diverged candidates lose against every finite one.
   if (!all_finite(scores)) return {.value = -std::numeric_limits<double>::infinity(), .target_met = false};
   if (scores.empty()) return {};
   if (!is_tuned(hp.binary_classifier_model_selection_criteria)) return at_default(hp, scores, labels);

@@ -41,7 +41,6 @@ struct Pair {
   V loss, slope;
 };
 
-/// One vector of scores f with labels y. `positive` multiplies rows of label 1 (two-class losses).
 /// max(v, 0) and its slope, the kink rounded over [0, s]: v^2 / 2 s there, v - s / 2 above.
 HWY_INLINE Pair rounded_ramp(D d, V v, V s) {
   const V zero = hn::Zero(d), part = hn::Min(hn::Max(hn::Div(v, s), zero), hn::Set(d, 1.0f));
@@ -52,6 +51,7 @@ HWY_INLINE Pair rounded_ramp(D d, V v, V s) {
 template <Loss kLoss>
 HWY_INLINE Pair rounded_loss_of(D d, V f, V y, V positive, V knob, V smoothing) {
   const V one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
+  // Margin m: label 1 needs f >= (m + 1) / 2, label 0 needs f <= (1 - m) / 2.
   if constexpr (kLoss == Loss::kHinge) {
     const auto is_positive = hn::Gt(y, half);
     const V needed = hn::Sub(hn::Mul(half, hn::Add(knob, one)), f),
@@ -75,10 +75,12 @@ constexpr bool has_kink(Loss loss) {
          loss == Loss::kQuantile;
 }
 
+/// One vector of scores f with labels y. `positive` multiplies rows of label 1 (two-class losses).
 template <Loss kLoss>
 HWY_INLINE Pair loss_of(D d, V f, V y, V positive, V knob) {
   const V zero = hn::Zero(d), one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
   if constexpr (kLoss == Loss::kLogistic) {
+    // t <= 1, where log_1_plus() is exact enough.
     // softplus(f) - y f, and p - y, from t = e^-|f|, which never overflows.
     const V t = fast_exp(d, hn::Neg(hn::Abs(f)));
     const V top = hn::IfThenElse(hn::Lt(f, zero), t, one);
@@ -135,6 +137,8 @@ void scalar_loss_of(float knob, I n, I width, float* f, const float* labels, con
   const V k = hn::Set(d, knob);
   for (I c = 0; c < width; c += lanes) {
     const V b = hn::LoadU(d, bias + c), w = hn::LoadU(d, positive + c);
+    // Runs of kRun rows are summed in float32 vectors, then added to the double sums: fast, and the error stays that
+    // of 64 additions.
     for (I start = 0; start < n; start += kRun) {
       V losses = hn::Zero(d), slopes = hn::Zero(d);
       const I end = start + kRun < n ? start + kRun : n;
@@ -143,6 +147,7 @@ void scalar_loss_of(float knob, I n, I width, float* f, const float* labels, con
         const Pair p = loss_of<kLoss>(d, hn::Add(hn::LoadU(d, at), b), hn::Set(d, labels[i]), w, k);
         losses = hn::Add(losses, p.loss);
         slopes = hn::Add(slopes, p.slope);
+        // The score is replaced by the slope: the gradient product reads it from there.
         hn::StoreU(p.slope, d, at);
       }
       add_lanes(d, losses, loss_sum + c);
@@ -254,11 +259,13 @@ HWY_INLINE V log_of_sum(D d, V x) {
   const hn::RebindToSigned<D> di;
   const auto bits = hn::BitCast(di, x);
   const auto exponent = hn::Sub(hn::ShiftRight<23>(bits), hn::Set(di, 127));
+  // The mantissa with exponent 0.
   const V mantissa = hn::BitCast(d, hn::Or(hn::And(bits, hn::Set(di, 0x007FFFFF)), hn::Set(di, 0x3F800000)));  // [1, 2)
   const V t = hn::Sub(mantissa, hn::Set(d, 1.0f));
   return hn::MulAdd(hn::ConvertTo(d, exponent), hn::Set(d, 0.693147181f), log_1_plus(d, t));
 }
 
+// Models across lanes: lane m of a vector is candidate m, so that the maximum and the sum need no horizontal steps.
 void SoftmaxAcross(I n, I models, I classes, float* f, const float* labels, const float* bias,
                    const float* class_weight, double* loss_sum, double* slope_sum) {
   const D d;
@@ -273,6 +280,7 @@ void SoftmaxAcross(I n, I models, I classes, float* f, const float* labels, cons
       for (I k = 1; k < classes; ++k) {
         const V x = hn::Add(hn::LoadU(d, row + k * models + m), hn::LoadU(d, bias + k * models + m));
         hn::StoreU(x, d, row + k * models + m);
+        // Maximum over the classes first: exp(x - max) cannot overflow and sum is at least 1.
         most = hn::Max(most, x);
       }
       const V truth = hn::LoadU(d, row + label * models + m);
@@ -286,12 +294,14 @@ void SoftmaxAcross(I n, I models, I classes, float* f, const float* labels, cons
       add_lanes(d, loss, loss_sum + m);
       const V scale = hn::Div(weight, sum);
       for (I k = 0; k < classes; ++k) {
+        // d loss / d f_k = weight (softmax_k - [k = label]).
         V g = hn::Mul(hn::LoadU(d, row + k * models + m), scale);
         if (k == label) g = hn::Sub(g, weight);
         hn::StoreU(g, d, row + k * models + m);
       }
     }
   }
+  // Slopes are summed after all rows: column by column, as they lie in memory.
   const I width = models * classes;
   for (I c = 0; c < width; c += lanes) {
     for (I start = 0; start < n; start += kRun) {
@@ -305,6 +315,7 @@ void SoftmaxAcross(I n, I models, I classes, float* f, const float* labels, cons
 /// One candidate's classes of one row, contiguous. @return the loss
 HWY_INLINE float softmax_row(D d, I classes, I stride, float* row, const float* bias, I label, float weight) {
   const I lanes = static_cast<I>(hn::Lanes(d));
+  // Padding takes part as a number that never is the maximum and whose exponential is dropped.
   const V lowest = hn::Set(d, -3.0e38f);
   const auto real = [&](I k) { return hn::FirstN(d, static_cast<std::size_t>(classes > k ? classes - k : 0)); };
   V most = lowest;

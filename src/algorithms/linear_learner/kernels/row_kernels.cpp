@@ -15,6 +15,7 @@ using V = hn::Vec<D>;
 using I = std::int64_t;
 
 /// Sums of four vectors over each 128-bit block: block b of the result is (a, b, c, d) of that block.
+/// The first step of a transpose-and-add of four vectors.
 HWY_INLINE V sum_blocks(D d, V v0, V v1, V v2, V v3) {
   const hn::Repartition<double, D> d2;
   const V s = hn::Add(hn::InterleaveLower(d, v0, v1), hn::InterleaveUpper(d, v0, v1));
@@ -98,6 +99,7 @@ HWY_INLINE void add_strip(I n, const float* HWY_RESTRICT x, I stride, const floa
   for (int v = 0; v < kVectors; ++v) hn::StoreU(hn::Add(even[v], odd[v]), d, w + v * lanes);
 }
 
+// Strips of columns whose sums stay in registers while all rows pass by.
 void AddRows(I n, const float* x, I stride, const float* factor, float* w) {
   const I lanes = static_cast<I>(hn::Lanes(D()));
   I c = 0;
@@ -128,6 +130,7 @@ float SparseDot(I n, const std::int32_t* index, const float* values, const float
     sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
   }
 #endif
+  // Two sums, so that additions do not wait for each other.
   float a = 0, b = 0;
   for (; i + 2 <= n; i += 2) {
     a += values[i] * vector[index[i]];

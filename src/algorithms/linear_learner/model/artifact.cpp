@@ -30,6 +30,7 @@ constexpr std::int64_t kMaxClasses = 1'000'000;
   throw Error(Kind::kMalformed, fmt::format("linear-learner: model: {}: {}", member, rule));
 }
 
+// The graph of inference, for programs that load the archive with MXNet. Names and shapes are those of AWS's archives.
 std::string symbol_of(const StoredModel& model) {
   const auto shape = [](std::int64_t rows, std::int64_t columns) {
     return Json{{"__shape__", fmt::format("({}, {})", rows, columns)}};
@@ -50,6 +51,7 @@ std::string symbol_of(const StoredModel& model) {
   return graph.json(graph.add(op, name, Json::object(), {sum, label}));
 }
 
+// Members of AWS's archives, null ones included, in their order: readers may expect every name.
 OrderedJson or_null(const std::optional<double>& value) { return value ? OrderedJson(*value) : OrderedJson(nullptr); }
 
 std::string additional_of(const StoredModel& model) {
@@ -79,6 +81,7 @@ const std::string& member(const std::map<std::string, std::string>& zip, const c
 }
 
 const NamedArray& array_named(const std::vector<NamedArray>& arrays, const std::string& name) {
+  // Checkpoints of MXNet prefix names with "arg:"; module files do not. Both are accepted.
   for (const NamedArray& array : arrays) {
     if (array.name != name && array.name != "arg:" + name) continue;
     for (const float x : array.values)
@@ -92,6 +95,7 @@ Weights weights_of(const std::vector<NamedArray>& arrays) {
   const NamedArray& weight = array_named(arrays, "fc0_weight");
   const NamedArray& bias = array_named(arrays, "fc0_bias");
   if (weight.shape.size() != 2) malformed(kParams, "fc0_weight is no matrix of (features, outputs)");
+  // Bounds what a hostile file can make a request cost; shapes were compared with the data by read_arrays().
   if (weight.shape[1] > kMaxClasses) malformed(kParams, fmt::format("fc0_weight has {} outputs", weight.shape[1]));
   if (static_cast<std::int64_t>(bias.values.size()) != weight.shape[1])
     malformed(kParams, fmt::format("fc0_bias has {} numbers for {} outputs", bias.values.size(), weight.shape[1]));

@@ -42,6 +42,8 @@ float sparse_dot(std::span<const std::int32_t> columns, std::span<const float> v
 Scorer::Scorer(const Weights& weights)
     : features_(weights.features),
       outputs_(weights.outputs),
+      // Rows of the weight matrix are padded to whole vectors when there are several outputs; one output is a plain
+      // vector.
       stride_(weights.outputs == 1 ? 1 : numeric::padded(weights.outputs)),
       weight_(static_cast<std::size_t>(features_ * stride_)),
       bias_(static_cast<std::size_t>(stride_)) {
@@ -57,6 +59,7 @@ std::vector<float> Scorer::outputs(const formats::Batch& rows) const {
 std::vector<float> Scorer::one_output(const formats::Batch& rows) const {
   std::vector<float> out(static_cast<std::size_t>(rows.rows));
   for (std::int64_t r = 0; r < rows.rows; ++r)
+    // Lane d mod 16 for dense and sparse rows: the same row scores the same in both forms.
     out[static_cast<std::size_t>(r)] =
         bias_[0] + (rows.sparse ? sparse_dot(rows.row_columns(r), rows.row_values(r), weight_.data())
                                 : dense_dot(rows.row(r).data(), weight_.data(), features_));
@@ -68,6 +71,7 @@ std::vector<float> Scorer::many_outputs(const formats::Batch& rows) const {
   numeric::Floats block(static_cast<std::size_t>(std::min(rows.rows, kBlockRows) * stride_));
   for (std::int64_t first = 0; first < rows.rows; first += kBlockRows) {
     const std::int64_t count = std::min(kBlockRows, rows.rows - first);
+    // The bias is the initial value of the sums, to which the products are added.
     for (std::int64_t r = 0; r < count; ++r) {
       float* sums = block.data() + r * stride_;
       if (rows.sparse)

@@ -7,6 +7,8 @@
 
 namespace clary::linear_learner {
 
+// y = label_shift + label_scale (b + sum_j w_j (x_j - shift_j) / scale_j), solved for the coefficients of x. In
+// double: the shifts may be much larger than what they leave.
 Weights unscaled(const Scaler& scaler, std::span<const float> weight, std::span<const float> bias,
                  std::int64_t outputs) {
   Weights out;

@@ -25,6 +25,7 @@ shell::Predictions Model::predict(const formats::Batch& rows, const shell::Serve
     }
   shell::Predictions out;
   out.rows = rows.rows;
+  // Two columns at most, moved in: reserve() avoids moving the first again.
   out.columns.reserve(2);
   out.columns.push_back((outputs == 1 ? Column::of_numbers("score", std::move(score))
                                       : Column::of_lists("score", std::move(score), static_cast<std::int64_t>(outputs)))
