@@ -7,6 +7,7 @@
 
 namespace clary::blazingtext::cuda {
 
+// The device's kernels compiled for the CPU (emulated warps), for tests without a GPU.
 struct Device {
   bool stale = false;
   Matrices matrices{};
@@ -23,6 +24,7 @@ std::size_t size(const Matrices& m, std::int64_t rows) {
   return static_cast<std::size_t>(rows) * static_cast<std::size_t>(m.stride);
 }
 
+// The stale device shows every position of a step the old values, as the worst timing of a real one would.
 template <bool kStale>
 const char* open(Device** device, Facts* facts) {
   *device = new Device;
@@ -72,6 +74,7 @@ void in_runs(Device& d, std::int32_t count, const Learn& learn) {
   const std::int32_t run = (count + d.at_once - 1) / d.at_once;
   for (std::int32_t step = 0; step < run; ++step) {
     for (std::int64_t at = step; at < count; at += run) learn(warp, static_cast<std::int32_t>(at));
+    // After the step the written parts become visible.
     for (Part<4>* part : d.written) part[copy / 4] = *part;
     d.written.clear();
   }

@@ -62,6 +62,7 @@ Gpu::~Gpu() { api_.close(device_); }
 bool Gpu::holds(std::size_t bytes) const { return bytes + kReserve <= facts_.free_bytes; }
 
 void Gpu::begin_pairs(const Matrices& matrices, const PairWork& work, std::int32_t at_once) {
+  // The module is not thread-safe: mutex_ serialises all calls.
   const std::lock_guard lock(mutex_);
   check(api_.begin_pairs(device_, matrices, work, at_once));
 }

@@ -56,11 +56,13 @@ void LineTraining::put_new_rows() {
 }
 
 void LineTraining::learn(const kernels::ExamplePlan& plan, float rate) {
+  // Outside the lock: other threads plan while the device works.
   std::vector<Line> lines;
   lines.reserve(plan.examples.size());
   for (const kernels::Example& e : plan.examples)
     lines.push_back({e.first_feature, e.features, e.label, e.first_truth, e.truths});
   const std::lock_guard lock(mutex_);
+  // Rows that threads have added since must be on the device before lines use them.
   put_new_rows();
   gpu_.learn(LineChunk{plan.features.data(), plan.truths.data(), lines.data(),
                        static_cast<std::int32_t>(plan.features.size()), static_cast<std::int32_t>(plan.truths.size()),

@@ -22,6 +22,7 @@ class PairTraining::Learner : public SentenceLearner {
 
   void learn(std::span<const std::int32_t> sentence, float rate, SplitMix64&) override {
     if (sentence.size() < 2) return;
+    // + 1: the mark of the sentence's end.
     if (ids_.size() + sentence.size() + 1 > size()) finish();
     if (ids_.empty()) first_rate_ = rate;
     last_rate_ = rate;
@@ -30,6 +31,8 @@ class PairTraining::Learner : public SentenceLearner {
   }
   void finish() override {
     training_.gpu_.learn(PairChunk{ids_.data(), static_cast<std::int32_t>(ids_.size()),
+                                   // The position numbers the device's random draws: no two chunks share them. The
+                                   // rate is the mean over the chunk.
                                    training_.position_.fetch_add(ids_.size()), (first_rate_ + last_rate_) / 2});
     ids_.clear();
   }

@@ -26,6 +26,7 @@ Corpus corpus_of(shell::Channel& channel) {
   }
   Corpus out;
   out.name = "channel " + channel.name() + " (pipe)";
+  // Each pass opens the pipe again. The channel outlives the corpus.
   out.open = [&channel, name = out.name](const TextOptions& options) {
     auto bytes = channel.open_pipe();
     if (channel.wraps_records()) bytes = manifest_text(std::move(bytes), name);
@@ -44,10 +45,12 @@ bool Passes::next(TextBlock& out) {
         --left_;
         current_ = corpus_.open(options_);
       }
+      // A reference of its own: another thread may end the pass meanwhile.
       current = current_;
     }
     if (current->next(out)) return true;
     const std::lock_guard lock(mutex_);
+    // The first thread that meets the end closes the pass; the others find the next one open.
     if (current_ == current) current_.reset();
   }
 }

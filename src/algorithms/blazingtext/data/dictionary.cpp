@@ -14,9 +14,11 @@ std::size_t first_slot(std::uint32_t hash, std::size_t slots) {
 }  // namespace
 
 void Dictionary::build_index() {
+  // Open addressing with linear probing, at most half full: probes are short and end at an empty slot.
   slots_.assign(std::bit_ceil(std::max<std::size_t>(2 * words.size(), 2)), Slot{});
   for (std::size_t id = 0; id < words.size(); ++id) {
     const std::uint32_t hash = hash_of(words[id]);
+    // Doubled words (in files of other programs) keep their first id.
     if (find(words[id], hash) >= 0) continue;
     std::size_t at = first_slot(hash, slots_.size());
     while (slots_[at].id >= 0) at = (at + 1) & (slots_.size() - 1);

@@ -9,6 +9,7 @@ LineRules::LineRules(const Hyperparameters& hp, const Vocabulary& vocabulary)
     : vocabulary_(vocabulary),
       word_ngrams_(static_cast<std::int32_t>(hp.word_ngrams)),
       buckets_(static_cast<std::uint64_t>(hp.buckets)) {
+  // Hashes of the words for n-grams, computed once and not at every occurrence.
   hashes_.reserve(vocabulary.dictionary.words.size());
   for (const std::string& word : vocabulary.dictionary.words) hashes_.push_back(hash_of(word));
 }
@@ -28,11 +29,13 @@ bool LineReader::next_batch() {
 void LineReader::add(const Token& token, std::int32_t id, Line& line) {
   const auto& dictionary = rules_.vocabulary().dictionary;
   ++line.tokens;
+  // Labels have the ids behind the words.
   if (id >= dictionary.nwords) {
     line.labels.push_back(static_cast<std::int32_t>(id - dictionary.nwords));
     return;
   }
   if (id >= 0) line.words.push_back(id);
+  // fastText counts unknown words in n-grams by their hash, but not labels.
   if (rules_.word_ngrams() < 2) return;
   if (id >= 0) return hashes_.push_back(rules_.hash(id));
   const std::string_view text = token.is_end_of_line() ? kEndOfLine : block_.text().substr(token.begin, token.size);

@@ -36,6 +36,7 @@ class ManifestText : public formats::ByteSource {
     if (at_ == lines_.size()) make_lines();
     const std::size_t n = std::min(bytes.size(), lines_.size() - at_);
     std::memcpy(bytes.data(), lines_.data() + at_, n);
+    // 0 only at the end: make_lines() leaves lines_ empty only there.
     at_ += n;
     return n;
   }
@@ -44,6 +45,7 @@ class ManifestText : public formats::ByteSource {
   void make_lines() {
     lines_.clear(), at_ = 0;
     std::string text, label;
+    // Samples are pairs of records, in the order of AttributeNames: text, then label.
     while (lines_.size() < kWantedBytes && next_record(text)) {
       if (!next_record(label)) fail("has a text, but no label; AttributeNames must be the text and the label");
       add_line(text, label);
@@ -58,6 +60,7 @@ class ManifestText : public formats::ByteSource {
     } catch (const Error& error) {
       fail(error.what());
     }
+    // A line is a sample: newlines inside would end it.
     std::replace(text.begin(), text.end(), '\n', ' ');
     lines_.append(labels).append(" ").append(text).append("\n");
   }
@@ -68,6 +71,7 @@ class ManifestText : public formats::ByteSource {
     for (bool more = true; more;) {
       std::array<std::uint32_t, 2> head{};
       const std::size_t got = read_exactly(reinterpret_cast<char*>(head.data()), sizeof(head));
+      // The end of the stream between records is the only regular one.
       if (got == 0 && out.empty()) return false;
       if (got != sizeof(head)) fail("ends within a record's header");
       if (head[0] != formats::kRecordIoMagic)
@@ -88,6 +92,7 @@ class ManifestText : public formats::ByteSource {
   }
 
   void append_payload(std::string& out, std::uint32_t size) {
+    // Payloads are padded to words of four bytes.
     const std::size_t start = out.size(), padded = (size + 3U) / 4 * 4;
     out.resize(start + padded);
     if (read_exactly(out.data() + start, padded) != padded) fail("ends within a record");

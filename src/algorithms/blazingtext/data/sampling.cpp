@@ -10,11 +10,13 @@ namespace {
 constexpr double kTwo32 = 4294967296.0;
 
 std::uint32_t as_limit(double probability) {
+  // Probabilities as 32-bit limits: a draw is one comparison of integers.
   return static_cast<std::uint32_t>(std::clamp(probability * kTwo32, 0.0, kTwo32 - 1));
 }
 
 }  // namespace
 
+// word2vec's rule: a word of frequency f is kept with probability sqrt(t / f) + t / f.
 SubSampler::SubSampler(std::span<const std::int64_t> counts, std::int64_t tokens, double threshold) {
   limits_.reserve(counts.size());
   for (const std::int64_t count : counts) {
@@ -31,6 +33,8 @@ double SubSampler::kept(std::span<const std::int64_t> counts) const {
   return out;
 }
 
+// Alias method (Vose 1991): a cell holds a word, a limit and a second word; a draw takes one random cell and one
+// comparison, for any number of words.
 NegativeSampler::NegativeSampler(std::span<const std::int64_t> counts, double power) : cells_(counts.size()) {
   std::vector<double> share(counts.size());
   double sum = 0;
@@ -45,6 +49,7 @@ NegativeSampler::NegativeSampler(std::span<const std::int64_t> counts, double po
   while (!small.empty() && !large.empty()) {
     const std::int32_t s = small.back(), l = large.back();
     small.pop_back();
+    // What the small word lacks of a full cell is taken from the large one.
     cells_[at(s)] = {as_limit(share[at(s)]), l};
     share[at(l)] -= 1 - share[at(s)];
     if (share[at(l)] >= 1) continue;

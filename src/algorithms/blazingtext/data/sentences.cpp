@@ -23,6 +23,7 @@ bool SentenceReader::next(std::vector<std::int32_t>& sentence, std::int64_t& tok
       const std::int32_t id = ids_[at_];
       const bool ends = tokens_[at_].is_end_of_line() || (id >= 0 && id == vocabulary_.end_of_line);
       if (id >= 0) {
+        // Counted before sub-sampling: the learning rate follows all tokens.
         ++tokens;
         if ((!ends || options_.keep_end_of_line) && sampler_.keeps(id, random)) sentence.push_back(id);
       }

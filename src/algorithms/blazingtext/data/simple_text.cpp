@@ -46,6 +46,7 @@ char* rewrite(std::string_view text, char* out) {
     } else if (c != '_') {
       out[0] = ' ', out[1] = c, out[2] = ' ';
       out += kGrowth;
+    // Labels are copied as they are, up to the next separator.
     } else if (is_label_at(text, i)) {
       const auto begin = text.begin() + static_cast<std::ptrdiff_t>(i);
       const auto end = std::find_if(begin, text.end(), is_separator);
@@ -63,6 +64,7 @@ class SimpleText : public TextSource {
   explicit SimpleText(std::unique_ptr<TextSource> source) : source_(std::move(source)) {}
 
   bool next(TextBlock& out) override {
+    // Per thread, as sources are shared: blocks are rewritten in parallel.
     thread_local TextBlock raw;
     if (!source_->next(raw)) return false;
     char* const to = out.resize(kGrowth * raw.text().size());

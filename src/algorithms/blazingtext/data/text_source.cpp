@@ -54,6 +54,7 @@ class File {
     struct stat status {};
     if (fstat(fd_.get(), &status) != 0) throw_errno("stat " + name_);
     size_ = static_cast<std::uint64_t>(status.st_size);
+    // Advice only; errors do not matter.
     ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
     char head[2] = {};
     gzip_ = size_ >= 2 && read(head, 2, 0) == 2 && formats::is_gzip(std::as_bytes(std::span(head)));
@@ -65,8 +66,11 @@ class File {
   std::uint64_t blocks() const { return (size_ + options_.block_bytes - 1) / options_.block_bytes; }
 
   bool load(std::uint64_t block, TextBlock& out) const {
+    // Borders are a function of the file and of the nominal place, so that the threads (and hosts) that load
+    // neighbouring blocks agree without talking.
     const std::uint64_t begin = border(block * options_.block_bytes);
     const std::uint64_t end = border((block + 1) * options_.block_bytes);
+    // The whole block lies before the end of a longer line.
     if (begin >= end) return false;
     char* to = out.resize(end - begin);
     if (read(to, end - begin, begin) != end - begin) throw Error(Kind::kMalformed, name_ + ": the file became shorter");
@@ -80,6 +84,7 @@ class File {
   std::uint64_t border(std::uint64_t nominal) const {
     if (nominal == 0) return 0;
     if (nominal >= size_) return size_;
+    // One byte back: a newline right before the nominal place is a border there.
     const std::uint64_t from = nominal - 1;
     std::string text;
     for (std::size_t want = kLookAhead;; want *= 4) {
@@ -121,6 +126,7 @@ class FileSource : public TextSource {
     const auto border = [&](int part) {
       return total * static_cast<std::uint64_t>(part) / static_cast<std::uint64_t>(options.parts);
     };
+    // Part p of the hosts owns a contiguous range of blocks.
     next_.store(border(options.part));
     end_ = border(options.part + 1);
   }
@@ -132,6 +138,7 @@ class FileSource : public TextSource {
 
   bool next(TextBlock& out) override {
     for (;;) {
+      // Relaxed: the counter only hands out numbers.
       const std::uint64_t block = next_.fetch_add(1, std::memory_order_relaxed);
       if (block >= end_) return false;
       const auto at = static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), block) - ends_.begin());
@@ -156,8 +163,10 @@ class StreamSource : public TextSource {
       : streams_(std::move(streams)), options_(options) {}
 
   bool next(TextBlock& out) override {
+    // One thread at a time reads and cuts the stream; parsing is parallel.
     const std::lock_guard lock(mutex_);
     while (cut(out)) {
+      // Every host reads the whole stream and keeps its part of the blocks.
       if (static_cast<int>(count_++ % static_cast<std::uint64_t>(options_.parts)) == options_.part) return true;
     }
     return false;
@@ -194,6 +203,7 @@ class StreamSource : public TextSource {
       }
       if (ended_) return buffer_.size();
       const std::size_t had = buffer_.size();
+      // Grows with the buffer, so that long lines take a number of reads that is logarithmic.
       buffer_.resize(had + std::max(options_.block_bytes, had / 2));
       const std::size_t got = streams_[at_].bytes->read(std::as_writable_bytes(std::span(buffer_).subspan(had)));
       buffer_.resize(had + got);
@@ -215,6 +225,7 @@ class StreamSource : public TextSource {
 }  // namespace
 
 char* TextBlock::resize(std::size_t size) {
+  // Vector code may read this much beyond the text. Blanks, so that a token ends there.
   if (bytes_.size() < size + kTextPadding) bytes_.resize(size + kTextPadding);
   size_ = size;
   std::memset(bytes_.data() + size, ' ', kTextPadding);
@@ -223,6 +234,7 @@ char* TextBlock::resize(std::size_t size) {
 
 std::unique_ptr<TextSource> open_text(std::vector<formats::InputFile> files, const TextOptions& options) {
   auto source = std::make_unique<FileSource>(files, options);
+  // gzip cannot be read from the middle: then all files are streams, in order.
   if (!source->has_gzip()) return source;
   std::vector<StreamSource::Stream> streams;
   for (auto& file : source->take_files()) streams.push_back({file->stream(), file->name()});

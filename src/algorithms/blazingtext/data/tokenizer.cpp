@@ -19,6 +19,7 @@ bool Tokenizer::next(std::vector<Token>& out) {
     for (std::size_t i = from; i < to; ++i)
       if (text[i] == '\n') out.push_back({static_cast<std::uint32_t>(i), 0});
   };
+  // borders_ alternates between begins and ends of tokens; inside_ carries the state over steps.
   while (out.empty() && scanned_ < text_.size()) {
     const std::size_t size = std::min(kStep, text_.size() - scanned_);
     borders_.resize(size + 64);
@@ -41,6 +42,7 @@ bool Tokenizer::next(std::vector<Token>& out) {
       tell_newlines(separators_at_, scanned_);
       separators_at_ = scanned_;
     }
+    // The text's end ends the last token.
     if (scanned_ == text_.size() && inside_) {
       out.push_back({static_cast<std::uint32_t>(token_begin_), static_cast<std::uint32_t>(scanned_ - token_begin_)});
       inside_ = false;

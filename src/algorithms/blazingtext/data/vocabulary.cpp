@@ -24,6 +24,7 @@ struct Counts {
 
   void add(std::string_view text, std::span<const Token> batch) {
     keys.resize(batch.size());
+    // Hash and prefetch a batch of slots, then look them up: the cache misses overlap.
     for (std::size_t i = 0; i < batch.size(); ++i) {
       keys[i] = WordTable::key_of(text.data() + batch[i].begin, batch[i].size);
       table.prefetch(keys[i]);
@@ -52,6 +53,7 @@ struct Counts {
         kept_table.insert(table.text(id));
         kept.push_back(counts[id]);
       }
+      // Labels are never dropped; when only they are left, nothing can be.
       if (kept.size() == counts.size())
         throw Error(Kind::kLimit, "more than " + std::to_string(max / 2) + " different labels in the text");
       table = std::move(kept_table), counts = std::move(kept);
@@ -70,6 +72,7 @@ void check_length(const TextBlock& block, const Token& token) {
 
 void count_share(TextSource& text, const VocabularyOptions& options, std::size_t max_entries, Counts& out) {
   TextBlock block;
+  // Blocks are taken from the common source as threads are free.
   std::vector<Token> tokens;
   while (text.next(block)) {
     if (options.stopped()) throw Error(Kind::kCancelled, "stopped while counting words");
@@ -79,6 +82,7 @@ void count_share(TextSource& text, const VocabularyOptions& options, std::size_t
       for (std::size_t at = 0; at < tokens.size(); at += kBatch)
         out.add(block.text(), std::span(tokens).subspan(at, std::min(kBatch, tokens.size() - at)));
     }
+    // Memory stays bounded on text without end; as in fastText, counts of rare words become inexact.
     if (out.table.size() > max_entries) out.prune(max_entries, options.labels);
   }
 }
@@ -109,6 +113,8 @@ Vocabulary sorted(const Counts& counts, const VocabularyOptions& options) {
     if (label || counts.counts[id] >= options.min_count)
       order.push_back({counts.counts[id], static_cast<std::uint32_t>(id), label});
   }
+  // The order of ids: words by falling count, then labels. Ties by text, so that it depends neither on threads nor on
+  // hosts.
   std::sort(order.begin(), order.end(), [&](const Entry& a, const Entry& b) {
     if (a.label != b.label) return b.label;
     if (a.count != b.count) return a.count > b.count;
@@ -139,6 +145,7 @@ Vocabulary build_vocabulary(TextSource& text, numeric::Team& team, const Vocabul
     count_share(text, options, options.max_entries / threads, counts[static_cast<std::size_t>(thread)]);
   });
   for (std::size_t t = 1; t < threads; ++t) merge(counts[0], counts[t]);
+  // Each line ends with the word </s>, as in fastText.
   if (counts[0].lines > 0) {
     const auto id = static_cast<std::size_t>(counts[0].table.insert(kEndOfLine));
     if (id == counts[0].counts.size()) counts[0].counts.push_back(0);

@@ -10,6 +10,7 @@ namespace clary::blazingtext {
 namespace {
 
 /// A copy with eight readable bytes.
+/// Keys are made by reading eight bytes at once.
 struct Padded {
   explicit Padded(std::string_view text) : bytes(text) { bytes.resize(text.size() + 8); }
   std::string bytes;
@@ -24,6 +25,7 @@ void WordTable::place(const Slot& slot) {
 }
 
 void WordTable::reserve(std::size_t texts) {
+  // At most half full; a power of two, for the mask.
   const std::size_t wanted = std::bit_ceil(std::max<std::size_t>(2 * texts, 1024));
   if (wanted <= slots_.size()) return;
   const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(wanted));

@@ -35,17 +35,21 @@ void move(float* row, float* last, std::int64_t stride, float squares, float lea
 
 }  // namespace
 
+// Frequent words have the low row numbers and change in every slice; rarer ones are exchanged in every 2nd, 4th, 8th,
+// ... meeting. In the ruler sequence each power of two comes up regularly.
 std::int64_t Synchronisation::rows_at(std::int64_t meeting, std::int64_t rows) {
   const int twos = std::min(std::countr_zero(static_cast<std::uint64_t>(meeting)), 40);
   return std::min(rows, kHotRows << twos);
 }
 
 Synchronisation::State Synchronisation::meet(State mine) {
+  // The flags are exchanged first: all hosts must use the same number of rows in the next reductions.
   double flags[2] = {mine.finished ? 1.0 : 0.0, mine.stopped ? 1.0 : 0.0};
   hosts_.all_reduce_sum(std::span<double>(flags));
   const State all{flags[0] >= hosts_.size(), flags[1] > 0};
   ++meetings_;
   const std::int64_t all_rows = shared_[0].mine.rows;
+  // The last meeting joins everything, so that all hosts end with the same weights.
   const std::int64_t rows = all.finished || all.stopped ? all_rows : rows_at(meetings_, all_rows);
   for (Shared& matrix : shared_) combine(matrix, rows);
   return all;
@@ -54,6 +58,7 @@ Synchronisation::State Synchronisation::meet(State mine) {
 void Synchronisation::combine(Shared& matrix, std::int64_t rows) {
   const std::int64_t stride = matrix.mine.stride;
   squares_.resize(static_cast<std::size_t>(rows));
+  // The weights are replaced by this host's change, which is what is summed.
   for (std::int64_t r = 0; r < rows; ++r)
     squares_[static_cast<std::size_t>(r)] = to_move(matrix.mine.row(r), matrix.last.data() + r * stride, stride);
   hosts_.all_reduce_sum(std::span<float>(matrix.mine.values.data(), static_cast<std::size_t>(rows * stride)));

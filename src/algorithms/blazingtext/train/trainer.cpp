@@ -24,6 +24,7 @@ std::unique_ptr<cuda::Gpu> choose_gpu(const std::string& instance_type, Report& 
     report.gpu_found(gpu->facts());
     return gpu;
   } catch (const Error& error) {
+    // A GPU instance without a usable GPU trains on its CPUs; other errors are real.
     if (error.kind() != Kind::kUnavailable) throw;
     report.no_gpu(instance_type, error.what());
     return nullptr;
@@ -45,6 +46,7 @@ Model train(const Hyperparameters& hp, shell::TrainContext& context) {
   shape.instances = context.hosts().size();
   shape.has_validation = context.has_channel("validation");
   check_job(hp, shape);
+  // A copy: autotune changes it, and the report and the job refer to it.
   Hyperparameters taken = hp;
   Report report(context.log(), taken);
   const auto gpu = choose_gpu(shape.instance_type, report);

@@ -50,6 +50,7 @@ void TrainingMatrix::fill_uniform(float bound, std::uint64_t seed, numeric::Team
   });
 }
 
+// The stream is the row: values depend neither on threads nor on the order of filling.
 void TrainingMatrix::fill_row_uniform(std::int64_t r, float bound, std::uint64_t seed, std::uint64_t stream) {
   const float scale = bound * 0x1p-31f;
   SplitMix64 random(seed, stream);
@@ -64,6 +65,7 @@ void TrainingMatrix::fill_row_uniform(std::int64_t r, float bound, std::uint64_t
 
 void TrainingMatrix::fill_row_zero(std::int64_t r) { std::fill(row(r), row(r) + stride, 0.0F); }
 
+// Rows are packed in place, in ascending order, so that no row is overwritten before it is moved.
 Matrix TrainingMatrix::take() {
   if (stride != columns)
     for (std::int64_t r = 1; r < rows; ++r)

@@ -62,9 +62,11 @@ class Worker {
     while (!finished_ && more()) {
       finished_ = !reader_.next(sentence_, tokens, random_);
       if (finished_) break;
+      // A rate read without lock: other threads advance it meanwhile.
       learner_->learn(sentence_, static_cast<float>(shared_.schedule.rate()), random_);
       shared_.schedule.add(tokens);
     }
+    // Learners may hold back work (chunks for the GPU); before a meeting or the end it must be in the weights.
     learner_->finish();
   }
   bool finished() const { return finished_; }
@@ -84,6 +86,7 @@ WordRows word_rows(const Hyperparameters& hp, const Dictionary& dictionary, Buck
   std::vector<std::int32_t> rows;
   std::vector<std::int64_t> ends;
   for (std::int64_t w = 0; w < dictionary.nwords; ++w) {
+    // A word's rows: its own first, then those of its n-grams.
     rows.push_back(static_cast<std::int32_t>(w));
     const std::string& word = dictionary.words[static_cast<std::size_t>(w)];
     if (word != kEndOfLine)
@@ -113,6 +116,7 @@ Vocabulary read_vocabulary(const TrainingJob& job, numeric::Team& team) {
                                     " words read); lower min_count or give more text");
   return out;
 }
+// Row numbers are 32 bits wide in the tables.
 
 void check_rows(const Hyperparameters& hp, std::int64_t words) {
   if (words + (hp.uses_subwords() ? hp.buckets : 0) > kMaxRows)
@@ -122,6 +126,7 @@ void check_rows(const Hyperparameters& hp, std::int64_t words) {
 
 std::uint64_t fingerprint(const Dictionary& dictionary) {
   std::uint64_t out = 0;
+  // Words and counts in order: equal only when the hosts have read the same text.
   for (std::size_t w = 0; w < dictionary.words.size(); ++w)
     out = SplitMix64(out ^ hash_of(dictionary.words[w]), static_cast<std::uint64_t>(dictionary.counts[w])).next();
   return out;
@@ -151,11 +156,13 @@ TrainingMatrix first_input(const TrainingJob& job, std::int64_t words, const std
   const Hyperparameters& hp = job.hp;
   const float bound = first_bound(hp);
   const std::int64_t hashed = table ? 1 + std::ssize(table->entries()) : 0;
+  // Not cleared first: every row is written below, by the thread that will own the page.
   TrainingMatrix out = TrainingMatrix::untouched(words + hashed, hp.vector_dim);
   out.rows = words;
   out.fill_uniform(bound, job.seed, team);
   if (!table) return out;
   out.rows += hashed;
+  // The row of a bucket that no word uses.
   out.fill_row_zero(words);
   team.run([&](int thread) {
     const auto [begin, end] = numeric::share(std::ssize(table->entries()), thread, team.size());
@@ -169,6 +176,7 @@ TrainingMatrix first_input(const TrainingJob& job, std::int64_t words, const std
 /// word2vec's and pWord2Vec's lowest rate; fastText goes to 0.
 double rate_floor(const Hyperparameters& hp) { return hp.mode == Mode::kBatchSkipgram ? 1e-4 : 0; }
 
+// Thread 0 reports progress beside its own work.
 void learn_alone(const TrainingJob& job, numeric::Team& team, std::vector<Worker>& workers, Progress& progress) {
   team.run([&](int thread) {
     workers[static_cast<std::size_t>(thread)].run([&] {
@@ -182,6 +190,7 @@ void learn_together(const TrainingJob& job, numeric::Team& team, std::vector<Wor
                     const Schedule& schedule, Synchronisation& hosts) {
   Synchronisation::State all;
   while (!all.finished && !all.stopped) {
+    // Hosts meet after a slice of tokens, not of time: the meetings of all hosts are then alike.
     const std::int64_t slice_end = schedule.done() + Synchronisation::kSliceTokens * job.threads;
     team.run([&](int thread) {
       workers[static_cast<std::size_t>(thread)].run([&] {
@@ -189,6 +198,7 @@ void learn_together(const TrainingJob& job, numeric::Team& team, std::vector<Wor
         return schedule.done() < slice_end && !job.stopped();
       });
     });
+    // A host whose text has ended still takes part in the meetings until all have ended.
     const bool finished = std::all_of(workers.begin(), workers.end(), [](const Worker& w) { return w.finished(); });
     all = hosts.meet({finished, job.stopped()});
   }
@@ -219,6 +229,7 @@ Model train_word_vectors(const TrainingJob& job) {
   job.report.thinning(static_cast<double>(vocabulary.known_tokens), sampler.kept(vocabulary.dictionary.counts), words);
   const NegativeSampler negatives(vocabulary.dictionary.counts);
   const std::int64_t tokens = vocabulary.known_tokens * hp.epochs;
+  // All hosts' tokens together lower the rate: each host's schedule counts its own and multiplies.
   Schedule schedule(hp.learning_rate, rate_floor(hp), tokens, hosts_of(job));
   Passes passes(job.train, text_options(job), hp.epochs);
   std::optional<cuda::PairTraining> gpu;
@@ -229,6 +240,7 @@ Model train_word_vectors(const TrainingJob& job) {
                       passes,    schedule,   gpu ? &*gpu : nullptr};
   std::vector<Worker> workers;
   for (int t = 0; t < job.threads; ++t)
+    // Stream 0 is the initial weights'; one stream a thread of any host.
     workers.emplace_back(shared, SplitMix64(job.seed, static_cast<std::uint64_t>(1 + rank_of(job) * job.threads + t)));
 
   Progress progress(job.report, schedule, rank_of(job) > 0);
@@ -238,6 +250,7 @@ Model train_word_vectors(const TrainingJob& job) {
     Synchronisation hosts(*job.hosts, input, output);
     learn_together(job, team, workers, progress, schedule, hosts);
   }
+  // The weights on the host are old until then.
   if (gpu) gpu->fetch();
   progress.finish(!job.stopped());
 
