@@ -66,7 +66,7 @@ class SparseWriter {
   int fd_;
   std::string what_;
   std::string buffer_;
-  std::uint64_t zeros_ = 0;  // told, behind the buffer
+  std::uint64_t zeros_ = 0;  // to be written behind the buffer
 };
 
 /// Replaces `path` durably: writes path.tmp-<random>, fsyncs, renames over, fsyncs the folder. Readers see old or new,

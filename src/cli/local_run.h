@@ -17,7 +17,7 @@ std::filesystem::path program_of(const std::string& algorithm);
 
 enum class Output { kInherited, kToStandardError };
 
-/// Starts `argv` with `environment` added to ours; the child dies with us.
+/// Starts `argv` with `environment` added to this process's; the child is killed when this process ends.
 pid_t start(const std::vector<std::string>& argv, const std::map<std::string, std::string>& environment,
             Output output = Output::kInherited);
 

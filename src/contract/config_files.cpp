@@ -11,7 +11,7 @@
 namespace clary::contract {
 namespace {
 
-constexpr std::size_t kMaxHosts = 1000;  // ours: far above any InstanceCount
+constexpr std::size_t kMaxHosts = 1000;  // Clary's limit, far above any InstanceCount
 
 [[noreturn]] void malformed(std::string_view file, const std::string& what) {
   throw Error(Kind::kMalformed, std::string(file) + ": " + what);

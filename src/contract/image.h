@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of container images. The platform tells a program which image the user asked for, since one program may answer
-// to several whose formats differ by tag (XGBoost's "1.0-1" and "1.7-1").
+// Names of container images. The platform passes to a program which image the user asked for, since one program may
+// answer to several whose formats differ by tag (XGBoost's "1.0-1" and "1.7-1").
 #pragma once
 
 #include <string>

@@ -14,10 +14,10 @@ namespace clary::contract {
 inline constexpr std::string_view kRoot = "/opt/ml";
 
 /// Environment variables.
-inline constexpr const char* kEnvRoot = "CLARY_ML_ROOT";            // ours: the tree's root when not /opt/ml
-inline constexpr const char* kEnvBindSocket = "CLARY_BIND_SOCKET";  // ours: serve on this Unix socket, not on TCP
-inline constexpr const char* kEnvThreads = "CLARY_THREADS";         // ours: CPU threads of the program
-inline constexpr const char* kEnvImage = "CLARY_IMAGE";             // ours: the image the user asked for
+inline constexpr const char* kEnvRoot = "CLARY_ML_ROOT";            // Clary only: the tree's root when not /opt/ml
+inline constexpr const char* kEnvBindSocket = "CLARY_BIND_SOCKET";  // Clary only: serve on this Unix socket, not on TCP
+inline constexpr const char* kEnvThreads = "CLARY_THREADS";         // Clary only: CPU threads of the program
+inline constexpr const char* kEnvImage = "CLARY_IMAGE";             // Clary only: the image the user asked for
 inline constexpr const char* kEnvBindPort = "SAGEMAKER_BIND_TO_PORT";
 inline constexpr const char* kEnvTrainingJobName = "TRAINING_JOB_NAME";
 inline constexpr const char* kEnvTrainingJobArn = "TRAINING_JOB_ARN";
@@ -33,13 +33,13 @@ inline constexpr std::string_view kServe = "serve";
 /// Exit codes of our own programs; the platform looks only at zero or not.
 inline constexpr int kExitSuccess = 0;
 inline constexpr int kExitClientError = 1;     // the user's mistake: `ClientError: ...` in the failure file
-inline constexpr int kExitAlgorithmError = 2;  // ours: `AlgorithmError: ...`
+inline constexpr int kExitAlgorithmError = 2;  // Clary only: `AlgorithmError: ...`
 
 inline constexpr std::size_t kMaxFailureChars = 1024;          // AWS reads this much of output/failure
 inline constexpr std::uint16_t kServingPort = 8080;            // AWS: fixed
 inline constexpr std::uint64_t kMaxRequestBytes = 6'291'456;   // AWS: MAX_CONTENT_LENGTH of the serving containers
-inline constexpr std::uint64_t kMaxConfigBytes = 16ULL << 20;  // ours: a config file beyond this is not one
-inline constexpr std::size_t kMaxChannels = 64;                // ours; AWS allows 20
+inline constexpr std::uint64_t kMaxConfigBytes = 16ULL << 20;  // Clary's limit: a larger file is no config file
+inline constexpr std::size_t kMaxChannels = 64;                // Clary's limit; AWS allows 20
 
 /// Paths of the tree.
 struct Layout {

@@ -97,7 +97,7 @@ class Unpacker {
       if (::mkdirat(at.get(), parts[i].c_str(), 0755) != 0 && errno != EEXIST)
         throw_errno("unpack " + shown_name(name));
       UniqueFd next(::openat(at.get(), parts[i].c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-      if (!next && (errno == ENOTDIR || errno == ELOOP)) refuse(name, "a file stands where its folder belongs");
+      if (!next && (errno == ENOTDIR || errno == ELOOP)) refuse(name, "a file is in the place of its folder");
       if (!next) throw_errno("unpack " + shown_name(name));
       at = std::move(next);
     }

@@ -57,7 +57,7 @@ void make_dense(Batch& batch);
 void make_sparse(Batch& batch);
 
 /// Appends rows [first, first + count) of `from` to `to`; both have the same layout, width and label width, or `to` is
-/// empty. Sparse rows may differ in width (libsvm): the larger one stands.
+/// empty. Sparse rows may differ in width (libsvm): the larger one counts.
 void append_rows(Batch& to, const Batch& from, std::int64_t first, std::int64_t count);
 
 }  // namespace clary::formats

@@ -187,7 +187,7 @@ std::shared_ptr<CertificateAuthority> CertificateAuthority::open(const std::file
   const auto key_file = folder / "ca.key", certificate_file = folder / "ca.pem";
   authority->certificate_file_ = certificate_file;
   // If either is missing both are made anew; a pair that does not belong together is an error below, never replaced
-  // silently, because clients have been told to trust it.
+  // silently, because clients are configured to trust it.
   if (!std::filesystem::exists(key_file) || !std::filesystem::exists(certificate_file)) {
     std::filesystem::create_directories(folder);
     state.key = new_key();

@@ -32,7 +32,7 @@ struct ClientRequest {
 };
 
 /// A kept connection ended before a byte of the answer came. Either the server had closed it as idle at that moment, or
-/// the request ended the server's process: the two cannot be told apart from here, so it may have been processed.
+/// the request ended the server's process: the two cannot be distinguished here, so it may have been processed.
 class StaleConnection : public Disconnected {
  public:
   using Disconnected::Disconnected;

@@ -323,7 +323,7 @@ asio::awaitable<void> Connection::write_response(Response& response, const Reque
     }
   }
   stream_->no_deadline();
-  // Tells the peer that nothing follows, while its remaining bytes are still read by linger().
+  // Signals the end of the stream to the peer, while its remaining bytes are still read by linger().
   if (!keep) stream_->close_write();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Failing system calls: this program's own write, pwrite, fsync, fdatasync, rename, ftruncate and copy_file_range stand
-// in front of libc's, also for SQLite. While armed, the n-th such call (counted from 0, over all threads) fails.
+// Failing system calls: this program's own write, pwrite, fsync, fdatasync, rename, ftruncate and copy_file_range
+// override libc's, also for SQLite. While armed, the n-th such call (counted from 0, over all threads) fails.
 #pragma once
 
 namespace clary::fault {

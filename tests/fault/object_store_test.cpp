@@ -74,7 +74,7 @@ class ObjectStoreFault : public ::testing::TestWithParam<std::tuple<int, bool>> 
       operation.run(store);
     } catch (const Error& e) {
       acknowledged = false;
-      // A full disk is said to be one. Only SQLite's fsync (code 1034), where file systems seldom notice, is not told.
+      // A full disk is reported as one, except by SQLite's fsync (code 1034), where file systems seldom notice it.
       const bool in_fsync = std::string_view(e.what()).find("(code 1034)") != std::string_view::npos;
       if (error == ENOSPC && lasting && !in_fsync) {
         EXPECT_EQ(static_cast<int>(e.kind()), static_cast<int>(Kind::kLimit)) << e.what();

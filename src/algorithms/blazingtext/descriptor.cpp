@@ -29,10 +29,10 @@ const shell::Descriptor& descriptor() {
     train.required = true;
     auto validation = text_channel("validation", "The same, for `supervised`; decides early stopping.");
     auto pairs = text_channel(
-        kPairChannel, "Word pairs with human scores, and analogies, for `evaluation` (ours; AWS brings WS-353).");
+        kPairChannel, "Word pairs with human scores, and analogies, for `evaluation` (Clary only; AWS brings WS-353).");
     pairs.content_types = {}, pairs.input_modes = {"File", "FastFile"};
     auto vectors = text_channel(kPretrainedChannel,
-                                "Vectors that words begin at (ours): one vectors.txt (*.vec), or a fastText *.bin.");
+                                "Vectors that words begin at (Clary only): one vectors.txt (*.vec), or a fastText *.bin.");
     vectors.input_modes = {"File", "FastFile"};
     out.channels = {train, validation, pairs, vectors};
     out.metrics = {{"train:mean_rho", R"(#mean_rho: (\S+))", "Maximize"},

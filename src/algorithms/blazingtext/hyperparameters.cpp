@@ -33,7 +33,7 @@ std::vector<Field<H>> common_fields() {
       integer("vector_dim", &H::vector_dim, 1, kMaxDimension).tunable(32, 300).about("Numbers in a vector (d)."),
       categorical("tokenizer", &H::tokenizer, {{"none", TextRules::kNone}, {"simple", TextRules::kSimple}})
           .about(
-              "none: words are what stands between blanks. simple: ASCII letters become small and punctuation words of "
+              "none: words are separated by blanks. simple: ASCII letters become small and punctuation words of "
               "its own, in training and at the endpoint alike."),
       integer("buckets", &H::buckets, 1, 2'000'000'000)
           .tunable(1'000'000, 10'000'000)

@@ -35,7 +35,7 @@ std::vector<MetricSpec> metrics() {
       out.push_back(final_line(channel, name, name, "score"));
     out.push_back(final_line(channel, "binary_f_beta", R"(binary_f_\S+)", "score"));
   }
-  out.push_back(final_line("train", "threshold", "threshold", "score"));  // ours
+  out.push_back(final_line("train", "threshold", "threshold", "score"));  // Clary only
   for (const char* channel : {"validation", "test"}) {
     out.push_back(final_line(channel, "rmse", "rmse", "loss"));
     for (const char* name : {"multiclass_accuracy", "macro_recall", "macro_precision", "dcg"})

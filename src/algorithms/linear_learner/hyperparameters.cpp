@@ -17,7 +17,7 @@ using hyper::Scaling;
 
 constexpr std::int64_t kMaxFeatures = 2'147'483'647;  // columns of a sparse batch are 32 bits wide
 constexpr std::int64_t kDefaultModels = 32;           // ids 0 .. 31 in every published log
-constexpr std::int64_t kMaxModels = 1024;             // ours
+constexpr std::int64_t kMaxModels = 1024;             // Clary's limit
 
 template <class E>
 using Names = std::vector<std::pair<std::string_view, E>>;

@@ -66,11 +66,11 @@ const Schema<Hyperparameters>& schema() {
           continuous("sub_sample", &H::sub_sample, 0, 1)
               .about("Share of the training documents drawn afresh for each epoch; above 0."),
           integer("patience_warmup_epochs", &H::patience_warmup_epochs, 0)
-              .about("Epochs at the start that never count as bad (ours; 0 is AWS's behaviour)."),
+              .about("Epochs at the start that never count as bad (Clary only; 0 is AWS's behaviour)."),
           integer("kl_warmup_epochs", &H::kl_warmup_epochs, 0)
-              .about("Epochs over which the KL term's gradient grows from 0 to full (ours; 0: full at once)."),
+              .about("Epochs over which the KL term's gradient grows from 0 to full (Clary only; 0: full at once)."),
           integer("sync_steps", &H::sync_steps, 0)
-              .about("Several hosts: steps between exchanges; 0: 8 divided by the number of hosts (ours)."),
+              .about("Several hosts: steps between exchanges; 0: 8 divided by the number of hosts (Clary only)."),
           ignored<H>("_tuning_objective_metric"),
           ignored<H>("_data_format", "record"),
           ignored<H>("_num_gpus", "auto"),

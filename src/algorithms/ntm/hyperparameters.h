@@ -31,7 +31,7 @@ struct Hyperparameters {
   double clip_gradient = std::numeric_limits<double>::infinity();
   double weight_decay = 0;
   double sub_sample = 1;
-  // Ours.
+  // Clary only.
   std::int64_t patience_warmup_epochs = 0;
   std::int64_t kl_warmup_epochs = 0;
   std::int64_t sync_steps = 0;  // 0: auto

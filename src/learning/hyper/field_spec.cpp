@@ -14,7 +14,7 @@
 namespace clary::hyper {
 namespace {
 
-constexpr std::size_t kMaxListLength = 1000;  // ours: layers of a network, cut points
+constexpr std::size_t kMaxListLength = 1000;  // Clary's limit: layers of a network, cut points
 
 /// from_chars() takes no '+'.
 std::string_view without_plus(std::string_view text) {

@@ -20,7 +20,7 @@ struct CpuFeatures {
 /// From CPUID, including what the operating system saves on a context switch (XGETBV).
 CpuFeatures cpu_features();
 
-/// OpenBLAS's name of the best kernels for these features; nothing when its own choice should stand.
+/// OpenBLAS's name of the best kernels for these features; nothing when its own choice is kept.
 std::optional<std::string> openblas_core(const CpuFeatures& features);
 
 /// Environment to start a numeric program with: OPENBLAS_CORETYPE and ATEN_CPU_CAPABILITY, only where they help and are

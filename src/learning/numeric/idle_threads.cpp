@@ -11,7 +11,7 @@ namespace clary::numeric {
 // endpoint's neighbours.
 void let_idle_threads_sleep(char** argv) {
   constexpr const char* kPolicy = "OMP_WAIT_POLICY";
-  if (std::getenv(kPolicy) != nullptr) return;  // somebody's choice, or ours after the restart
+  if (std::getenv(kPolicy) != nullptr) return;  // set by the user, or below before the restart
   if (setenv(kPolicy, "passive", 0) == 0) execv("/proc/self/exe", argv);
 }
 

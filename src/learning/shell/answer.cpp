@@ -41,9 +41,9 @@ std::optional<formats::ContentType> answer_type(std::string_view accept, const D
       return std::move(entry);
     }
     if (!entry.type.ends_with("/*")) continue;
-    for (const std::string& ours : descriptor.accept_types) {
-      if (!ours.starts_with(entry.type.substr(0, entry.type.size() - 1))) continue;
-      entry.type = ours;
+    for (const std::string& offered : descriptor.accept_types) {
+      if (!offered.starts_with(entry.type.substr(0, entry.type.size() - 1))) continue;
+      entry.type = offered;
       return std::move(entry);
     }
   }

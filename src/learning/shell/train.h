@@ -14,8 +14,8 @@ namespace clary::shell {
 /// CLARY_ML_ROOT or /opt/ml.
 contract::Layout layout_from_environment();
 
-/// "ClientError: ..." for the user's mistakes, "AlgorithmError: ..." for ours; at most kMaxFailureChars characters, cut
-/// between UTF-8 sequences.
+/// "ClientError: ..." for the user's mistakes, "AlgorithmError: ..." for the program's; at most kMaxFailureChars
+/// characters, cut between UTF-8 sequences.
 std::string failure_text(std::exception_ptr error);
 bool is_client_error(std::exception_ptr error);
 

@@ -30,7 +30,7 @@ class ObjectSource {
   /// head() and its bytes, consistent with each other however often the object is replaced meanwhile.
   virtual std::optional<OpenObject> open(std::string_view bucket, std::string_view key) = 0;
 
-  /// The folder that local_file() is relative to. Whoever starts an agent hands it over beside agent.json, which
+  /// The folder that local_file() is relative to. The code that starts an agent passes it beside agent.json, which
   /// therefore names no path of this machine.
   virtual std::filesystem::path local_root() const = 0;
   /// The object's immutable file below local_root(), or "" when its bytes are not on this machine. It may be

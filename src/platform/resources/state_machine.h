@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The states of one kind of thing as a table of allowed moves: whoever changes a state asks it first, and a
+// The states of one kind of thing as a table of allowed moves: code that changes a state checks the move first, and a
 // static_assert can. A state that no move leaves is terminal.
 #pragma once
 

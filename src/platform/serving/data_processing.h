@@ -35,7 +35,7 @@ class DataProcessing {
 /// JSON with its member order kept. @throws Error{kMalformed}, also beyond kMaxJsonDepth
 OrderedJson parse_ordered_json(std::string_view text);
 
-/// Fields of one CSV row as they stand (quotes kept), RFC 4180. @throws Error{kMalformed} on an unclosed quote
+/// Fields of one CSV row, unchanged (quotes kept), RFC 4180. @throws Error{kMalformed} on an unclosed quote
 std::vector<std::string_view> csv_fields(std::string_view row);
 
 }  // namespace clary::serving

@@ -34,8 +34,8 @@ constexpr const char* kRelayName = "p";    // where its relay does, for one that
 constexpr const char* kRunInside = "/run/clary";
 
 /// The port if it is free (0: any free one), else 0.
-/// A probe only: the port may be taken by another program of the machine before ours listens. The program then ends,
-/// and the restart tries the next port.
+/// A probe only: the port may be taken by another program of the machine before the replica listens. The replica then
+/// ends, and the restart tries the next port.
 std::uint16_t free_port(std::uint16_t wanted) {
   const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};

@@ -15,7 +15,7 @@ constexpr std::size_t kStep = 16 << 10;  // bytes: their tokens stay in the firs
 bool Tokenizer::next(std::vector<Token>& out) {
   out.clear();
   const char* text = text_.data();
-  const auto tell_newlines = [&](std::size_t from, std::size_t to) {
+  const auto add_newlines = [&](std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to; ++i)
       if (text[i] == '\n') out.push_back({static_cast<std::uint32_t>(i), 0});
   };
@@ -29,7 +29,7 @@ bool Tokenizer::next(std::vector<Token>& out) {
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t at = borders_[i];
       if (!inside_) {
-        tell_newlines(separators_at_, at);
+        add_newlines(separators_at_, at);
         token_begin_ = at;
       } else {
         out.push_back({static_cast<std::uint32_t>(token_begin_), static_cast<std::uint32_t>(at - token_begin_)});
@@ -39,7 +39,7 @@ bool Tokenizer::next(std::vector<Token>& out) {
     }
     scanned_ += size;
     if (!inside_) {
-      tell_newlines(separators_at_, scanned_);
+      add_newlines(separators_at_, scanned_);
       separators_at_ = scanned_;
     }
     // The text's end ends the last token.

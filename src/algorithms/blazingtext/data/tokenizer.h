@@ -28,7 +28,7 @@ class Tokenizer {
   std::string_view text_;
   std::size_t scanned_ = 0;        // bytes looked at
   std::size_t token_begin_ = 0;    // of the token that reaches into the next step
-  std::size_t separators_at_ = 0;  // end of the last whole token: newlines from here on are still to be told
+  std::size_t separators_at_ = 0;  // end of the last whole token: newlines from here on are not in the output yet
   bool inside_ = false;            // the last byte looked at belongs to a token
   std::vector<std::uint32_t> borders_;
 };

@@ -158,7 +158,7 @@ TEST(BlockKernel, AgreesWithPlainLoops) {
           kernels::train_blocks(plan.view(), {input.fast.values.data(), output.fast.values.data(), input.fast.stride},
                                 rate, scratch.data());
           reference::train_blocks(plan.view(), input.plain, output.plain, static_cast<double>(rate));
-          // An input that stands in a block twice differs by the square of the rate.
+          // An input that is in a block twice differs by the square of the rate.
           EXPECT_LT(input.worst_difference(), twice ? 1e-3 : 5e-5);
           EXPECT_LT(output.worst_difference(), twice ? 1e-3 : 5e-5);
         }

@@ -119,8 +119,8 @@ HWY_INLINE void in_blocks(std::int32_t rows, F&& f) {
 }
 
 /// Asks for a row, to be written, ahead of need. x86: by name, since the compiler's own prefetch asks for reading
-/// unless told of the instruction, so that every line that another thread wrote last would cross over twice; and since
-/// GCC 12 takes a function that only prefetches for one without effect and drops the call.
+/// unless it may use the instruction, so that every line that another thread wrote last would cross over twice; and
+/// since GCC 12 takes a function that only prefetches for one without effect and drops the call.
 HWY_INLINE void fetch(const float* row, I stride) {
   for (I n = 0; n < stride; n += 16) {
 #if defined(__x86_64__)

@@ -20,7 +20,7 @@ using NextData = std::function<std::size_t(std::size_t place)>;
 /// inference can reach exists. Bytes after the model are ignored, as fastText does.
 /// Rows of buckets that are all zeros are not kept when that saves memory (Model::bucket_rows).
 /// @param name       of the file, for messages
-/// @param next_data  tells where long runs of zeros end
+/// @param next_data  finds where long runs of zeros end
 /// @throws Error{kMalformed} naming file, byte offset, value and rule
 Model read_fasttext(
     std::span<const std::byte> bytes, const std::string& name,

@@ -22,8 +22,8 @@ namespace {
 
 constexpr std::int32_t kMagic = 793'712'314;
 constexpr std::int32_t kOldVersion = 11, kVersion = 12;
-constexpr std::int32_t kMaxForeignDimension = 1 << 16;     // ours
-constexpr std::int32_t kMaxNgram = 1000;                   // ours: an n-gram costs its length at every character
+constexpr std::int32_t kMaxForeignDimension = 1 << 16;     // Clary's limit
+constexpr std::int32_t kMaxNgram = 1000;                   // Clary's limit: an n-gram costs its length at every character
 constexpr std::uint64_t kSmallestEntry = 1 + 8 + 1;        // NUL, count, type
 constexpr std::int64_t kMaxCount = 1'000'000'000'000'000;  // fastText's infinity in its Huffman tree
 
@@ -285,7 +285,7 @@ class MappedFile {
     if (start_ != nullptr) munmap(start_, size_);
   }
   std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(start_), start_ ? size_ : 0}; }
-  /// The end of the hole at `place`, or `place` where there is none or the file system does not tell.
+  /// The end of the hole at `place`, or `place` where there is none or the file system does not report holes.
   std::size_t next_data(std::size_t place) const {
     const off_t data = ::lseek(fd_.get(), static_cast<off_t>(place), SEEK_DATA);
     if (data >= 0) return static_cast<std::size_t>(data);

@@ -36,7 +36,7 @@ struct Model {
   /// Where buckets have their rows of E. Not engaged: bucket b at row V + b.
   std::optional<BucketTable> bucket_rows;
 
-  // Only in files that `fasttext quantize` made; what stands here takes the place of the matrix above.
+  // Only in files that `fasttext quantize` made; this replaces the matrix above.
   std::optional<QuantizedMatrix> quantized_input, quantized_output;
 
   TextRules tokenizer = TextRules::kNone;  // what requests' text goes through first, as the training text did
@@ -65,7 +65,7 @@ struct Model {
 /// @param word  V's number of `text`, or -1
 void append_word_rows(const Model& model, std::string_view text, std::int64_t word, std::vector<std::int32_t>& rows);
 /// Rows of E that stand for a line of text (labels in it are skipped): words, character and word n-grams. Newlines
-/// within the text are blanks; at its end stands `</s>`, as in training, when the dictionary has one.
+/// within the text are blanks; it ends with `</s>`, as in training, when the dictionary has one.
 /// Nothing for a text without words.
 void append_line_rows(const Model& model, std::string_view line, std::vector<std::int32_t>& rows);
 

@@ -109,10 +109,10 @@ TEST(Quantized, ClassifierIsWrittenAndReadBackWithTheSameAnswers) {
     const Model back = read_fasttext_file(folder.path() / "model.ftz");
     ASSERT_TRUE(back.quantized_input);
     for (const char* text : {"good movie", "bad", "zebra movie"}) {
-      const auto expected = classify(model, text, 2), ours = classify(small, text, 2), read = classify(back, text, 2);
+      const auto expected = classify(model, text, 2), actual = classify(small, text, 2), read = classify(back, text, 2);
       ASSERT_EQ(read.size(), 2U);
       for (std::size_t i = 0; i < 2; ++i) {
-        EXPECT_EQ(ours[i].probability, read[i].probability);
+        EXPECT_EQ(actual[i].probability, read[i].probability);
         EXPECT_NEAR(read[i].probability, expected[i].probability, 1e-5);  // fewer than 256 rows: nothing is lost
       }
     }

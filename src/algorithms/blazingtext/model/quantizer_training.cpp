@@ -24,7 +24,7 @@ constexpr int kRounds = 25;                             // fastText's
 constexpr float kSplit = 1e-7f;                         // fastText's: how far two halves of a cluster begin apart
 constexpr std::int64_t kBlock = 1024;                   // rows coded at a time
 
-/// k-means of one part; centroids stand column by column, as the kernel wants them.
+/// k-means of one part; centroids are stored column by column, as the kernel wants them.
 /// Product quantisation: Jegou, Douze & Schmid, "Product Quantization for Nearest Neighbor Search", PAMI 33 (2011).
 /// Each pair of columns gets 256 centroids and is stored as a byte.
 class Clusters {

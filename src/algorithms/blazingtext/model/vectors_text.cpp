@@ -14,7 +14,7 @@ namespace clary::blazingtext {
 namespace {
 
 constexpr std::size_t kWriteBytes = 1 << 20;
-constexpr std::int64_t kMaxTextDimension = 1 << 16;  // ours
+constexpr std::int64_t kMaxTextDimension = 1 << 16;  // Clary's limit
 
 void append_float(std::string& out, float value) {
   char text[32];
@@ -124,7 +124,7 @@ std::string_view read_vector_line(std::string_view text, const std::string& name
                                   std::span<float> vector) {
   Line line(text, name, number);
   const auto word = line.field();
-  if (word.empty()) line.fail("holds no word, but line 1 tells of more words");
+  if (word.empty()) line.fail("holds no word, but line 1 announces more words");
   for (float& value : vector) value = line.number<float>("a vector's number");
   if (!vector.empty() && !line.field().empty()) line.fail(fmt::format("has more than {} numbers", vector.size()));
   return word;

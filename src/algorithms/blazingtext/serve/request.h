@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bodies of inference requests to texts: {"instances": [...], "configuration": {"k": 2}}, JSON lines with `source` and
-// `k`, plain text and CSV with one text a line; `threshold` beside k is ours. What a text is (a word or a sentence) is
-// the model's affair. Beside them, ours alone: {"nn": word, "k": 10} and {"sentence": text}, as a JSON line or in place
-// of an instance.
+// `k`, plain text and CSV with one text a line; `threshold` beside k is Clary's addition. What a text is (a word or a
+// sentence) is the model's affair. Further, in Clary only: {"nn": word, "k": 10} and {"sentence": text}, as a JSON line
+// or in place of an instance.
 #pragma once
 
 #include <cstdint>

@@ -188,7 +188,7 @@ class Classifier {
     gpu_ ? gpu_->learn(plan, rate) : kernel(plan, weights(), rate, memory);
     learned_ += static_cast<std::int64_t>(lines.examples.size());
     schedule_.add(lines.tokens);
-    if (thread == 0) progress.tell();
+    if (thread == 0) progress.update();
   }
 
   void test_share(Passes& pass, Accuracy& out) {

@@ -18,7 +18,7 @@ namespace clary::blazingtext {
 namespace {
 
 constexpr std::size_t kReadBytes = 1 << 20;
-constexpr std::size_t kMaxLine = 16 << 20;  // ours: 65,536 numbers of 25 letters, and a long word
+constexpr std::size_t kMaxLine = 16 << 20;  // Clary's limit: 65,536 numbers of 25 letters, and a long word
 
 /// Lines of a stream, one buffer of memory.
 /// Vectors files have gigabytes: one line at a time, in one buffer.

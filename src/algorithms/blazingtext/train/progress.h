@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells the log how the training goes: about once a second, and at the end. One thread calls it.
+// Logs the progress of training: about once a second, and at the end. One thread calls it.
 #pragma once
 
 #include <chrono>
@@ -15,10 +15,10 @@ class Progress {
       : report_(report), schedule_(schedule), silent_(silent) {}
 
   /// Cheap enough to be called after every sentence.
-  void tell() {
+  void update() {
     if (silent_ || ++calls_ % kCallsPerLook != 0 || Clock::now() < next_) return;
     next_ = Clock::now() + kInterval;
-    say();
+    write();
   }
   /// @param complete  all epochs were learned: hosts' shares are not exactly equal, so the estimate may fall short
   void finish(bool complete) {
@@ -35,7 +35,7 @@ class Progress {
 
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
   double words_per_second() const { return schedule_.done_everywhere() / std::max(seconds(), 1e-9); }
-  void say() { report_.progress(schedule_.rate(), schedule_.progress(), words_per_second()); }
+  void write() { report_.progress(schedule_.rate(), schedule_.progress(), words_per_second()); }
 
   Report& report_;
   const Schedule& schedule_;

@@ -8,7 +8,7 @@
 namespace clary::blazingtext {
 namespace {
 
-// Ours:
+// Thresholds of warnings that AWS's program does not give:
 constexpr double kHardlyLearned = 0.1;  // this share of the way from always guessing the same to perfect
 constexpr double kThinned = 0.1;        // share of the text
 constexpr double kRarelySeen = 10;      // times a word

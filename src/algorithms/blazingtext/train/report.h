@@ -31,11 +31,11 @@ class Report {
   /// "Number of words:  71290", and of labels in supervised mode
   /// @param largest_label  lines with the most frequent label
   void vocabulary(std::int64_t words, std::int64_t labels, std::int64_t largest_label = 0);
-  /// Ours, silent unless something is amiss: warns when thinning leaves under a tenth of the text, or when all epochs
-  /// together show a word fewer than ten times on average; such vectors stay near where they began.
+  /// Clary only, silent unless something is wrong: warns when thinning leaves under a tenth of the text, or when all
+  /// epochs together show a word fewer than ten times on average; such vectors stay near where they began.
   /// @param known  words of the text that are in the vocabulary of `words`; @param kept  of them, after thinning
   void thinning(double known, double kept, std::int64_t words);
-  /// Ours: words of the channel `pretrained` that the text lacks, and words that begin at its vectors.
+  /// Clary only: words of the channel `pretrained` that the text lacks, and words that begin at its vectors.
   void pretrained_words(const std::string& file, std::int64_t added);
   void pretrained_vectors(std::int64_t found);
   /// "Number of buckets used:  281234 of 2000000"

@@ -38,7 +38,7 @@ Model train_word_vectors(const TrainingJob& job);
 /// @throws Error{kInvalid} without labels or without words
 Model train_classifier(const TrainingJob& job);
 
-/// Whether there is a GPU and it has room; a GPU too small for the matrices is told of in the log.
+/// Whether there is a GPU and it has room; a GPU too small for the matrices is reported in the log.
 bool fits_gpu(const TrainingJob& job, std::size_t bytes);
 
 Model train(const Hyperparameters& hp, shell::TrainContext& context);

@@ -16,7 +16,7 @@ struct TrainingMatrix : numeric::PaddedMatrix {
   using PaddedMatrix::PaddedMatrix;
   /// All zero. The team's threads share the work of getting the memory from the system.
   TrainingMatrix(std::int64_t rows, std::int64_t columns, numeric::Team& team);
-  /// Memory for so many rows that is not touched: whoever first uses a row fills it. `rows` is to be set to those in
+  /// Memory for so many rows that is not touched: the first user of a row fills it. `rows` is to be set to those in
   /// use.
   static TrainingMatrix untouched(std::int64_t rows, std::int64_t columns);
 

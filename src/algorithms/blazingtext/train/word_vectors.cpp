@@ -180,7 +180,7 @@ double rate_floor(const Hyperparameters& hp) { return hp.mode == Mode::kBatchSki
 void learn_alone(const TrainingJob& job, numeric::Team& team, std::vector<Worker>& workers, Progress& progress) {
   team.run([&](int thread) {
     workers[static_cast<std::size_t>(thread)].run([&] {
-      if (thread == 0) progress.tell();
+      if (thread == 0) progress.update();
       return !job.stopped();
     });
   });
@@ -194,7 +194,7 @@ void learn_together(const TrainingJob& job, numeric::Team& team, std::vector<Wor
     const std::int64_t slice_end = schedule.done() + Synchronisation::kSliceTokens * job.threads;
     team.run([&](int thread) {
       workers[static_cast<std::size_t>(thread)].run([&] {
-        if (thread == 0) progress.tell();
+        if (thread == 0) progress.update();
         return schedule.done() < slice_end && !job.stopped();
       });
     });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a finished model is told about itself: the score of the test channel, and how many of the true nearest
+// Measures a finished model: the score of the test channel, and how many of the true nearest
 // neighbours an IVF index finds.
 #pragma once
 

@@ -20,7 +20,7 @@ struct CodeQuery {
   float limit = 0, limit_slope = 0, limit_curve = 0;
 };
 
-/// Blocks of 16 rows; in a block, the 4 codes of row r and columns 4g .. 4g+3 stand at byte 64 g + 4 r.
+/// Blocks of 16 rows; in a block, the 4 codes of row r and columns 4g .. 4g+3 are at byte 64 g + 4 r.
 struct CodeBlocks {
   const std::uint8_t* codes;
   const float* norms;   // 16 a block; +inf in rows that do not exist, which no query can then match

@@ -29,11 +29,11 @@ Scores scores_of(const Json& data) {
   return s;
 }
 
-void expect_equal(const std::vector<NamedMetric>& ours, const Json& theirs) {
-  ASSERT_EQ(ours.size(), theirs.size());
-  for (const NamedMetric& metric : ours) {
-    ASSERT_TRUE(theirs.contains(metric.name)) << metric.name;
-    EXPECT_NEAR(metric.value, theirs[metric.name].get<double>(), 2e-7) << metric.name;
+void expect_equal(const std::vector<NamedMetric>& actual, const Json& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (const NamedMetric& metric : actual) {
+    ASSERT_TRUE(expected.contains(metric.name)) << metric.name;
+    EXPECT_NEAR(metric.value, expected[metric.name].get<double>(), 2e-7) << metric.name;
   }
 }
 
@@ -47,9 +47,9 @@ TEST(LinearLearnerMetrics, BinaryAgreesWithScikitLearn) {
   const Json data = golden("binary");
   Hyperparameters hp{.predictor_type = PredictorType::kBinary};
   hp.f_beta = 2;
-  const auto ours = final_metrics(hp, 0.45, {}, scores_of(data));
-  expect_equal(ours, data["metrics"]);
-  EXPECT_EQ(names(ours),
+  const auto actual = final_metrics(hp, 0.45, {}, scores_of(data));
+  expect_equal(actual, data["metrics"]);
+  EXPECT_EQ(names(actual),
             "binary_classification_cross_entropy_objective- binary_classification_accuracy+ binary_f_2.000+ "
             "precision+ recall+ roc_auc_score+ threshold+ ");
   EXPECT_NEAR(mean_loss(hp, {}, scores_of(data), 3), data["weighted_objective"].get<double>(), 1e-7);
@@ -59,22 +59,22 @@ TEST(LinearLearnerMetrics, MulticlassAgreesWithScikitLearn) {
   const Json data = golden("multiclass");
   Hyperparameters hp{.predictor_type = PredictorType::kMulticlass, .num_classes = 5};
   hp.f_beta = 0.5, hp.accuracy_top_k = 2;
-  const auto ours = final_metrics(hp, 0.5, {}, scores_of(data));
-  expect_equal(ours, data["metrics"]);
-  EXPECT_EQ(names(ours),
+  const auto actual = final_metrics(hp, 0.5, {}, scores_of(data));
+  expect_equal(actual, data["metrics"]);
+  EXPECT_EQ(names(actual),
             "multiclass_cross_entropy_objective- multiclass_accuracy+ multiclass_top_k_accuracy_2+ dcg+ macro_recall+ "
             "macro_precision+ macro_f_0.500+ multiclass_balanced_accuracy+ multiclass_log_loss- ");
   const auto weighted = final_metrics(hp, 0.5, {2, 2, 2, 2, 2}, scores_of(data));
-  EXPECT_NEAR(weighted[0].value, 2 * ours[0].value, 1e-12) << "class weights act on the objective";
-  EXPECT_EQ(weighted.back().value, ours.back().value) << "and on nothing else";
+  EXPECT_NEAR(weighted[0].value, 2 * actual[0].value, 1e-12) << "class weights act on the objective";
+  EXPECT_EQ(weighted.back().value, actual.back().value) << "and on nothing else";
 }
 
 TEST(LinearLearnerMetrics, RegressionAgreesWithScikitLearn) {
   const Json data = golden("regression");
   Hyperparameters hp;
-  const auto ours = final_metrics(hp, 0.5, {}, scores_of(data));
-  expect_equal(ours, data["metrics"]);
-  EXPECT_EQ(names(ours), "mse_objective- mse- absolute_loss- rmse- ");
+  const auto actual = final_metrics(hp, 0.5, {}, scores_of(data));
+  expect_equal(actual, data["metrics"]);
+  EXPECT_EQ(names(actual), "mse_objective- mse- absolute_loss- rmse- ");
   hp.loss = Loss::kQuantile, hp.quantile = 0.3;
   EXPECT_NEAR(mean_loss(hp, {}, scores_of(data)), data["pinball_0.3"].get<double>(), 1e-9);
   EXPECT_EQ(final_metrics(hp, 0.5, {}, scores_of(data))[0].name, "quantile_loss_objective");

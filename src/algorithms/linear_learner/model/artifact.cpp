@@ -166,11 +166,11 @@ StoredModel from_archive(std::string_view bytes) {
   StoredModel model;
   const std::string type = text(additional, "predictor_type");
   const auto predictor_type = predictor_type_named(type);
-  if (!predictor_type) malformed(kAdditional, fmt::format("predictor_type '{:.100}' is none of ours", type));
+  if (!predictor_type) malformed(kAdditional, fmt::format("predictor_type '{:.100}' is unknown", type));
   model.predictor_type = *predictor_type;
   const std::string loss_name = text(additional, "loss_type");
   const auto loss = loss_named(loss_name);
-  if (!loss) malformed(kAdditional, fmt::format("loss_type '{:.100}' is none of ours", loss_name));
+  if (!loss) malformed(kAdditional, fmt::format("loss_type '{:.100}' is unknown", loss_name));
   model.loss = *loss;
   model.threshold = number(additional, "threshold").value_or(kDefaultThreshold);
   model.weights = weights_of(artifact::read_arrays(member(zip, kParams)));

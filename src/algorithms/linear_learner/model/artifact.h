@@ -13,7 +13,7 @@ namespace clary::linear_learner {
 /// mx-mod-0000.params, mx-mod-symbol.json, manifest.json, additional-params.json, stored, in this order.
 std::string to_archive(const StoredModel& model);
 
-/// Ours and the real service's. bias_lr_mult is not read back.
+/// Archives of this program and of the real service. bias_lr_mult is not read back.
 /// @throws Error{kMalformed} naming the member and the rule, Error{kLimit}
 StoredModel from_archive(std::string_view bytes);
 

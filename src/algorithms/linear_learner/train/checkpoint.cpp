@@ -76,7 +76,7 @@ shell::Checkpoint to_shell(const Checkpoint& c) {
 }
 
 Checkpoint from_shell(const shell::Checkpoint& checkpoint, std::size_t candidates, std::int64_t features,
-                      // In two steps: counts and the best model first, which tell which slice the arrays belong to.
+                      // In two steps: counts and the best model first, from which the slice of the arrays follows.
                       std::int64_t outputs) {
   Checkpoint c;
   shell::reading_state([&] {

@@ -93,7 +93,7 @@ class Finish {
   }
 
   /// Where data are few the grid of penalties is coarse, and the judging rows, if there are any, are few as well: then
-  /// rows left out of the training tell which penalty is best, together with the judging rows.
+  /// rows left out of the training decide which penalty is best, together with the judging rows.
   void choose_penalty(PolishTask& task) {
     if (hp_.wd || hp_.l1 || search_size_ == 1 || !is_small()) return;
     const double own_l1 = settings_.wd > 0 ? settings_.l1 / settings_.wd : 0;
@@ -109,7 +109,7 @@ class Finish {
     task.decay = chosen, task.l1 = own_l1 * chosen;
   }
 
-  /// As far as the judging rows can tell: neither the criterion nor the loss is worse by more than kSlack standard
+  /// Judged by the judging rows: neither the criterion nor the loss is worse by more than kSlack standard
   /// errors.
   /// The polished model is kept unless the judging rows say that it is worse.
   bool not_worse(const Judgement& now, const Solution& polished) {

@@ -205,7 +205,7 @@ void Learner::update_weights() {
 }
 
 /// Sparse rows: each column's gradient is made and used up at once, by the thread that owns it. Columns that do not
-/// occur in the batch rest: their moments stand still.
+/// occur in the batch rest: their moments do not change.
 void Learner::update_columns(const ColumnIndex& index) {
   rule_.rate = rate_.data(), rule_.decay = decay_.data(), rule_.shrink = shrink_.data();
   const std::int64_t width = lanes_.width();

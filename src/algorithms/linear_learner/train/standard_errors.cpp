@@ -141,8 +141,8 @@ StandardErrors standard_errors(const Hyperparameters& hp, const Rows& rows, cons
   StandardErrors out;
   std::vector<double> scratch(at(a.n)), to_raw_bias(at(a.n));
   for (std::int64_t d = 0; d < features; ++d) {
-    const double told = a(d, d) > 0 ? diagonal_of_inverse(a, d, scratch) : nan;
-    out.weight.push_back(static_cast<float>(std::sqrt(variance * told) / scaler.scale[at(d)]));
+    const double inverse = a(d, d) > 0 ? diagonal_of_inverse(a, d, scratch) : nan;
+    out.weight.push_back(static_cast<float>(std::sqrt(variance * inverse) / scaler.scale[at(d)]));
     // b = b' - sum_d w'_d shift_d / scale_d; sparse rows were not shifted.
     if (!rows.sparse) to_raw_bias[at(d)] = -scaler.shift[at(d)] / scaler.scale[at(d)];
   }

@@ -22,7 +22,7 @@ namespace clary::ntm {
 struct Noise {
   std::uint64_t seed = 1;
   std::uint32_t pass = 0;    // epoch
-  std::uint32_t stream = 0;  // tells training on each host, scoring, ... apart
+  std::uint32_t stream = 0;  // different for training on each host, scoring, ...
 };
 
 /// K numbers for one document; what loss_and_gradient uses.

@@ -114,7 +114,7 @@ void Optimizer::step_rows(int thread, Parameters& p, const WordIndex& index) {
     const std::int64_t row = words.words[i];
     std::int64_t& done = state_.row_steps[static_cast<std::size_t>(row)];
     const std::int64_t missed = steps_ - 1 - done;
-    // Idle rows whose weights stood still only owe the decay of their running averages: folded into this step.
+    // Idle rows whose weights do not change only lack the decay of their running averages: folded into this step.
     now.state_decay = missed > 0 ? static_cast<float>(std::pow(0.9, static_cast<double>(missed))) : 1.0f;
     done = steps_;
     optim::update(options_.rule, now, p.embedding.stride, p.embedding.row(row), state_.first.embedding.row(row),

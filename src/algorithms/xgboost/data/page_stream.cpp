@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kPipeBytes = 1 << 20;  // the most that an unprivileged process may ask for
 
-/// What stands before the offsets, and where in it the three sizes are.
+/// The header before the offsets, and where in it the three sizes are.
 struct Header {
   std::string bytes;
   std::size_t rows = 0, columns = 0, entries = 0;

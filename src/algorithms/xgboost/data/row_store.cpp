@@ -124,7 +124,7 @@ void RowStore::add(Batch& batch) {
   if (batch.rows > 0) blocks_.push_back({std::exchange(batch, {}), complete});
 }
 
-/// Labels, weights and groups that stand in other columns than the first ones.
+/// Labels, weights and groups that are in other columns than the first ones.
 void RowStore::split_roles(Batch& batch) {
   if (roles_.split_by_reader() != 0 || batch.label_width != 0 || batch.sparse) return;
   std::vector<std::int64_t> columns;
@@ -280,7 +280,7 @@ void RowStore::set_row_fields(Matrix& matrix) {
     }
     if (!seen.insert(queries_[r]).second)
       throw Error(Kind::kMalformed, fmt::format("channel {}: query {} comes again after others; rows of one query must "
-                                                "stand together",
+                                                "be adjacent",
                                                 name_, queries_[r]));
     sizes.push_back(1);
     if (!weights_.empty()) group_weights.push_back(weights_[r]);

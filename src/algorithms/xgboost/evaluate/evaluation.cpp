@@ -14,9 +14,9 @@
 namespace clary::xgboost {
 namespace {
 
-bool is_ours(std::string_view metric) {
+bool is_own(std::string_view metric) {
   const Metric* known = find_metric(metric);
-  return known != nullptr && known->ours;
+  return known != nullptr && known->own;
 }
 
 double number_of(std::string_view text) {
@@ -72,7 +72,7 @@ Evaluator::Evaluator(const Hyperparameters& hp, std::vector<const Matrix*> matri
   channels_.resize(matrices_.size());
   if (const Objective* objective = find_objective(hp.objective)) link_ = objective->link;
   for (const std::string& metric : given_)
-    if (is_ours(metric)) own_.push_back(metric);
+    if (is_own(metric)) own_.push_back(metric);
   if (own_.empty()) return;
   for (const Matrix* matrix : matrices_) labels_.push_back(matrix->labels());
 }
@@ -83,7 +83,7 @@ std::vector<std::string> Evaluator::library_metrics(const Hyperparameters& hp) {
     if (name == "tweedie_variance_power") power = value;
   std::vector<std::string> out;
   for (const std::string& metric : hp.eval_metric)
-    if (!is_ours(metric)) out.push_back(metric == "tweedie-nloglik" ? metric + "@" + power : metric);
+    if (!is_own(metric)) out.push_back(metric == "tweedie-nloglik" ? metric + "@" + power : metric);
   return out;
 }
 
@@ -102,7 +102,7 @@ std::vector<Entry> Evaluator::evaluate(Booster& booster, int round) {
     // Without any metric of the library's it evaluates the objective's default, which comes first.
     if (own_.size() == given_.size()) out.insert(out.end(), next, from_library.end());
     for (std::size_t i = 0, mine = 0; i < given_.size(); ++i) {
-      if (is_ours(given_[i]))
+      if (is_own(given_[i]))
         out.push_back({channels_[c], given_[i], own[mine++]});
       else if (next != from_library.end())
         out.push_back(*next++);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The evaluation line of a round: the library's metrics and ours on the train and validation channels, in the form that
-// the image's container prints and that tuning jobs and users' regexes read. All values keep full precision until they
-// are printed.
+// The evaluation line of a round: the library's metrics and this program's own on the train and validation channels, in
+// the form that the image's container prints and that tuning jobs and users' regexes read. All values keep full
+// precision until they are printed.
 #pragma once
 
 #include <span>
@@ -33,14 +33,14 @@ std::vector<Entry> plain_names(std::span<const Entry> entries);
 
 class Evaluator {
  public:
-  /// @param communicator  null on one host; our metrics add up over its members
+  /// @param communicator  null on one host; own metrics add up over its members
   Evaluator(const Hyperparameters& hp, std::vector<const Matrix*> matrices, Communicator* communicator);
 
-  /// Metrics as the library wants them: without ours, tweedie-nloglik with its argument.
+  /// Metrics as the library wants them: without own ones, tweedie-nloglik with its argument.
   static std::vector<std::string> library_metrics(const Hyperparameters& hp);
 
-  /// Train before validation; metrics as given, the objective's default first when only ours were given. A collective
-  /// call.
+  /// Train before validation; metrics as given, the objective's default first when only own ones were given. A
+  /// collective call.
   std::vector<Entry> evaluate(Booster& booster, int round);
 
  private:

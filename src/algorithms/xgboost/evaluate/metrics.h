@@ -18,7 +18,7 @@ namespace clary::xgboost {
 struct Metric {
   std::string_view name;
   bool maximise;
-  bool ours = false;       // computed by metric_value(), unknown to the library
+  bool own = false;        // computed by metric_value(), unknown to the library
   bool threshold = false;  // may be written name@t
 };
 

@@ -33,7 +33,7 @@ std::string variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-/// The type to answer in; nothing when none of Accept's is ours.
+/// The type to answer in; nothing when none of Accept's is supported.
 /// Entries of Accept in the client's order of preference.
 std::optional<std::string> answer_type(std::string_view accept, const std::string& fallback) {
   if (trimmed(accept).empty()) return fallback;
@@ -132,7 +132,7 @@ Answer Responder::predicted(const formats::Batch& rows, const std::string& accep
     return {200, header_value(accept),
             with_keys(accept, options_.keys, selected_fields(input, options_.keys), options_.batch)};
   }
-  // Before 1.2 all scores stood in one line.
+  // Before 1.2 all scores were in one line.
   if (accept == kCsv || (options_.batch && accept == kJson)) {
     const bool joined = options_.tag < Tag{1, 2} && !options_.rows_as_lines;
     return {200, header_value(accept),

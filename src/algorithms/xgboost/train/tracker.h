@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Introduces the members of the library's collective to each other: its C API has the client of this protocol but no
 // tracker. Each member connects, says who it is, gets its rank and its neighbours in a tree and a ring, and connects to
-// those that came before it. Runs in a thread of its own, talks to one member at a time. Whoever can reach the port can
-// send anything: every text is bounded, every wait has an end, and what does not follow the protocol is hung up on.
+// those that came before it. Runs in a thread of its own, talks to one member at a time. Anyone who can reach the port
+// can send anything: every text is bounded, every wait has an end, and what does not follow the protocol is hung up on.
 //
 // Integers are 4 bytes in the machine's order; a text is its length and its bytes. Both sides begin with the magic
 // number. A member then sends rank, world size, task id and a command: start, print (with a text) or shutdown.

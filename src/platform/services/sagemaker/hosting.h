@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operations on models, endpoint configurations, endpoints and transform jobs: one table a resource, merged into
-// the SageMaker service. Each function checks its input against the rows, changes a row, and tells the serving library.
+// the SageMaker service. Each function checks its input against the rows, changes a row, and informs the serving
+// library.
 #pragma once
 
 #include <map>
