@@ -141,11 +141,11 @@ class ParallelReader : public RowReader {
     }
   }
 
+  // Errors come in the order of the file, however the threads ran: the rows before have been delivered.
   void wait_for(Task& task) {
     {
       MutexLock lock(mutex_);
       task_done_.wait(lock, [&] { return task.done; });
-    // Errors come in the order of the file, however the threads ran: the rows before have been delivered.
     }
     if (task.block.file_start) units_before_ = 0;
     if (task.error) std::rethrow_exception(task.error);

@@ -149,8 +149,8 @@ asio::awaitable<void> Connection::run() {
   try {
     while (co_await serve_one()) {
     }
-  // The peer's fault or its right: not logged.
   } catch (const Disconnected&) {
+    // The peer's fault or its right: not logged.
   } catch (const TimedOut&) {
   } catch (const std::exception& e) {
     log::error("connection from {}: {}", peer_, e.what());
@@ -263,8 +263,8 @@ asio::awaitable<bool> Connection::answer(RequestHead head) {
   Response response;
   try {
     response = co_await env_.handler(request);
-  // The peer has gone: there is nobody to answer.
   } catch (const Disconnected&) {
+    // The peer has gone: there is nobody to answer.
     throw;
   } catch (const std::exception& e) {
     response = response_to(e, request.target);
@@ -307,8 +307,8 @@ asio::awaitable<void> Connection::write_response(Response& response, const Reque
   append_response_head(out_, response, head.method, length, chunked, keep);
   if (bodiless) {
     co_await stream_->write(out_);
-  // Head and small body in one write: one packet.
   } else if (text != nullptr && text->size() <= kOneWrite) {
+    // Head and small body in one write: one packet.
     out_.append(*text);
     co_await stream_->write(out_);
   } else {

@@ -31,8 +31,8 @@ const shell::Descriptor& descriptor() {
     auto pairs = text_channel(
         kPairChannel, "Word pairs with human scores, and analogies, for `evaluation` (Clary only; AWS brings WS-353).");
     pairs.content_types = {}, pairs.input_modes = {"File", "FastFile"};
-    auto vectors = text_channel(kPretrainedChannel,
-                                "Vectors that words begin at (Clary only): one vectors.txt (*.vec), or a fastText *.bin.");
+    auto vectors = text_channel(
+        kPretrainedChannel, "Vectors that words begin at (Clary only): one vectors.txt (*.vec), or a fastText *.bin.");
     vectors.input_modes = {"File", "FastFile"};
     out.channels = {train, validation, pairs, vectors};
     out.metrics = {{"train:mean_rho", R"(#mean_rho: (\S+))", "Maximize"},

@@ -32,9 +32,8 @@ std::vector<Field<H>> common_fields() {
       integer("min_count", &H::min_count, 0, kMaxRows).tunable(0, 100).about("Rarer words are left out."),
       integer("vector_dim", &H::vector_dim, 1, kMaxDimension).tunable(32, 300).about("Numbers in a vector (d)."),
       categorical("tokenizer", &H::tokenizer, {{"none", TextRules::kNone}, {"simple", TextRules::kSimple}})
-          .about(
-              "none: words are separated by blanks. simple: ASCII letters become small and punctuation words of "
-              "its own, in training and at the endpoint alike."),
+          .about("none: words are separated by blanks. simple: ASCII letters become small and punctuation words of "
+                 "its own, in training and at the endpoint alike."),
       integer("buckets", &H::buckets, 1, 2'000'000'000)
           .tunable(1'000'000, 10'000'000)
           .about("Rows for hashed n-grams: of characters with subwords, of words with word_ngrams above 1."),

@@ -72,18 +72,18 @@ HWY_INLINE void update_rule(const Step& step, I width, float* HWY_RESTRICT w, fl
       s1 = average(nine, one, s1, x);
       s2 = average_of_square(hn::Set(d, 0.999f), hn::Set(d, 0.001f), s2, x);
       weight = hn::Sub(weight, hn::Div(hn::Mul(rate, s1), hn::Add(hn::Sqrt(s2), hn::Set(d, 1e-8f))));
-    // AdaGrad (Duchi et al., 2011): the sum of squares, epsilon inside the root.
     } else if constexpr (kRule == Rule::kAdagrad) {
+      // AdaGrad (Duchi et al., 2011): the sum of squares, epsilon inside the root.
       s1 = hn::MulAdd(x, x, s1);
       const V slope = hn::Div(x, hn::Sqrt(hn::Add(s1, hn::Set(d, 1e-7f))));
       weight = hn::NegMulAdd(rate, hn::MulAdd(wd, weight, slope), weight);
-    // RMSProp (Tieleman & Hinton, 2012): a moving average of squares.
     } else if constexpr (kRule == Rule::kRmsprop) {
+      // RMSProp (Tieleman & Hinton, 2012): a moving average of squares.
       s1 = average_of_square(nine, one, hn::Mul(decay, s1), x);
       weight = hn::NegMulAdd(rate, hn::Div(x, hn::Sqrt(hn::Add(s1, hn::Set(d, 1e-8f)))), weight);
-    // AdaDelta (Zeiler, 2012): the step is g sqrt(avg(delta^2) + eps) / sqrt(avg(g^2) + eps), written as top *
-    // rsqrt(top * bottom), which needs one root instead of two.
     } else {
+      // AdaDelta (Zeiler, 2012): the step is g sqrt(avg(delta^2) + eps) / sqrt(avg(g^2) + eps), written as top *
+      // rsqrt(top * bottom), which needs one root instead of two.
       static_assert(kRule == Rule::kAdadelta);
       const V eps = hn::Set(d, 1e-5f);
       s1 = average_of_square(nine, one, hn::Mul(decay, s1), x);

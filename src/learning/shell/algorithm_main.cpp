@@ -85,8 +85,8 @@ int run_program(const Program& program, int argc, char** argv) noexcept {
       // Other commands are spared that.
       numeric::reexec_with_blas_environment(argv);
     return dispatch(program, words);
-  // Catches everything: this is the thread's entry function.
   } catch (...) {
+    // Catches everything: this is the thread's entry function.
     std::fprintf(stderr, "%s: %s\n", program.name.c_str(), failure_text(std::current_exception()).c_str());
     return is_client_error(std::current_exception()) ? contract::kExitClientError : contract::kExitAlgorithmError;
   }

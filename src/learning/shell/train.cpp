@@ -115,8 +115,8 @@ int train(const Program& program, const contract::Layout& layout) {
   try {
     train_once(program, layout);
     return contract::kExitSuccess;
-  // Order of handlers: kCancelled only counts as a stop if one was asked for.
   } catch (const Error& error) {
+    // Order of handlers: kCancelled only counts as a stop if one was asked for.
     // Stopped while waiting for data: there is no model yet, and nothing went wrong.
     if (error.kind() == Kind::kCancelled && stop_requested()) return contract::kExitSuccess;
     problem = std::current_exception();

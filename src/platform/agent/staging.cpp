@@ -37,7 +37,7 @@ void link_object(const StagedObject& object, const fs::path& objects, const fs::
     return;
   }
   throw Error(Kind::kNotFound, "\"" + object.relative + "\": " +
-                                   (reason == EEXIST   ? "another object has the same file name"
+                                   (reason == EEXIST ? "another object has the same file name"
                                     // The index named the blob when the job was planned; its file goes when the last
                                     // object that names it is deleted or replaced.
                                     : reason == ENOENT ? "the object is no longer there"

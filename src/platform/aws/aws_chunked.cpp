@@ -151,8 +151,8 @@ std::size_t AwsChunkedDecoder::frame(std::string_view input) {
       size_line(line);
     } else if (state_ == State::kTrailerLine) {
       trailer_line(line);
-    // Behind content there is an empty line and nothing else.
     } else if (!line.empty()) {
+      // Behind content there is an empty line and nothing else.
       bad("a chunk is longer than its size says");
     } else {
       state_ = last_ ? State::kDone : State::kSizeLine;

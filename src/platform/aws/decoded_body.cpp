@@ -97,8 +97,8 @@ class DecodedBody final : public CheckedBody {
         if (n > 0) {
           std::memcpy(into.data(), pending().data(), n);
           at_ += n;
-        // Large chunks bypass the framing buffer.
         } else {
+          // Large chunks bypass the framing buffer.
           n = co_await inner_.read_some(into.first(wanted));
           // A source that ends inside of a chunk.
           if (n == 0) decoder_->end();  // throws: content is missing

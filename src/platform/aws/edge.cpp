@@ -160,8 +160,8 @@ Awaitable<Response> Edge::Core::handle(Request& request) {
       response.headers.add(request_id_header(wire), caller.request_id);
   } catch (const http::Disconnected&) {
     throw;
-  // One place turns exceptions into answers; the wire form follows from the rule that matched.
   } catch (const std::exception& e) {
+    // One place turns exceptions into answers; the wire form follows from the rule that matched.
     response = encode_exception(e, {wire, caller.request_id, path, "", json_version(request)});
   }
   log::debug("{} {} {} {} {}", caller.request_id, request.method, path, rule.name, response.status);

@@ -35,12 +35,12 @@ Xml& Xml::text(std::string_view text) {
       out_ += "&gt;";
     } else if (c == '"') {
       out_ += "&quot;";
-    // Whitespace as references: attribute and text normalisation would change it otherwise, and S3 keys may contain
-    // it.
     } else if (c == '\t' || c == '\n' || c == '\r' || (byte < 0x20 && control_ == Control::kReference)) {
+      // Whitespace as references: attribute and text normalisation would change it otherwise, and S3 keys may contain
+      // it.
       out_.append("&#").append(std::to_string(byte)).append(";");
-    // Not representable in XML 1.0: replaced, so that the client's parser does not refuse the whole answer.
     } else if (byte < 0x20 || (byte >= 0x80 && !utf8)) {
+      // Not representable in XML 1.0: replaced, so that the client's parser does not refuse the whole answer.
       out_ += '?';
     } else {
       out_ += c;

@@ -132,10 +132,10 @@ class Relay {
       const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
       for (int i = 0; i < count; ++i) {
         const int fd = events[static_cast<std::size_t>(i)].data.fd;
-        if (fd == listener_)
-          accept_one();
         // A descriptor may be closed by an earlier event of the same batch; its later events find no connection and
         // are dropped.
+        if (fd == listener_)
+          accept_one();
         else if (const auto found = connections_.find(fd); found != connections_.end())
           serve(*std::shared_ptr<Connection>(found->second));  // kept until serve() has returned
       }

@@ -74,9 +74,9 @@ class GzipSource final : public ByteSource {
       const int rc = inflate(&stream_, Z_NO_FLUSH);
       if (rc == Z_STREAM_END) {
         between_members_ = true;
-      // Z_BUF_ERROR only means that this input is used up; refill() decides whether the file was cut. A gzip file may
-      // consist of several members (RFC 1952 section 2.2); `gzip -c a b` and bgzip write such files.
       } else if (rc != Z_OK && rc != Z_BUF_ERROR) {
+        // Z_BUF_ERROR only means that this input is used up; refill() decides whether the file was cut. A gzip file may
+        // consist of several members (RFC 1952 section 2.2); `gzip -c a b` and bgzip write such files.
         throw Error(Kind::kMalformed,
                     std::string("not valid gzip data: ") + (stream_.msg ? stream_.msg : "bad stream"));
       }

@@ -77,8 +77,8 @@ void TransformJobs::start(const std::string& name) {
   Running& self = it->second;
   try {
     self.thread = std::thread([this, name, &self] { run_job(name, self); });
-  // Without a thread there is nobody else to end the job, so its row is ended here, still under the lock.
   } catch (const std::exception& e) {  // the machine has no thread left
+    // Without a thread there is nobody else to end the job, so its row is ended here, still under the lock.
     running_.erase(it);
     log::error("transform job {}: {}", name, e.what());
     rows_.update(name, [&](Resource& row) {

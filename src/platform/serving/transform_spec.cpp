@@ -26,10 +26,10 @@ std::optional<int> integer(const Json& json, const char* name) {
 }
 
 std::optional<BatchStrategy> strategy_named(std::string_view text) {
+  // Both spellings: the API uses the first, containers the second (container contract, GET /execution-parameters).
   if (text == "MultiRecord" || text == "MULTI_RECORD") return BatchStrategy::kMultiRecord;
   if (text == "SingleRecord" || text == "SINGLE_RECORD") return BatchStrategy::kSingleRecord;
   return std::nullopt;
-// Both spellings: the API uses the first, containers the second (container contract, GET /execution-parameters).
 }
 
 std::string media_type(const std::optional<std::string>& type) {
@@ -66,8 +66,8 @@ ExecutionParameters parse_execution_parameters(std::string_view json) {
   Json document;
   try {
     document = parse_json(json);
-  // A container's answer is a hint: one that cannot be read is ignored as AWS does, the defaults apply.
   } catch (const Error&) {
+    // A container's answer is a hint: one that cannot be read is ignored as AWS does, the defaults apply.
     return parameters;
   }
   if (!document.is_object()) return parameters;

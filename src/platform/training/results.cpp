@@ -137,8 +137,8 @@ void CheckpointMirror::sync(objects::ObjectStore& store, bool settled) {
     // everything, so this one waits and goes again.
     const MutexLock lock(mutex_);
     put_changes(store, false);
-  // A sync that takes longer than the interval must not queue up behind itself and occupy all threads of the queue.
   } else if (mutex_.try_lock()) {
+    // A sync that takes longer than the interval must not queue up behind itself and occupy all threads of the queue.
     const MutexLock lock(mutex_, std::adopt_lock);
     put_changes(store, true);
   }

@@ -46,8 +46,8 @@ char* rewrite(std::string_view text, char* out) {
     } else if (c != '_') {
       out[0] = ' ', out[1] = c, out[2] = ' ';
       out += kGrowth;
-    // Labels are copied as they are, up to the next separator.
     } else if (is_label_at(text, i)) {
+      // Labels are copied as they are, up to the next separator.
       const auto begin = text.begin() + static_cast<std::ptrdiff_t>(i);
       const auto end = std::find_if(begin, text.end(), is_separator);
       out = std::copy(begin, end, out);

@@ -136,6 +136,7 @@ HWY_INLINE void add_changes(I stride, std::int32_t inputs, const BlockScratch& s
 // are rare because the matrices are large.
 void TrainBlocks(const BlockPlan& plan, const Weights& w, float rate, float* scratch) {
   const BlockScratch s(scratch, plan, w.stride);
+  // Rows of the next two blocks are on their way while this one is computed.
   const auto fetch_block = [&](std::size_t b) {
     if (b >= plan.blocks.size()) return;
     const Block& block = plan.blocks[b];
@@ -145,7 +146,6 @@ void TrainBlocks(const BlockPlan& plan, const Weights& w, float rate, float* scr
     // Of the inputs only the last is new to a window that moves on by one word.
     if (block.inputs > 0)
       fetch(w.input + plan.inputs[static_cast<std::size_t>(block.first_input + block.inputs - 1)] * w.stride, w.stride);
-  // Rows of the next two blocks are on their way while this one is computed.
   };
   fetch_block(0);
   fetch_block(1);

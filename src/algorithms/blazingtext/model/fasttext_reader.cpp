@@ -22,9 +22,9 @@ namespace {
 
 constexpr std::int32_t kMagic = 793'712'314;
 constexpr std::int32_t kOldVersion = 11, kVersion = 12;
-constexpr std::int32_t kMaxForeignDimension = 1 << 16;     // Clary's limit
-constexpr std::int32_t kMaxNgram = 1000;                   // Clary's limit: an n-gram costs its length at every character
-constexpr std::uint64_t kSmallestEntry = 1 + 8 + 1;        // NUL, count, type
+constexpr std::int32_t kMaxForeignDimension = 1 << 16;  // Clary's limit
+constexpr std::int32_t kMaxNgram = 1000;                // Clary's limit: an n-gram costs its length at every character
+constexpr std::uint64_t kSmallestEntry = 1 + 8 + 1;     // NUL, count, type
 constexpr std::int64_t kMaxCount = 1'000'000'000'000'000;  // fastText's infinity in its Huffman tree
 
 // In the order of fastText's Args::load; every value is bounded where it is used as a size or a loop's limit.

@@ -177,9 +177,9 @@ std::optional<double> Recall::measure(const Model& model) {
     queries_ = Vectors(stored_.width());
     const std::int64_t wanted = std::min(rows, kQueries);
     for (std::int64_t i = 0; i < wanted; ++i) {
+      // Evenly over the index, in input order.
       places.push_back(i * rows / wanted);
       queries_.append({stored_.row(places.back()), static_cast<std::size_t>(stored_.width())});
-    // Evenly over the index, in input order.
     }
   }
   // With rows of the index as queries, each finds itself first: one neighbour more is asked for and dropped.

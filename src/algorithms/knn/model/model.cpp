@@ -47,9 +47,9 @@ std::vector<T> read_values(const std::filesystem::path& path, std::int64_t count
 void write_uids(const std::filesystem::path& path, const std::vector<std::string>& uids) {
   std::string text;
   for (const std::string& uid : uids) text += dump_json(uid) + "\n";
+  // No fsync: the folder is packed into the archive by the server, which makes that durable.
   const UniqueFd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
   write_all(fd.get(), text, path.string());
-// No fsync: the folder is packed into the archive by the server, which makes that durable.
 }
 
 std::vector<std::string> read_uids(const std::filesystem::path& path, std::int64_t count) {

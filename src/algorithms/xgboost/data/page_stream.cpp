@@ -150,8 +150,8 @@ Matrix matrix_from_stream(const PageShape& shape, const std::function<void(PageS
   if (problem) {
     try {
       std::rethrow_exception(problem);
-    // "The library stopped reading" follows from its refusal, which is the error to report.
     } catch (const Error& error) {
+      // "The library stopped reading" follows from its refusal, which is the error to report.
       if (error.kind() != Kind::kCancelled || !refused) throw;
     }
   }

@@ -255,7 +255,7 @@ StreamCursor* earliest(std::vector<StreamCursor>& cursors) {
 }
 
 Json filter_events(const Json& input, const LogStore& logs) {
-  constexpr std::size_t kMaxBytes = 1 << 20;       // AWS limit of a page
+  constexpr std::size_t kMaxBytes = 1 << 20;  // AWS limit of a page
   // Bounds the time of a request whose pattern matches nothing; the client goes on with the token.
   constexpr std::size_t kMaxSearched = 1'000'000;  // events looked at for one page
   const std::string group = group_of(input);

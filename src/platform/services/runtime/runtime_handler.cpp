@@ -192,8 +192,8 @@ class Invocation {
       std::string text;
       try {
         text = co_await http::read_body(*answer.body, kWholeAnswerBytes);
-      // failed() throws after the handler, where no await follows.
       } catch (const Error&) {
+        // failed() throws after the handler, where no await follows.
         whole = false;
       }
       if (!whole) failed(answer.status, "The model process ended and could not load the entire response body.");

@@ -60,8 +60,8 @@ awaitable<Response> run(S3Request& in, Context& context) {
     throw;
   } catch (const objects::ObjectError& e) {
     throw service_error(e);
-  // kLimit is a full disk here: sizes were checked before.
   } catch (const Error& e) {
+    // kLimit is a full disk here: sizes were checked before.
     if (e.kind() != Kind::kLimit) throw;
     fail(Code::kInsufficientStorage,
          "The server's disk is full; nothing of this request was stored. Free space and try again.");
