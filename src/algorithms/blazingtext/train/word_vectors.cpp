@@ -116,8 +116,8 @@ Vocabulary read_vocabulary(const TrainingJob& job, numeric::Team& team) {
                                     " words read); lower min_count or give more text");
   return out;
 }
-// Row numbers are 32 bits wide in the tables.
 
+// Row numbers are 32 bits wide in the tables.
 void check_rows(const Hyperparameters& hp, std::int64_t words) {
   if (words + (hp.uses_subwords() ? hp.buckets : 0) > kMaxRows)
     throw Error(Kind::kInvalid, "buckets: " + std::to_string(hp.buckets) + " and " + std::to_string(words) +
@@ -240,7 +240,7 @@ Model train_word_vectors(const TrainingJob& job) {
                       passes,    schedule,   gpu ? &*gpu : nullptr};
   std::vector<Worker> workers;
   for (int t = 0; t < job.threads; ++t)
-    // Stream 0 is the initial weights'; one stream a thread of any host.
+    // Each thread of each host draws from a stream of its own.
     workers.emplace_back(shared, SplitMix64(job.seed, static_cast<std::uint64_t>(1 + rank_of(job) * job.threads + t)));
 
   Progress progress(job.report, schedule, rank_of(job) > 0);

@@ -42,7 +42,7 @@ std::optional<CompactRows> CompactRows::make(const float* rows, std::int64_t cou
     for (std::size_t j = 0; j < columns; ++j) {
       low[j] = std::min(low[j], row[j]);
       high[j] = std::max(high[j], row[j]);
-      // One addition per value instead of a classification; the sum is 0 exactly when all are finite.
+      // One multiply-add per value instead of a classification; the sum is 0 exactly when all are finite.
       odd += row[j] * 0.0F;  // NaN for NaN and for infinity
     }
     if (odd != 0.0F) return std::nullopt;

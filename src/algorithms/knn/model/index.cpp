@@ -176,7 +176,6 @@ void Index::check_finite(const shell::FiniteCheck& check) const {
   const auto& ivf = dynamic_cast<const faiss::IndexIVF&>(*faiss_->index);
   check.array("cell centroids", rows_of(*ivf.quantizer));
   if (const auto* pq = dynamic_cast<const faiss::IndexIVFPQ*>(&ivf))
-    // 8-bit codes cannot be other than finite.
     return check.array("codebook", pq->pq.centroids);  // rows are codes into it
   for (std::size_t cell = 0; cell < ivf.nlist; ++cell) {
     faiss::InvertedLists::ScopedCodes codes(ivf.invlists, cell);

@@ -19,7 +19,6 @@ namespace {
 constexpr const char* kVersion = "1.0";
 
 /// Replaces the bare words True, False and None outside of strings.
-/// AWS's container writes the metadata with Python's repr for some values. Words are replaced outside of quotes only.
 std::string without_python_words(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kWords = {
       {{"True", "true"}, {"False", "false"}, {"None", "null"}}};

@@ -103,7 +103,6 @@ RawRows read_rows(shell::TrainContext& context, const std::string& channel, cons
       break;
     }
     out.rows += batch.rows;
-    // Released by move: a chunk's memory is not copied.
     out.chunks.push_back(std::move(batch));
     batch = {};
     if (context.stop_requested()) break;

@@ -80,8 +80,7 @@ template <Loss kLoss>
 HWY_INLINE Pair loss_of(D d, V f, V y, V positive, V knob) {
   const V zero = hn::Zero(d), one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
   if constexpr (kLoss == Loss::kLogistic) {
-    // t <= 1, where log_1_plus() is exact enough.
-    // softplus(f) - y f, and p - y, from t = e^-|f|, which never overflows.
+    // softplus(f) - y f, and p - y, from t = e^-|f|, which never overflows and is at most 1, as log_1_plus() needs.
     const V t = fast_exp(d, hn::Neg(hn::Abs(f)));
     const V top = hn::IfThenElse(hn::Lt(f, zero), t, one);
     const V p = hn::Div(top, hn::Add(one, t));

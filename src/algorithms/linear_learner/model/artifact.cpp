@@ -51,9 +51,9 @@ std::string symbol_of(const StoredModel& model) {
   return graph.json(graph.add(op, name, Json::object(), {sum, label}));
 }
 
-// Members of AWS's archives, null ones included, in their order: readers may expect every name.
 OrderedJson or_null(const std::optional<double>& value) { return value ? OrderedJson(*value) : OrderedJson(nullptr); }
 
+// Members of AWS's archives, null ones included, in their order: readers may expect every name.
 std::string additional_of(const StoredModel& model) {
   const MetricsParameters& m = model.metrics;
   const OrderedJson metrics{

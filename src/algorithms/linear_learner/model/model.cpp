@@ -55,7 +55,7 @@ Model::Model(StoredModel stored) : stored_(std::move(stored)), scorer_(stored_.w
 void Model::save(const std::filesystem::path& dir) const {
   const Weights& w = stored_.weights;
   const std::int64_t matrix[] = {w.outputs, w.features}, vector[] = {w.outputs};
-  // Always algo-1: the first host alone saves.
+  // The name of the first host's file in AWS's archives.
   write_file_atomically(dir / "model_algo-1", to_archive(stored_));
   write_file_atomically(dir / "linear-learner-coefficients.json", coefficients_json(stored_, record));
   write_file_atomically(dir / "candidates.json", candidates_json(record));

@@ -29,8 +29,8 @@ void need(Vector& v, std::int64_t n) {
 }  // namespace
 
 void Decoder::begin(std::span<const Document> documents, const Matrix& z, const Matrix& weights, int threads,
-                    // Kept until the batch's backward(): the caller's z and weights must not change before.
                     bool trains) {
+  // Kept until the batch's backward(): the caller's z and weights must not change before.
   documents_ = documents;
   z_ = &z;
   weights_ = &weights;
@@ -78,8 +78,8 @@ void Decoder::forward(int thread) {
   need(s.tile_weights, (topics_ + 1) * kTileStride);
   need(s.shift, s.tiles() * batch);
   need(s.cursor, kChunk);
-  s.maximum.assign(at(batch), -std::numeric_limits<float>::infinity());
   // -inf: the first tile's maximum is always taken over.
+  s.maximum.assign(at(batch), -std::numeric_limits<float>::infinity());
   s.sum.assign(at(batch), 0.0);
   s.word_logits.assign(at(batch), 0.0f);
   if (trains_) {
@@ -129,7 +129,6 @@ void Decoder::forward_tile(Share& s, std::int64_t tile, std::int64_t first, std:
     count_words(s, d, i, row, from, from + columns);
     // Padding columns must not count: -inf makes their exponential 0 and never is the maximum.
     std::fill(row + columns, row + width, -std::numeric_limits<float>::infinity());
-    // Written so that a NaN among the logits reaches the sums, where the check for finite values finds it.
     const float top = kernels::maximum(row, width);
     if (!(top <= s.maximum[at(d)] + kSlack)) {
       // What was summed so far is scaled to the new maximum.

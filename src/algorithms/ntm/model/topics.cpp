@@ -92,7 +92,7 @@ std::vector<double> topic_uniqueness(const Lists& top) {
   return out;
 }
 
-// counts of words and pairs in the order in which npmi() reads them. They add up over hosts.
+// Counts of words and pairs in the order in which npmi() reads them. They add up over hosts.
 Cooccurrence count_cooccurrence(const Lists& top, const Documents& documents) {
   const auto postings = postings_of(top, documents);
   Cooccurrence out;
@@ -238,7 +238,7 @@ std::vector<std::string> log_lines(const TopicReport& report, std::span<const st
 
 std::vector<float> word_distribution(const Matrix& decoder, std::int64_t topic) {
   const float* w = decoder.row(topic);
-  // The bias is left out: it is the words' frequency, shared by all topics.
+  // The bias is left out: it is shared by all topics.
   std::vector<float> out(w, w + decoder.columns);
   const float top = *std::max_element(out.begin(), out.end());
   double sum = 0;

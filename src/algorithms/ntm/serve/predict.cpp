@@ -41,8 +41,8 @@ void append_tokens(Documents& to, const std::vector<std::string>& tokens,
 void append_row(Documents& to, const formats::Batch& rows, std::int64_t r) {
   float total = 0;
   const auto add = [&](std::int64_t word, float count) {
-    // Written so that NaN fails.
     if (count == 0) return;
+    // Written so that NaN fails.
     if (!(count > 0) || std::isinf(count)) {
       throw Error(Kind::kMalformed,
                   fmt::format("ntm: row {}, word {}: count {} is not a finite number >= 0", r + 1, word, count));

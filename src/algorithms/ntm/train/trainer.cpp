@@ -188,8 +188,8 @@ Job::Scored Job::load_scored(const std::string& channel) {
     throw Error(Kind::kInvalid, fmt::format("ntm: channel {}: none of its documents has a word", channel));
   }
   s.documents = all(s.storage);
-  // A host with a different part scores all it has.
   // Hosts with the same rows (the rule: FullyReplicated) share the work; the sum is the same as if each did all.
+  // Hosts with different rows each score what they have.
   if (exchange_.agree(fingerprint(s.storage))) {
     const auto [from, to] = share(count, context_.hosts().rank(), context_.hosts().size());
     s.documents.assign(s.documents.begin() + from, s.documents.begin() + to);
@@ -218,7 +218,6 @@ LossSum Job::step(const std::vector<Document>& batch, std::int64_t epoch) {
     optimizer_.catch_up(t, parameters_, index_);
   });
   const Noise noise{context_.seed(), static_cast<std::uint32_t>(epoch),
-                    // AWS's log numbers epochs from 1; the noise from 0.
                     static_cast<std::uint32_t>(context_.hosts().rank())};
   const float weight =
       hp_.kl_warmup_epochs > epoch ? static_cast<float>(epoch) / static_cast<float>(hp_.kl_warmup_epochs) : 1.0f;
