@@ -70,6 +70,7 @@ NamedArray read_array(Cursor& in, std::uint64_t number) {
     size *= static_cast<std::uint64_t>(n);
     a.shape.push_back(n);
   }
+  // Where the array lived when it was saved: of no use here.
   in.take<std::int32_t>("device type");
   in.take<std::int32_t>("device id");
   if (in.take<std::int32_t>("type flag") != 0) fail("only float32 is supported");
@@ -83,6 +84,7 @@ NamedArray read_array(Cursor& in, std::uint64_t number) {
 
 std::string write_arrays(const std::vector<NamedArray>& arrays) {
   std::string out;
+  // 64 bytes cover the header of the file, and of each array.
   std::size_t size = 64;
   for (const NamedArray& a : arrays) size += a.values.size() * sizeof(float) + 64 + a.name.size();
   out.reserve(size);

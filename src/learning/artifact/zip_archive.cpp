@@ -32,7 +32,9 @@ std::string write_zip(const ZipMembers& members) {
     if (status < ARCHIVE_WARN) throw Error(Kind::kInternal, "zip: " + message(a.get()));
   };
   check(archive_write_set_format_zip(a.get()));
+  // Stored, not deflated: float weights hardly compress.
   check(archive_write_zip_set_compression_store(a.get()));
+  // No padding to tape blocks.
   archive_write_set_bytes_in_last_block(a.get(), 1);
   check(archive_write_open(a.get(), &out, nullptr, append, nullptr));
   for (const auto& [name, content] : members) {
@@ -41,6 +43,7 @@ std::string write_zip(const ZipMembers& members) {
     archive_entry_set_size(entry.get(), static_cast<la_int64_t>(content.size()));
     archive_entry_set_filetype(entry.get(), AE_IFREG);
     archive_entry_set_perm(entry.get(), 0644);
+    // A fixed time: equal contents give equal archives.
     archive_entry_set_mtime(entry.get(), 315532800, 0);  // 1980-01-01, the earliest that zip knows
     check(archive_write_header(a.get(), entry.get()));
     std::size_t at = 0;
@@ -73,9 +76,11 @@ std::map<std::string, std::string> read_zip(std::string_view bytes, std::uint64_
     if (static_cast<int>(members.size()) == max_members) {
       throw Error(Kind::kLimit, fmt::format("zip: more than {} entries", max_members));
     }
+    // An entry that comes twice replaces the first, as unzip does.
     std::string& content = members[name];
     content.clear();
     if (archive_entry_size_is_set(entry)) {  // only a hint: what is really read is what counts
+      // Only when plausible: a hostile header could claim any size.
       const auto said = static_cast<std::uint64_t>(archive_entry_size(entry));
       if (said <= bytes.size()) content.reserve(said);
     }
@@ -84,6 +89,7 @@ std::map<std::string, std::string> read_zip(std::string_view bytes, std::uint64_
       const la_ssize_t n = archive_read_data(a.get(), buffer.data(), buffer.size());
       if (n < 0) fail();
       if (n == 0) break;
+      // Counted as unpacked: a small archive can hold gigabytes.
       total += static_cast<std::uint64_t>(n);
       if (total > max_bytes) throw Error(Kind::kLimit, fmt::format("zip: more than {} bytes unpacked", max_bytes));
       content.append(buffer.data(), static_cast<std::size_t>(n));

@@ -15,6 +15,8 @@ constexpr const char* kReexecMark = "CLARY_BLAS_SET";  // set before the re-exec
 bool bit(unsigned word, int at) { return ((word >> at) & 1U) != 0; }
 
 /// XCR0: which register files the operating system saves.
+/// The CPU may have AVX-512 while the operating system does not save its registers (old kernels, some virtual
+/// machines).
 std::uint64_t saved_registers() {
   unsigned low = 0, high = 0;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
@@ -31,11 +33,13 @@ CpuFeatures cpu_features() {
   __get_cpuid(1, &a, &b, &c, &d);
   const bool xsave = bit(c, 27);
   const std::uint64_t saved = xsave ? saved_registers() : 0;
+  // XCR0 bits 1 and 2: SSE and AVX state; 5 to 7: the three parts of AVX-512 state.
   const bool ymm = (saved & 0x6) == 0x6, zmm = (saved & 0xe6) == 0xe6;
   out.avx = ymm && bit(c, 28);
   out.fma = ymm && bit(c, 12);
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return out;
   out.avx2 = ymm && bit(b, 5);
+  // F, DQ, CD, BW and VL: what OpenBLAS's SkylakeX kernels use.
   out.avx512 = zmm && bit(b, 16) && bit(b, 17) && bit(b, 28) && bit(b, 30) && bit(b, 31);
   return out;
 }
@@ -57,6 +61,7 @@ std::vector<std::pair<std::string, std::string>> blas_environment(const CpuFeatu
   return out;
 }
 
+// OpenBLAS and ATen read these variables when they are loaded, before main(): a restart is the only way.
 void reexec_with_blas_environment(char** argv) {
   if (std::getenv(kReexecMark) != nullptr) return;
   const auto missing = blas_environment();

@@ -16,6 +16,7 @@ using V = hn::Vec<D>;
 using I = std::int64_t;
 
 /// kRows x 2 vectors of c = (c +) a b, k long.
+/// Accumulators stay in registers while k runs: a and b are read once per block, c is read and written once.
 template <int kRows>
 HWY_INLINE void block_nn(I k, const float* HWY_RESTRICT a, I lda, const float* HWY_RESTRICT b, I ldb,
                          float* HWY_RESTRICT c, I ldc, bool accumulate) {
@@ -64,6 +65,7 @@ HWY_INLINE void rows_nn(I width, I k, const float* a, I lda, const float* b, I l
   for (; n < width; n += lanes) column_nn<kRows>(k, a, lda, b + n, ldb, c + n, ldc, accumulate);
 }
 
+// Rows in blocks of 6, then 4, then the rest: 6 x 2 vectors are the 12 accumulators of the head comment.
 void GemmNn(I m, I width, I k, const float* a, I lda, const float* b, I ldb, float* c, I ldc, bool accumulate) {
   for (; m >= 6; m -= 6, a += 6 * lda, c += 6 * ldc) rows_nn<6>(width, k, a, lda, b, ldb, c, ldc, accumulate);
   if (m >= 4) {
@@ -116,6 +118,7 @@ void GemmTnAdd(I m, I width, I k, const float* a, I lda, const float* b, I ldb, 
   for (; n < width; n += lanes) strip_tn<1>(m, k, a, lda, b + n, ldb, c + n, ldc);
 }
 
+// Sums stay in vector lanes (partial): the horizontal sum is left to SumLanes(), once for all tiles of columns.
 template <int kRows, int kCols>
 HWY_INLINE void block_nt(I width, const float* HWY_RESTRICT a, I lda, const float* HWY_RESTRICT b, I ldb,
                          float* HWY_RESTRICT partial, I row_stride) {
@@ -165,6 +168,7 @@ void SumLanes(I n, const float* partial, float* out) {
 }
 
 /// kVectors registers of out at a time.
+/// Rows of the matrix are scattered: each is read once, its sum kept in registers.
 template <int kVectors>
 HWY_INLINE void gather_block(I n, const std::int32_t* index, const float* values, const float* matrix, I stride,
                              const float* start, float* out) {
