@@ -23,6 +23,7 @@ struct AlgorithmsOptions {
 
 std::map<std::string, Json> descriptors() {
   std::map<std::string, Json> found;
+  // A missing folder means that no algorithm is installed; it is reported by the caller.
   std::error_code missing;
   for (const auto& entry : fs::directory_iterator(server::algorithms_folder(), missing)) {
     if (entry.path().extension() == ".json") found[entry.path().stem()] = parse_json(read_file(entry.path(), 1 << 22));
@@ -35,6 +36,7 @@ std::string text_of(const Json& value) {
 }
 
 std::string range_of(const Json& parameter) {
+  // Range is a list of one kind of limits, or a text.
   if (!parameter.contains("Range")) return "";
   const Json& range = parameter["Range"];
   if (!range.is_object()) return text_of(range);
@@ -56,6 +58,7 @@ void print_one(const Json& descriptor) {
   std::printf(")\n\nHyperparameters\n");
   for (const Json& p : descriptor.at("HyperParameters")) {
     const std::string name = p.at("Name");
+    // Internal ones of AWS, accepted without effect.
     if (name.starts_with('_')) continue;
     const std::string fallback = p.contains("DefaultValue") ? "default " + text_of(p["DefaultValue"]) : "";
     std::printf("  %-30s %-11s %-34s %s\n", name.c_str(), text_of(p.value("Type", Json())).c_str(), range_of(p).c_str(),

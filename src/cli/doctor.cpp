@@ -31,6 +31,7 @@ void line(bool good, const char* thing, const std::string& finding) {
 
 void report_sandbox() {
   const bool works = sandbox::sandbox_available();
+  // Asked only to name the reason: installed but not permitted, or missing.
   const bool present = works || std::system("command -v bwrap >/dev/null 2>&1") == 0;
   line(works, "sandbox",
        works     ? "bubblewrap works: algorithms and user programs run isolated"
@@ -50,6 +51,7 @@ void report_cpu() {
   line(!features.empty(), "CPU",
        std::to_string(std::thread::hardware_concurrency()) + " threads, " +
            (features.empty() ? "no AVX2: slow kernels" : features));
+  // What jobs will get: the same function fills their environment.
   const auto compute = sandbox::compute_environment(1);
   const std::string core = compute.contains("OPENBLAS_CORETYPE") ? compute.at("OPENBLAS_CORETYPE") : "";
   line(!core.empty(), "BLAS core",
@@ -78,12 +80,14 @@ void report_gpu() {
 /// Free space, and what one durable write costs: every PUT waits for it.
 void report_disk(const fs::path& data) {
   std::error_code ignored;
+  // The server creates the folder too; an error shows in statvfs().
   fs::create_directories(data, ignored);
   struct statvfs space {};
   if (::statvfs(data.c_str(), &space) != 0) return line(false, "disk", data.string() + " cannot be used");
   const double free_gib = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize) / (1 << 30);
   const auto start = std::chrono::steady_clock::now();
   constexpr int kWrites = 10;
+  // The mean of ten: a single fsync may meet a full or an empty cache of the disk.
   for (int i = 0; i < kWrites; ++i) write_file_durably(data / ".doctor", "x");
   const double ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count() / kWrites;

@@ -36,6 +36,7 @@ void print_environment(const EnvOptions& options) {
     std::puts("# endpoint variables: boto3 1.28 or newer, AWS CLI 2.13 or newer");
     print_export("AWS_ENDPOINT_URL", url);
   } else {
+    // Proxy mode intercepts HTTPS to amazonaws.com; the client must trust the server's own CA.
     std::puts("# proxy mode: any boto3, SageMaker SDK or AWS CLI, scripts unchanged");
     print_export("HTTPS_PROXY", url);
     print_export("AWS_CA_BUNDLE", server.at("ca"));
@@ -44,6 +45,7 @@ void print_environment(const EnvOptions& options) {
   print_export("AWS_ACCESS_KEY_ID", server.at("access_key"));
   print_export("AWS_SECRET_ACCESS_KEY", server.at("secret_key"));
   print_export("AWS_DEFAULT_REGION", server.at("region"));
+  // Without it clients wait for EC2's metadata service when no credentials are found.
   print_export("AWS_EC2_METADATA_DISABLED", "true");
 }
 

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& e) {
+    // --help is an "error" of CLI11 with exit code 0.
     return app.exit(e) == 0 ? 0 : 2;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "clary: %s\n", e.what());

@@ -42,6 +42,7 @@ asio::awaitable<Answer> ask(http::Client& client, http::ClientRequest request) {
 }
 
 Answer call(http::Client& client, http::ClientRequest request) {
+  // A context for one call, run to its end on this thread.
   asio::io_context context;
   Answer answer;
   std::exception_ptr failure;
@@ -57,6 +58,7 @@ Answer call(http::Client& client, http::ClientRequest request) {
 /// Waits until /ping answers 200, or the program ends.
 void wait_until_ready(const fs::path& socket, pid_t child) {
   for (;;) {
+    // waitpid() also reaps: kill() alone would succeed on a zombie.
     if (::kill(child, 0) != 0 || ::waitpid(child, nullptr, WNOHANG) == child)
       throw Error(Kind::kInvalid, "the serving program ended before it was ready; its last words are above");
     if (fs::exists(socket)) {
@@ -84,6 +86,7 @@ void predict(const PredictOptions& options) {
     throw Error(Kind::kNotFound, "--model " + options.model.string() +
                                      " does not exist; it is what `clary train` or a training job made");
   const TemporaryFolder folder;
+  // A folder is linked, not copied.
   if (fs::is_directory(options.model)) {
     fs::create_directory_symlink(fs::absolute(options.model), folder.path() / "model");
   } else {
@@ -91,6 +94,7 @@ void predict(const PredictOptions& options) {
     formats::unpack_tar_gz(options.model, folder.path() / "model");
   }
   const fs::path socket = folder.path() / "socket";
+  // A socket in the temporary folder: no port to choose, nobody else can connect.
   const pid_t child = start({program, "serve"}, {{"CLARY_ML_ROOT", folder.path()}, {"CLARY_BIND_SOCKET", socket}},
                             Output::kToStandardError);
   wait_until_ready(socket, child);
@@ -101,6 +105,7 @@ void predict(const PredictOptions& options) {
                               .body = read_input(options.input)};
   if (!options.accept.empty()) request.headers.set("Accept", options.accept);
   const Answer answer = call(client, std::move(request));
+  // Ends it as the server would: the program finishes and removes what it has made.
   ::kill(child, SIGTERM);
   wait_for(child);
   if (answer.status / 100 != 2)

@@ -19,8 +19,10 @@ namespace {
 int g_stop_event = -1;  // written by the signal handler, read by the stopping thread
 
 void on_signal(int number) {
+  // The default action again, so that a second signal ends the process at once.
   ::signal(number, SIG_DFL);
   const std::uint64_t one = 1;
+  // Only async-signal-safe calls here; the thread below does the work.
   [[maybe_unused]] const ssize_t written = ::write(g_stop_event, &one, sizeof one);
 }
 
@@ -28,7 +30,9 @@ void serve(const server::Config& config) {
   server::check(config);
   g_stop_event = ::eventfd(0, EFD_CLOEXEC);
   if (g_stop_event < 0) throw_errno("eventfd");
+  // Writing to a closed connection is an error of write(), not the end of the process.
   ::signal(SIGPIPE, SIG_IGN);
+  // Handlers after the constructor: a signal during start-up ends the process, as there is nothing to finish.
   server::Server running(config);
   ::signal(SIGINT, on_signal);
   ::signal(SIGTERM, on_signal);
@@ -39,6 +43,7 @@ void serve(const server::Config& config) {
     running.stop();
   });
   running.run();
+  // Wakes the thread when run() ended by itself.
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(g_stop_event, &one, sizeof one);
   stopper.join();
@@ -68,6 +73,7 @@ void add_serve(CLI::App& app) {
       "State lies in the data folder: server.json (address, keys), ca/ca.pem, clary.db, blobs/, jobs/.\n"
       "Health: /_clary/health   Prometheus metrics: /_clary/metrics");
   command->callback([=] {
+    // The file first, then what was given on the command line.
     server::Config config;
     config.data = given->data;
     if (!file->empty()) server::read_config_file(*file, config);

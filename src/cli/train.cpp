@@ -28,9 +28,11 @@ Json link_channels(const TrainOptions& options) {
     const auto [channel, source] = name_and_value("--channel", text);
     if (!fs::exists(source)) throw Error(Kind::kNotFound, "--channel " + text + ": " + source + " does not exist");
     const fs::path folder = options.output / "input/data" / channel;
+    // A link of an earlier run is removed, not what it points to.
     fs::remove_all(folder);
     fs::create_directories(folder.parent_path());
     if (fs::is_directory(source)) {
+      // Links: training reads the user's files in place.
       fs::create_directory_symlink(fs::absolute(source), folder);
     } else {
       fs::create_directory(folder);
@@ -56,7 +58,9 @@ void train(const TrainOptions& options) {
     hyperparameters[name] = value;
   }
   for (const char* folder : {"input/config", "model", "output/data"}) fs::create_directories(options.output / folder);
+  // An old failure file would be taken for this run's.
   fs::remove(options.output / "output/failure");
+  // The same files as in a container.
   write_file_atomically(options.output / "input/config/inputdataconfig.json", dump_json(link_channels(options)));
   write_file_atomically(options.output / "input/config/hyperparameters.json", dump_json(hyperparameters));
   write_file_atomically(options.output / "input/config/resourceconfig.json",

@@ -150,8 +150,8 @@ asio::awaitable<void> Connection::run() {
     while (co_await serve_one()) {
     }
   } catch (const Disconnected&) {
-    // The peer's fault or its right: not logged.
   } catch (const TimedOut&) {
+    // The peer's fault or its right: not logged.
   } catch (const std::exception& e) {
     log::error("connection from {}: {}", peer_, e.what());
   }
