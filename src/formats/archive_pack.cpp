@@ -33,6 +33,7 @@ struct DirClose {
 };
 
 std::vector<std::string> sorted_names(int folder, const std::string& shown) {
+  // A second descriptor: fdopendir() takes over the one it gets, and the caller's is still needed for openat().
   const int fd = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) throw_errno("read folder " + shown);
   std::unique_ptr<DIR, DirClose> dir(::fdopendir(fd));
@@ -60,6 +61,7 @@ class Packer {
     check(archive_write_open(archive_.get(), this, nullptr, write_bytes, nullptr));
   }
 
+  // Recursive, with one open descriptor per level: kMaxDepth bounds both.
   void pack_folder(int folder, const std::string& prefix, int depth) {
     if (depth > kMaxDepth) throw Error(Kind::kLimit, "pack " + prefix + ": folders nested deeper than 64");
     for (const std::string& name : sorted_names(folder, prefix.empty() ? "." : prefix)) {
@@ -68,6 +70,7 @@ class Packer {
   }
 
   PackReport finish() {
+    // libarchive writes the end of the archive here, through gzip_, which must be finished after it.
     check(archive_write_close(archive_.get()));
     gzip_.finish();
     return std::move(report_);
@@ -89,6 +92,7 @@ class Packer {
   void pack_entry(int folder, const std::string& name, const std::string& shown, int depth) {
     struct stat before {};
     if (::fstatat(folder, name.c_str(), &before, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("pack " + shown);
+    // Links, sockets and devices are left out and reported; what is hard-linked is packed as two files.
     if (!S_ISREG(before.st_mode) && !S_ISDIR(before.st_mode)) {
       report_.left_out.push_back(shown);
       return;
@@ -144,6 +148,7 @@ class Packer {
   }
 
   [[noreturn]] void fail() {
+    // The sink's own error (a full disk) says more than libarchive's "write failed".
     if (error_) std::rethrow_exception(error_);
     const char* text = archive_error_string(archive_.get());
     throw Error(Kind::kInternal, std::string("write the archive: ") + (text != nullptr ? text : "unknown error"));

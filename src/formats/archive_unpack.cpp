@@ -42,6 +42,7 @@ class Unpacker {
         root_(open_file(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
         file_(open_file(path, O_RDONLY | O_CLOEXEC)),
         archive_(archive_read_new()) {
+    // Only tar and gzip: other formats and filters of libarchive would be attack surface without use.
     archive_read_support_format_tar(archive_.get());
     archive_read_support_filter_gzip(archive_.get());
     check(archive_read_open_fd(archive_.get(), file_.get(), 1 << 18));
@@ -53,6 +54,7 @@ class Unpacker {
       const int result = archive_read_next_header(archive_.get(), &entry);
       if (result == ARCHIVE_EOF) break;
       check(result);
+      // Bounds the number of files, which max_bytes does not.
       if (entries >= limits_.max_entries) {
         throw Error(Kind::kLimit, name_ + ": more than " + std::to_string(limits_.max_entries) + " entries");
       }
@@ -71,6 +73,7 @@ class Unpacker {
       refuse(name, "only files and folders are allowed, no links or devices");
     }
     const std::vector<std::string> parts = path_parts(name);
+    // The root itself.
     if (parts.empty()) return;  // "./"
     UniqueFd folder = make_folders(parts, type == AE_IFDIR ? parts.size() : parts.size() - 1, name);
     if (type == AE_IFREG) write_file(folder, parts.back(), name, (archive_entry_perm(entry) & S_IXUSR) != 0);
@@ -80,6 +83,7 @@ class Unpacker {
     if (name.empty() || name.size() > kMaxPathBytes) refuse(name, "the path is empty or longer than 4096 bytes");
     if (name.front() == '/') refuse(name, "absolute paths are not allowed");
     std::vector<std::string> parts;
+    // A name like a//b or ./a is legal tar and means the same as a/b.
     for (const auto part : split(name, '/')) {
       if (part.empty() || part == ".") continue;
       if (part == "..") refuse(name, "\"..\" is not allowed");
@@ -90,6 +94,7 @@ class Unpacker {
   }
 
   UniqueFd make_folders(const std::vector<std::string>& parts, std::size_t count, const std::string& name) {
+    // A duplicate of the root descriptor, so that `at` can be replaced on the way down.
     UniqueFd at(::openat(root_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!at) throw_errno("unpack " + shown_name(name));
     for (std::size_t i = 0; i < count; ++i) {
@@ -110,6 +115,7 @@ class Unpacker {
                                 executable ? 0755 : 0644));
     if (!out && errno == EEXIST) refuse(name, "the name occurs twice or is there already");
     if (!out) throw_errno("unpack " + shown_name(name));
+    // Holes and data go to the descriptor in order; finish() sets the size when the file ends in a hole.
     SparseWriter file(out.get(), "unpack " + shown_name(name));
     while (true) {
       const la_ssize_t got = archive_read_data(archive_.get(), buffer_.data(), buffer_.size());

@@ -18,6 +18,7 @@ template <class T>
 void append_optional(std::vector<T>& to, std::int64_t to_rows, const std::vector<T>& from, std::int64_t first,
                      std::int64_t count, const T& none = {}) {
   if (from.empty() && to.empty()) return;
+  // Optional columns are empty until a row has a value; rows without one get `none`, before and behind.
   to.resize(static_cast<std::size_t>(to_rows), none);
   if (!from.empty()) append_range(to, from, first, count);
   to.resize(static_cast<std::size_t>(to_rows + count), none);
@@ -28,6 +29,7 @@ void append_optional(std::vector<T>& to, std::int64_t to_rows, const std::vector
 // Columns are below the width: the decoders have checked them.
 void make_dense(Batch& batch) {
   if (!batch.sparse) return;
+  // Sparse rows list what is not zero; the rest is zero from the construction.
   std::vector<float> dense(static_cast<std::size_t>(batch.rows * batch.width));
   for (std::int64_t r = 0; r < batch.rows; ++r) {
     const auto columns = batch.row_columns(r);
@@ -65,6 +67,7 @@ void append_rows(Batch& to, const Batch& from, std::int64_t first, std::int64_t 
     to.sparse = from.sparse;
     to.width = from.width;
     to.label_width = from.label_width;
+    // The memory of `to` is kept: batches are filled again and again.
     to.values.clear();
     to.columns.clear();
     to.labels.clear();

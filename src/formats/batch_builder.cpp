@@ -20,6 +20,7 @@ BatchBuilder::BatchBuilder(Batch& out, bool sparse) : out_(out) {
 }
 
 void BatchBuilder::add_dense_row(std::span<const float> values, std::size_t labels) {
+  // Room first, then add_row(): what was written without add_row() is overwritten by the next row.
   float* to = values_room(values.size());
   if (!out_.sparse) {
     std::copy(values.begin(), values.end(), to);
@@ -52,6 +53,7 @@ void BatchBuilder::finish(const RowShape& shape) {
   out_.columns.resize(out_.sparse ? used_ : 0);
   out_.labels.resize(used_labels_);
   const auto rows = static_cast<std::size_t>(out_.rows);
+  // Only columns that some row has set are filled up to all rows.
   if (!out_.weights.empty()) out_.weights.resize(rows, 1);
   if (!out_.query_ids.empty()) out_.query_ids.resize(rows);
   if (!out_.uids.empty()) out_.uids.resize(rows);
@@ -61,6 +63,7 @@ void BatchBuilder::finish(const RowShape& shape) {
 }
 
 void BatchBuilder::set_text(std::vector<std::string>& texts, std::string_view text) {
+  // Most rows have no text: no vector is made until the first.
   if (text.empty()) return;
   texts.resize(static_cast<std::size_t>(out_.rows));
   texts.back().assign(text);

@@ -51,6 +51,7 @@ class SpanBlocks : public BlockSource {
     }
     // size 0: the last row has no end of line and is all that is left.
     block = Block{rest.first(size == 0 ? rest.size() : size), owner_, name_, position_, position_ == 0};
+    // The next block begins where this one ends: blocks cover the bytes without gaps.
     position_ += block.bytes.size();
     if (size == 0 && options_.newline_at_end) add_newline(block);
     return true;
@@ -70,6 +71,7 @@ class StreamBlocks : public BlockSource {
       : bytes_(std::move(bytes)), name_(std::make_shared<const std::string>(name)), options_(options) {}
 
   bool next(Block& block) override {
+    // A buffer for each block, as the one before may still be decoded by another thread.
     auto buffer = std::make_shared<std::vector<std::byte>>(std::move(rest_));
     rest_.clear();
     std::size_t size = 0;
@@ -81,6 +83,7 @@ class StreamBlocks : public BlockSource {
       if (size == 0 && buffer->size() > options_.max_row_bytes) fail_row_too_long(*name_, offset_, options_);
     }
     if (buffer->empty()) return false;
+    // Neither a full row nor more bytes: the last row has no newline (or no padding).
     const bool cut_row = size == 0;  // at the end of the stream only
     if (cut_row) size = buffer->size();
     // The beginning of a row that is cut off here begins the next block.
@@ -96,6 +99,7 @@ class StreamBlocks : public BlockSource {
  private:
   void read_until(std::vector<std::byte>& buffer, std::size_t wanted) {
     std::size_t have = buffer.size();
+    // The rest of the block before may already be long enough.
     if (have >= wanted) return;
     buffer.resize(wanted);
     while (have < wanted && !ended_) {
@@ -122,6 +126,7 @@ struct Mapping {
   Mapping(int fd, std::size_t bytes, const std::string& name) : size(bytes) {
     address = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     if (address == MAP_FAILED) throw_errno("map " + name);
+    // Advice: read ahead, and drop pages that were read.
     ::madvise(address, bytes, MADV_SEQUENTIAL);
   }
   Mapping(const Mapping&) = delete;
@@ -136,6 +141,7 @@ class FileBlocks : public BlockSource {
 
   bool next(Block& block) override {
     while (true) {
+      // A file without rows is passed over.
       if (current_ && current_->next(block)) return true;
       if (file_ == files_.size()) return false;
       current_ = open(files_[file_++]);

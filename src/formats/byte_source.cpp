@@ -22,6 +22,7 @@ class FdSource : public ByteSource {
     if (!ahead_.empty()) {
       const std::size_t count = std::min(bytes.size(), ahead_.size());
       std::copy_n(ahead_.begin(), count, bytes.begin());
+      // At most the few bytes of peek(): erasing from the front is cheap.
       ahead_.erase(ahead_.begin(), ahead_.begin() + static_cast<std::ptrdiff_t>(count));
       return count;
     }
@@ -55,6 +56,7 @@ class FdSource : public ByteSource {
 class GunzipSource : public ByteSource {
  public:
   GunzipSource(std::unique_ptr<ByteSource> in, std::string name) : in_(std::move(in)), name_(std::move(name)) {
+    // 15 + 16: the largest window, with a gzip header instead of zlib's.
     if (inflateInit2(&stream_, 15 + 16) != Z_OK) throw Error(Kind::kInternal, name_ + ": cannot start gunzip");
   }
   GunzipSource(const GunzipSource&) = delete;
@@ -62,6 +64,7 @@ class GunzipSource : public ByteSource {
   ~GunzipSource() override { inflateEnd(&stream_); }
 
   std::size_t read(std::span<std::byte> bytes) override {
+    // zlib counts in 32 bits.
     const auto room = static_cast<uInt>(std::min<std::size_t>(bytes.size(), 1U << 30));
     stream_.next_out = reinterpret_cast<Bytef*>(bytes.data());
     stream_.avail_out = room;
@@ -73,6 +76,7 @@ class GunzipSource : public ByteSource {
  private:
   void step() {
     if (stream_.avail_in == 0 && !refill()) {
+      // A file that ends between members is complete.
       if (in_member_) throw Error(Kind::kMalformed, name_ + ": the gzip data is cut");
       ended_ = true;
       return;
@@ -123,6 +127,7 @@ class GunzipSource : public ByteSource {
 
 std::unique_ptr<ByteSource> open_bytes(UniqueFd fd, const std::string& name) {
   auto source = std::make_unique<FdSource>(std::move(fd), name);
+  // Two bytes decide: no row format begins with gzip's magic number.
   if (!is_gzip(source->peek(2))) return source;
   return std::make_unique<GunzipSource>(std::move(source), name);
 }

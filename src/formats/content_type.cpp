@@ -43,6 +43,7 @@ std::vector<std::string_view> cut(std::string_view text, char separator) {
   bool quoted = false;
   std::size_t start = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
+    // RFC 9110 allows separators inside quoted strings.
     if (text[i] == '"') quoted = !quoted;
     if (text[i] != separator || quoted) continue;
     parts.push_back(text.substr(start, i - start));
@@ -56,6 +57,7 @@ std::string unquoted(std::string_view value) {
   if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
   std::string out;
   for (std::size_t i = 0; i < value.size(); ++i) {
+    // A backslash in a quoted string makes the next character literal.
     if (value[i] == '\\' && i + 1 < value.size()) ++i;
     out.push_back(value[i]);
   }
@@ -85,6 +87,7 @@ bool ContentType::flag(std::string_view name) const {
   const auto value = parameter(name);
   if (!value) return false;
   const std::string low = lower(*value);
+  // "verbose" alone, "verbose=true" and "verbose=1" are the same.
   return low.empty() || low == "true" || low == "1";
 }
 
@@ -116,6 +119,7 @@ std::string ContentType::text() const {
 
 ContentType parse_content_type(std::string_view text) {
   ContentType result;
+  // Types and parameter names are case-insensitive, values are not.
   const auto parts = cut(text, ';');
   result.type = lower(trimmed(parts.front()));
   for (std::size_t i = 1; i < parts.size(); ++i) {

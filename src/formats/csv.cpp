@@ -71,6 +71,7 @@ char guess_delimiter(std::string_view line) {
   char best = ',';
   for (const char c : line) {
     const auto code = static_cast<unsigned char>(c);
+    // Characters that occur in numbers, quotes and blanks cannot be what separates them.
     if (code <= ' ' || code >= 127 || std::isalnum(code) || std::strchr("+-.\"'", c) != nullptr) continue;
     if (++count[code] > count[static_cast<unsigned char>(best)]) best = c;
   }
@@ -114,6 +115,7 @@ void CsvDecoder::start(Block& block) {
   const bool fresh = block.position == 0;
   if (block.file_start && fresh) {
     if (text.starts_with("\xEF\xBB\xBF")) block.position = 3;  // byte order mark
+    // A header is skipped once per file, as each file has its own.
     if (options_.header) {
       while (block.position < text.size()) {
         const std::string_view line = line_at(text, block.position);
@@ -146,6 +148,7 @@ void CsvDecoder::fill(const Block& block, std::size_t fields) {
 bool CsvDecoder::skip_blank_line(Block& block) {
   const char first = block.text()[block.position];
   if (first != '\n' && first != '\r' && first != ' ' && first != '\t') return false;
+  // Every line of a block ends with a newline (newline_at_end), so that find() succeeds.
   const std::size_t end = block.text().find('\n', block.position);
   if (!trimmed(block.text().substr(block.position, end - block.position)).empty()) return false;
   fill(block, 1);
@@ -161,6 +164,7 @@ void CsvDecoder::find_shape(const Block& block, RowShape& shape) const {
       static_cast<std::int64_t>(count_fields(line_at(block.text(), block.position), options_.delimiter));
   const std::int64_t dim = options_.feature_dim;
   std::int64_t labels = options_.label_size.value_or(options_.default_label_size);
+  // NTM's files may come with or without a label column; the width decides.
   if (options_.label_optional && !options_.label_size && dim > 0 && fields == dim) labels = 0;
   if (dim > 0 && fields != dim + labels) {
     throw RowProblem{block.units, fmt::format("the row has {} columns, expected {} (feature_dim {} + label_size {})",
@@ -186,6 +190,7 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
   const std::size_t fields = labels + width;
   fill(block, fields);
   const char* const text = block.text().data();
+  // Nothing is read behind text_end: the fast paths check what they need.
   const char* const text_end = text + block.bytes.size();
   // The row must end with the newline at its last separator; otherwise it is ragged.
   // separators[f] is the offset of the separator behind field f.
@@ -200,6 +205,8 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
     const char* end = separator;
     // The fast parsers look at the 16 bytes before the number's end, which must lie in the block.
     if (column + 1 == fields && end != begin && end[-1] == '\r') --end;
+    // The usual short and long decimals are parsed in registers; everything else (exponents, blanks, quotes) goes the
+    // slow way.
     float value;
     if (end - text < 16 || end == begin ||
         !(parse_short_decimal(begin, end, value) || parse_long_decimal(begin, end, value))) {
@@ -252,6 +259,7 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
   }
   to.add_row(kSparse ? kept : width, options_.ignore_labels ? 0 : labels);
   next_ += fields;
+  // begin is behind the row's newline.
   block.position = static_cast<std::size_t>(begin - text);
   ++block.units;
 }
@@ -308,6 +316,7 @@ void CsvDecoder::fail(const Block& block, std::size_t fields, std::size_t column
   if (found != fields) {
     throw RowProblem{block.units, fmt::format("the row has {} columns, expected {}", found, fields)};
   }
+  // Numbers that cannot be read in the first line are most often column names.
   const bool first = block.file_start && block.units == 0 && !options_.header;
   throw RowProblem{block.units, fmt::format("column {}: {}{}", column + 1, problem,
                                             first ? " (if this line is a header, say text/csv;header=present)" : "")};

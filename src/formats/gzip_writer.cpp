@@ -39,6 +39,7 @@ struct Piece {
 // Raw deflate (negative window bits): head and tail are written once for all pieces.
 std::string deflated(std::span<const std::byte> bytes, const Method& method) {
   z_stream z{};
+  // memLevel 9: the largest tables, for speed.
   if (deflateInit2(&z, method.level, Z_DEFLATED, -MAX_WBITS, 9, method.strategy) != Z_OK)
     throw Error(Kind::kInternal, "gzip: no memory");
   std::string out(deflateBound(&z, bytes.size()) + 16, '\0');  // 16: what Z_SYNC_FLUSH adds
@@ -79,6 +80,7 @@ GzipWriter::GzipWriter(Sink sink)
 
 void GzipWriter::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
+    // Exactly threads_ pieces are collected: memory is bounded, and every call of compress_pending() uses all threads.
     const std::size_t taken = std::min(bytes.size(), threads_ * kPieceBytes - pending_.size());
     pending_.insert(pending_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken));
     bytes = bytes.subspan(taken);
@@ -92,6 +94,7 @@ void GzipWriter::compress_pending() {
   const auto piece = [&](std::size_t begin) { return all.subspan(begin, std::min(kPieceBytes, all.size() - begin)); };
   std::vector<std::future<Piece>> others;
   for (std::size_t begin = kPieceBytes; begin < all.size(); begin += kPieceBytes)
+    // If this thread throws, the futures' destructors wait: `all` must not go away under them.
     others.push_back(std::async(std::launch::async, [part = piece(begin)] { return compress(part); }));
   const auto add = [&](const Piece& done, std::size_t size) {
     put(done.deflated);
@@ -106,6 +109,7 @@ void GzipWriter::compress_pending() {
 
 void GzipWriter::finish() {
   compress_pending();
+  // The empty final block closes the deflate stream that the pieces left open.
   std::string tail(kLastBlock);
   for (const auto value : {crc_, static_cast<std::uint32_t>(bytes_)})  // RFC 1952: the size mod 2^32
     for (int shift = 0; shift < 32; shift += 8) tail += static_cast<char>(value >> shift);

@@ -53,6 +53,7 @@ struct LibsvmDecoder::Line {
 
 // The block ends in a newline (CutOptions::newline_at_end): scanning to the end of a line needs no bound.
 void LibsvmDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std::int64_t max_rows) {
+  // Rows of libsvm are always sparse.
   to.become_sparse();
   const std::string_view text = block.text();
   if (block.file_start && block.position == 0 && text.starts_with("\xEF\xBB\xBF")) block.position = 3;
@@ -71,6 +72,7 @@ void LibsvmDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std:
 
 bool LibsvmDecoder::decode_line(Line& line, RowShape& shape, BatchBuilder& to) {
   line.skip_blanks();
+  // A blank line is no row in training; in a request it is a row without features, as its answer has a place.
   if (line.ended() && (!options_.request || *line.at == '#')) return false;
   count_ = 0;
   ascending_ = true;
@@ -79,6 +81,7 @@ bool LibsvmDecoder::decode_line(Line& line, RowShape& shape, BatchBuilder& to) {
   if (!options_.request) read_label(line, to);
   read_features(line);
 
+  // Indices need not ascend in the file; a doubled one is an error, not a sum, since it is most often a mistake.
   if (!ascending_) {
     const std::size_t kept = sort_and_sum(count_, columns_.data(), values_.data());
     if (kept != count_) throw RowProblem{line.unit, "an index appears twice in the row"};
@@ -120,10 +123,12 @@ bool LibsvmDecoder::read_label(Line& line, BatchBuilder& to) {
 
 void LibsvmDecoder::read_features(Line& line) {
   for (line.skip_blanks(); !line.ended(); line.skip_blanks()) {
+    // Grows geometrically; kept for the next line.
     if (values_.size() < count_ + 1) {
       values_.resize(2 * count_ + 64);
       columns_.resize(2 * count_ + 64);
     }
+    // The fast path reads 16 bytes at once, which must lie in the block.
     if (line.end - line.at < kReadAhead || !read_short_feature(line)) read_feature(line);
   }
 }
@@ -142,6 +147,7 @@ bool LibsvmDecoder::read_short_feature(Line& line) {
   const std::uint64_t index = d::eight_digits(digits << (8 * (8 - length)));
   float value;
   const char* end = begin + 1;
+  // One digit: the most frequent value of counts and flags.
   if (is_digit(*begin) && ends_word(*end)) {
     value = static_cast<float>(*begin - '0');
   } else {
@@ -169,12 +175,14 @@ void LibsvmDecoder::read_feature(Line& line) {
     const auto [stop, error] = std::from_chars(id.data(), id.data() + id.size(), query);
     if (error != std::errc() || stop != id.data() + id.size() || query < 0)
       line.fail("is not qid:n with a whole number n >= 0");
+    // qid belongs between the label and the features (SVMrank's format).
     if (count_ > 0) line.fail("comes after features, expected after the label");
     query_ = query;
     line.at = end;
     return;
   }
   std::uint64_t index = 0;
+  // kMaxIndex: index + 1 is the width, which must fit in 32 bits.
   const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), index);
   if (error == std::errc::result_out_of_range || (error == std::errc() && index > kMaxIndex))
     line.fail(fmt::format("has an index above {}", kMaxIndex));

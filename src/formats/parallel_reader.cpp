@@ -24,6 +24,7 @@ struct Task {
 
 /// Appends rows to a batch that may be of the other layout.
 void append_any(Batch& to, Batch& from, std::int64_t first, std::int64_t count) {
+  // One layout for the whole batch: as soon as one part is sparse, all is.
   if (to.rows > 0 && to.sparse != from.sparse) {
     if (!to.sparse) {
       make_sparse(to);
@@ -57,6 +58,7 @@ class ParallelReader : public RowReader {
   ParallelReader& operator=(const ParallelReader&) = delete;
   ~ParallelReader() override {
     {
+      // Under the lock, or a worker between its test and its wait would miss the notification.
       const MutexLock lock(mutex_);
       stopping_ = true;
     }
@@ -70,6 +72,7 @@ class ParallelReader : public RowReader {
       take(out, max_rows);
       if (as_blocks_) break;
     }
+    // Rows are made dense here, not by the workers, as blocks may come in both layouts.
     if (layout_ == Layout::kDense) make_dense(out);
     rows_read_ += out.rows;
     return out.rows > 0;
@@ -126,6 +129,7 @@ class ParallelReader : public RowReader {
         ended_ = true;
         return;
       }
+      // Decoded on this thread: later tasks may only be pushed when the width is known.
       if (shape_.width == 0 || shape_.label_width < 0) {  // the first rows fix the shape for all
         decode(*decoder_, *task, shape_);
         task->done = true;
@@ -155,6 +159,7 @@ class ParallelReader : public RowReader {
   void decode(BlockDecoder& decoder, Task& task, RowShape& shape) const {
     task.problem.reset();
     task.error = nullptr;
+    // Called without the lock: until `done` is set, the task belongs to the thread that decodes it.
     BatchBuilder builder(task.rows, layout_ == Layout::kSparse);
     try {
       decoder.decode(task.block, shape, builder, std::numeric_limits<std::int64_t>::max());
@@ -171,6 +176,7 @@ class ParallelReader : public RowReader {
     while (true) {
       work_ready_.wait(lock, [this]() REQUIRES(mutex_) { return stopping_ || !tasks_.empty(); });
       if (stopping_) return;
+      // In the order of submission, since the caller waits for the oldest.
       Task& task = *tasks_.front();
       tasks_.pop_front();
       lock.unlock();

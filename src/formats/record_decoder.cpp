@@ -59,6 +59,7 @@ std::int64_t shape_size(const RepeatedField& shape) {
 
 constexpr std::uint32_t kExponentBits = 0x7F800000;
 
+// A vector operation over the bits, where isfinite() in a loop with an exit would not be.
 bool all_finite(const float* values, std::size_t count) {
   std::uint32_t bad = 0;
   for (std::size_t i = 0; i < count; ++i) {
@@ -133,6 +134,7 @@ void RepeatedField::add(std::span<const std::byte> run) {
     bytes_ = run;
     return;
   }
+  // joined_ may already hold the earlier runs; the comparison avoids copying them onto themselves.
   if (reinterpret_cast<const char*>(bytes_.data()) != joined_.data()) joined_.assign(as_text(bytes_));
   joined_.append(as_text(run));
   bytes_ = std::as_bytes(std::span(joined_));
@@ -146,6 +148,7 @@ void TensorFields::clear() noexcept {
 }
 
 void RecordDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std::int64_t max_rows) {
+  // Offsets in messages count from the beginning of the file.
   RecordIoReader reader(block.bytes.subspan(block.position), "", block.offset + block.position);
   const std::size_t start = block.position;
   while (to.rows() < max_rows) {
@@ -161,6 +164,7 @@ void RecordDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std:
     } catch (const Problem& problem) {
       throw RowProblem{block.units, fmt::format("byte {}: {}", record->offset, problem.text)};
     }
+    // The first row's size is a good guess for all.
     if (to.rows() == 1) to.expect(max_rows, static_cast<std::int64_t>(row_numbers_));
     block.position = start + reader.position();
     ++block.units;
@@ -187,6 +191,7 @@ RecordDecoder::Texts RecordDecoder::split(std::span<const std::byte> record) {
   wire::Reader reader(record);
   while (!reader.done()) {
     const wire::Tag tag = reader.tag();
+    // Unknown fields are skipped, as protobuf asks.
     if (tag.type != wire::kBytes || tag.field > kConfiguration) {
       reader.skip(tag);
       continue;
@@ -246,6 +251,7 @@ void RecordDecoder::map_entry(std::span<const std::byte> entry, TensorFields& te
   if (values == 1) {
     parse_value(value, tensor);
   } else {  // protobuf merges the values of an entry that has several
+    // Later values add to the earlier ones or replace them, field by field.
     each_field([](auto) {}, [&](auto bytes) { parse_value(bytes, tensor); });
   }
 }
@@ -276,6 +282,7 @@ void RecordDecoder::add_dense(std::size_t count, RowShape& shape, BatchBuilder& 
   float* values = to.values_room(count);
   numbers(features_, count, values, "features");
   row_numbers_ = count;
+  // Collected densely first: values are checked in one pass, zeros are dropped afterwards, in place.
   if (!to.sparse()) return;
   std::int32_t* columns = to.columns_room(count);
   row_numbers_ = 0;
@@ -336,6 +343,7 @@ std::size_t RecordDecoder::read_keys(std::size_t count, std::int64_t width, floa
 }
 
 void RecordDecoder::fix_width(std::int64_t width, RowShape& shape) {
+  // With feature_dim given, the first row must fit it as well.
   if (shape.width == 0) shape.width = options_.feature_dim > 0 ? options_.feature_dim : width;
   if (width == 0) throw Problem{"features: the shape has no elements"};
   if (width != shape.width) {
@@ -385,6 +393,7 @@ void RecordDecoder::numbers(const TensorFields& tensor, std::size_t count, float
     finite = all_finite(out, count);
   } else {
     wire::Reader reader(tensor.values.bytes());
+    // A varint of int32 has 10 bytes for negative numbers; the cast takes the low 32 bits.
     for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<float>(static_cast<std::int32_t>(reader.varint()));
   }
   if (finite || options_.allow_non_finite) return;
@@ -400,12 +409,14 @@ std::size_t complete_records(std::span<const std::byte> bytes, std::size_t targe
     std::uint32_t words[2];
     std::memcpy(words, bytes.data() + position, sizeof words);
     if (words[0] != kRecordIoMagic) return bytes.size();
+    // kMaxRecordIoPart masks the length's 29 bits; the padding to words is part of the record.
     const std::size_t size = 8 + ((static_cast<std::size_t>(words[1] & kMaxRecordIoPart) + 3) & ~std::size_t{3});
     if (size > bytes.size() - position) break;
     // The next headers are probably as far apart as this one: without the prefetch each would be a cache miss.
     if (bytes.size() - position > 8 * size) __builtin_prefetch(bytes.data() + position + 8 * size);
     position += size;
     const std::uint32_t flag = words[1] >> 29;
+    // Parts 1 (first) and 2 (middle) of a split record must stay with its last part.
     if (flag != 1 && flag != 2) complete = position;
   }
   return complete;

@@ -23,6 +23,7 @@ std::uint32_t word_at(std::span<const std::byte> bytes, std::size_t position) {
 constexpr std::size_t padded(std::size_t size) { return (size + 3) & ~std::size_t{3}; }
 
 void append_part(std::string& out, PartFlag flag, std::string_view payload) {
+  // 29 bits hold the length.
   if (payload.size() > kMaxRecordIoPart) {
     throw Error(Kind::kLimit,
                 fmt::format("recordio: a record of {} bytes exceeds {}", payload.size(), kMaxRecordIoPart));
@@ -68,6 +69,7 @@ std::optional<RecordIoRecord> RecordIoReader::next() {
   if (position_ == bytes_.size()) return std::nullopt;
   const std::size_t start = position_;
   const Part part = part_at(start);
+  // The usual record is returned without a copy.
   if (part.flag != kWhole) return join(start);
   position_ = part.end;
   return RecordIoRecord{part.payload, bytes_.subspan(start, part.end - start), base_ + start};
@@ -75,6 +77,7 @@ std::optional<RecordIoRecord> RecordIoReader::next() {
 
 /// Puts the magic words back between the parts of a split record.
 RecordIoRecord RecordIoReader::join(std::size_t start) {
+  // joined_ is valid until the next call of next().
   joined_.clear();
   std::size_t position = start;
   for (std::uint32_t wanted = kFirst;; wanted = kMiddle) {

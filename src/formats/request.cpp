@@ -20,11 +20,13 @@ Batch decode_rows(const ContentType& type, std::span<const std::byte> body, std:
                   const RequestOptions& options) {
   ReadOptions read;
   read.feature_dim = width;
+  // Requests have no labels.
   read.label_size = 0;
   read.libsvm_request = true;
   read.allow_non_finite = options.allow_non_finite;
   if (options.missing_allowed) {
     read.missing_allowed = true;
+    // XGBoost: an empty value in CSV is missing by its own rule, and NaN is allowed in records only.
     read.allow_non_finite = type.format() == Format::kRecordIoProtobuf;
     read.ignore_labels = true;
     const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());

@@ -43,6 +43,7 @@ dom::array array_of(const dom::element& value, std::string_view what) {
 
 float number_of(const dom::element& value, std::string_view what, std::size_t index) {
   double number = 0;
+  // JSON has no limits on numbers, float32 has.
   if (value.get(number) != simdjson::SUCCESS) throw Problem{fmt::format("{}[{}] is not a number", what, index)};
   const auto narrowed = static_cast<float>(number);
   if (!std::isfinite(narrowed))
@@ -69,6 +70,7 @@ std::int64_t shape_size(const dom::array& shape) {
   std::size_t i = 0;
   for (const dom::element extent : shape) {
     const std::uint64_t n = index_of(extent, "shape", i++);
+    // n > kMax first, so that the product cannot overflow 64 bits.
     if (n > kMax || size * n > kMax) throw Problem{"shape: more than 2147483647 elements"};
     size *= n;
   }
@@ -114,6 +116,7 @@ class Instances {
   void add_content(const dom::object& object) {
     const auto data = member(object, "data");
     dom::object inner;
+    // {"data": {...}} and {...} have the same members.
     const dom::object& holder = data && data->get(inner) == simdjson::SUCCESS ? inner : object;
     if (const auto features = member(holder, "features")) {
       add_features(*features);
@@ -158,6 +161,7 @@ class Instances {
       ++i;
     }
     if (builder_.sparse()) {
+      // values lies in the builder's memory, which add_dense_row() writes to.
       dense_.assign(values, values + count);
       builder_.add_dense_row(dense_, 0);
     } else {
@@ -199,6 +203,7 @@ class Instances {
       if (token.get(word) != simdjson::SUCCESS) throw Problem{fmt::format("tokens[{}] is not a text", words.size())};
       words.emplace_back(word);
     }
+    // Tokens have no columns: an empty sparse row keeps the place.
     builder_.become_sparse();
     builder_.add_row(0, 0);
     rows_.tokens.resize(static_cast<std::size_t>(rows_.rows));
@@ -217,6 +222,7 @@ class Instances {
   static std::string text_of(const dom::element& value, std::string_view what) {
     std::string_view text;
     if (value.get(text) == simdjson::SUCCESS) return std::string(text);
+    // Some clients send numbers as identifiers.
     if (value.is_int64() || value.is_uint64()) return simdjson::minify(value);
     throw Problem{fmt::format("{} is not a text", what)};
   }
@@ -238,6 +244,8 @@ auto with_parser(std::size_t bytes, F f) {
       throw Error(Kind::kLimit, fmt::format("request body: no memory to parse {} bytes of JSON", bytes));
     }
   };
+  // Parsers keep their buffers: allocation would dominate small requests. Per thread, as a parser serves one document
+  // at a time.
   if (bytes <= kKeptParserBytes) {
     thread_local dom::parser kept;
     ready(kept);
@@ -272,6 +280,7 @@ Batch decode_json(std::span<const std::byte> body, std::int64_t width, const Req
     dom::array array;
     const bool bare = options.missing_allowed && root.get(array) == simdjson::SUCCESS;
     if (bare && !is_list_of_rows(array)) {
+      // A bare array of numbers is one row.
       Instances one(width, options);
       try {
         one.add(root);
