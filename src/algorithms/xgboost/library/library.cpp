@@ -51,8 +51,8 @@ std::string array_interface(const void* data, std::string_view type, std::string
                      reinterpret_cast<std::uintptr_t>(data), shape, type);
 }
 
-template <class T>
 // The descriptor is text: the address of the values as a number. The values must live until the call returns.
+template <class T>
 std::string array_interface(std::span<const T> values, std::string_view type) {
   static const T nothing{};  // the library refuses a null pointer, also for no elements
   return array_interface(values.empty() ? &nothing : values.data(), type, std::to_string(values.size()));
@@ -92,6 +92,7 @@ const char* name_of(ModelFormat format) {
       return R"({"format": "json"})";
     case ModelFormat::kUbj:
       return R"({"format": "ubj"})";
+    // "deprecated" is the binary form of 1.x, which XGBoost 1.7 still writes.
     case ModelFormat::kDeprecated:
       break;
   }
@@ -110,6 +111,7 @@ extern "C" void write_log(const char* text) {
   if (const auto& sink = log_sink()) {
     sink(line);
   } else {
+    // At the default, where the library itself would print: standard output, which the log collects.
     std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
     std::fflush(stdout);
   }
@@ -118,6 +120,7 @@ extern "C" void write_log(const char* text) {
 }  // namespace
 
 std::string library_message(std::string_view text) {
+  // The stack trace follows the message after this line.
   text = text.substr(0, text.find("\nStack trace:"));
   // "[14:42:21] ./src/objective/regression_obj.cu:148: ": a time in brackets, a path, a line number.
   // A stack trace and the position in the source are of no use to a user.
@@ -133,6 +136,7 @@ std::string library_message(std::string_view text) {
 }
 
 bool is_user_fault(std::string_view message) {
+  // Fragments, as the library puts values and positions around them.
   for (const std::string_view fragment : kUserFaults)
     if (message.find(fragment) != std::string_view::npos) return true;
   return false;
@@ -229,6 +233,7 @@ std::vector<std::string> Matrix::texts(const char* field) const {
 
 Matrix Matrix::slice(std::span<const int> indices) const {
   DMatrixHandle out = nullptr;
+  // allow_groups 0: ranking data cannot be cut between the rows of a query.
   check(XGDMatrixSliceDMatrixEx(handle_, indices.data(), indices.size(), &out, /*allow_groups=*/0));
   return Matrix(out);
 }
@@ -280,6 +285,7 @@ std::string Booster::evaluate(int round, std::span<const Matrix* const> matrices
 }
 
 LibraryPrediction Booster::predict(const Matrix& rows, const PredictOptions& options) const {
+  // training: true would drop trees under dart.
   const std::string config = fmt::format(
       R"({{"type": {}, "training": {}, "iteration_begin": {}, "iteration_end": {}, "strict_shape": false}})",
       static_cast<int>(options.type), options.training, options.iteration_begin, options.iteration_end);
@@ -405,6 +411,7 @@ void on_log(std::function<void(std::string_view)> sink) {
   check(XGBRegisterLogCallback(write_log));
 }
 
+// Cores this process may use, as OpenMP counts them (CPU affinity included).
 int default_threads() { return omp_get_num_procs(); }
 
 void set_verbosity(int verbosity) {

@@ -50,6 +50,7 @@ class Handler : public nlohmann::json_sax<nlohmann::json> {
   bool start_array(std::size_t) override { return true; }
   bool end_array() override { return true; }
   bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    // The library has just written it: not the user's fault.
     throw Error(Kind::kInternal, fmt::format("xgboost: the library's own model cannot be read: {}", error.what()));
   }
 

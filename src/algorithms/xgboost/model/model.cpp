@@ -44,6 +44,7 @@ Model Model::load(const std::filesystem::path& dir) {
   for (const auto& entry : std::filesystem::directory_iterator(dir)) {
     if (!entry.is_regular_file()) continue;
     if (entry.path().filename().string().starts_with('.'))
+      // The container's own message and behaviour.
       std::fprintf(
           stderr,
           "WARNING: Ignoring dotfile '%s' found in model directory - please exclude dotfiles from model archives\n",
@@ -68,6 +69,7 @@ Model Model::load(const std::filesystem::path& dir) {
 }
 
 shell::Answer Model::answer(const shell::Invocation& invocation) const {
+  // A model that was just trained has no responder: it is only saved.
   if (!responder_) throw Error(Kind::kInternal, "Model::answer: the model was not loaded from a folder");
   return responder_->answer(invocation);
 }

@@ -32,6 +32,7 @@ std::string booster_name(const Booster& booster) {
   return config.at("learner").at("gradient_booster").at("name").get<std::string>();
 }
 
+// Attributes are texts; one that is no number counts as absent.
 std::optional<std::int64_t> integer_attribute(const Booster& booster, const char* name) {
   const auto text = booster.attribute(name);
   std::int64_t value = 0;
@@ -62,6 +63,7 @@ Booster read_handle(std::string_view handle) {
     std::memcpy(&size, handle.data(), sizeof size);
     handle.remove_prefix(sizeof size);
     if (size > handle.size()) throw Error(Kind::kMalformed, "the snapshot is cut");
+    // The configuration behind the model is not read: the model holds all that prediction needs.
     out.load_from_buffer(handle.substr(0, size));
     return out;
   }
@@ -90,6 +92,7 @@ Booster read_any(std::string_view bytes) {
     out.set_feature_names(pickle.feature_names);
   if (out.feature_types().empty() && pickle.feature_types.size() == features)
     out.set_feature_types(pickle.feature_types);
+  // Prediction stops at the best round by this attribute (serve/predictor.cpp).
   if (pickle.best_ntree_limit && !out.attribute("best_ntree_limit"))
     out.set_attribute("best_ntree_limit", std::to_string(*pickle.best_ntree_limit));
   return out;
@@ -98,6 +101,7 @@ Booster read_any(std::string_view bytes) {
 }  // namespace
 
 ModelFile model_file_of(Tag tag) {
+  // For users whose other programs need a certain form, whatever the image's tag is.
   if (const char* asked = std::getenv(kEnvModelFormat); asked != nullptr && *asked != '\0') {
     const std::string_view word = asked;
     if (word == "pickle") return ModelFile::kPickle;

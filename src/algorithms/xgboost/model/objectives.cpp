@@ -7,6 +7,7 @@
 namespace clary::xgboost {
 namespace {
 
+// The last column is the first version of the container that accepts the objective.
 constexpr auto kObjectives = std::to_array<Objective>({
     {"binary:logistic", Task::kBinary, Link::kLogistic, kOldest},
     {"binary:logitraw", Task::kBinary, Link::kLogistic, kOldest},

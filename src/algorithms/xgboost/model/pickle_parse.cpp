@@ -129,8 +129,8 @@ class Machine {
     return value;
   }
 
-  template <class T>
   // The number of values is bounded, so that a small file of opcodes cannot allocate without end.
+  template <class T>
   void push(T&& value) {
     if (values_.size() >= kMaxValues) fail("it holds too many values");
     values_.push_back(Value{std::forward<T>(value)});
@@ -156,6 +156,7 @@ class Machine {
     fail("a mark is missing");
   }
   void tuple(std::size_t size) {
+    // Popped from last to first.
     List list;
     for (std::size_t i = 0; i < size; ++i) list.items.insert(list.items.begin(), pop());
     push(std::move(list));
@@ -209,6 +210,7 @@ class Machine {
   /// Calls are not made. Those that spell bytes are read as bytes; a class with arguments becomes an object.
   /// The callee is on the stack below its arguments.
   void reduce() {
+    // From the top of the stack: the arguments, then the callable.
     const Ref arguments = pop();
     const Ref callee = pop();
     const auto* global = std::get_if<Global>(&callee->is);
@@ -233,6 +235,7 @@ class Machine {
 
   void build() {
     const Ref state = pop();
+    // BUILD calls __setstate__ in Python; here the state is only remembered.
     if (auto* made = std::get_if<Object>(&top()->is)) made->state = state;
   }
 
@@ -310,6 +313,7 @@ void Machine::step(unsigned char opcode) {
       take(1);
       break;  // PROTO
     case 0x95:
+      // Frames only help readers of streams.
       take(8);
       break;  // FRAME
     case '(':
@@ -348,6 +352,7 @@ void Machine::step(unsigned char opcode) {
       break;
     case 0x8a: {  // LONG1
       const auto size = number(1);
+      // Longer than 64 bits: not needed.
       if (size > 8) {
         take(size);
         push(std::int64_t{0});
@@ -469,6 +474,7 @@ void Machine::step(unsigned char opcode) {
       object(items[0]);
       break;
     }
+    // NEWOBJ: the class and a tuple of arguments; 0x92 (NEWOBJ_EX) has keyword arguments as well.
     case 0x81: {
       pop();
       const Ref type = pop();
@@ -498,6 +504,7 @@ void Machine::step(unsigned char opcode) {
       set_memo(number(4));
       break;
     case 0x94:
+      // MEMOIZE: the next free number.
       set_memo(memo_.size());
       break;
     case 'g':
@@ -571,6 +578,7 @@ PickledBooster parse_pickle(std::string_view bytes) {
     if (const Value* inner = find(*state, "_Booster")) value = inner;
   const Dict* state = state_of(*value);
   const Value* handle = state != nullptr ? find(*state, "handle") : nullptr;
+  // Any other object with a "handle" is refused.
   if (handle == nullptr || std::get<Object>(value->is).type.find("Booster") == std::string::npos)
     fail("it holds no trained xgboost.core.Booster");
   PickledBooster out;

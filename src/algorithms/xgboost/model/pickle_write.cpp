@@ -12,6 +12,7 @@ class Writer {
  public:
   void raw(std::string_view opcodes) { out_ += opcodes; }
   void text(std::string_view utf8) {
+    // The length has four bytes in protocol 2.
     if (utf8.size() > std::numeric_limits<std::uint32_t>::max())
       throw Error(Kind::kLimit, "the model is too large for a pickle; save it in the ubj format");
     out_ += 'X';  // BINUNICODE
@@ -42,6 +43,7 @@ class Writer {
     raw("\x86R");  // TUPLE2 REDUCE
   }
   void texts(const std::vector<std::string>& list) {
+    // Python's None, not an empty list, is what Booster has without names.
     if (list.empty()) return raw("N");
     raw("](");
     for (const std::string& one : list) text(one);

@@ -26,6 +26,7 @@ std::string setting(const Json& config, const std::string& pointer) {
 int whole(const std::string& text, int otherwise) {
   int value = otherwise;
   std::from_chars(text.data(), text.data() + text.size(), value);
+  // `otherwise` is kept when the text is no number, as from_chars() leaves the value untouched.
   return value;
 }
 
@@ -66,6 +67,7 @@ void most_frequent(std::vector<Scores>& all, Scores& out) {
 }  // namespace
 
 Predictor::Predictor(std::span<Booster> boosters, bool ensemble) {
+  // Without an ensemble the first model alone answers.
   if (!ensemble) boosters = boosters.first(std::min<std::size_t>(boosters.size(), 1));
   for (Booster& booster : boosters) {
     // One thread a request: requests run in parallel already.
@@ -78,6 +80,7 @@ Predictor::Predictor(std::span<Booster> boosters, bool ensemble) {
     // (XGBoosterPredictFromDense). dart and gblinear take the slower way under the lock.
     const bool trees_only = name == "gbtree";
     members_.push_back({&booster, trees_only, name == "gblinear" ? 0 : iteration_end(booster, trees)});
+    // The first member defines objective and classes of all.
     if (members_.size() > 1) {
       if (booster.num_features() != num_features_)
         throw Error(Kind::kInvalid,
@@ -129,6 +132,7 @@ Scores Predictor::one(const Member& member, const Batch& rows) const {
 Scores Predictor::slow(const Batch& rows, PredictType type) const { return through_matrix(members_.at(0), rows, type); }
 
 Scores Predictor::through_matrix(const Member& member, const Batch& rows, PredictType type) const {
+  // Built outside the lock: only the prediction itself must be exclusive.
   const Matrix matrix = rows.sparse ? Matrix::from_csr(rows.offsets, rows.columns, rows.values, rows.width, 1)
                                     : Matrix::from_dense(rows.values, rows.rows, rows.width, 1);
   // The library caches the matrix inside of the booster.

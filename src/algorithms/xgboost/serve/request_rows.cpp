@@ -33,6 +33,7 @@ std::string_view short_name(Format format) {
 
 formats::ContentType type_of(std::string_view text) {
   auto type = formats::parse_content_type(text);
+  // The container's default for bodies without a type.
   if (type.type.empty() || type.type == "application/octet-stream") type.type = "text/libsvm";
   if (!formats::is_request_type(type))
     throw BadRequestBody{
@@ -70,6 +71,7 @@ void narrow(Batch& rows, std::int64_t features) {
 }
 
 void widen(Batch& rows, std::int64_t features) {
+  // NaN means missing to the trees.
   std::vector<float> wide(static_cast<std::size_t>(rows.rows * features), std::numeric_limits<float>::quiet_NaN());
   for (std::int64_t r = 0; r < rows.rows; ++r) std::copy_n(rows.row(r).data(), rows.width, wide.data() + r * features);
   rows.values = std::move(wide);
@@ -95,13 +97,16 @@ Batch request_rows(std::string_view content_type, std::string_view body, std::in
   const Format format = type.format();
   Batch rows;
   try {
+    // Records are binary; texts may come with blank lines around.
     if (format != Format::kRecordIoProtobuf) body = trimmed(body);
     formats::RequestOptions options;
     options.missing_allowed = true;
     rows = formats::decode_request(type, std::as_bytes(std::span(body)), 0, options);
+    // XGBoost refuses infinity; NaN is a missing value.
     for (const float value : rows.values)
       if (std::isinf(value)) throw Error(Kind::kMalformed, "a value is infinite");
   } catch (const Error& error) {
+    // Limits and faults of this program are not the client's format error.
     if (error.kind() == Kind::kLimit || error.kind() == Kind::kInternal) throw;
     throw BadRequestBody{
         fmt::format("Loading {0} data failed with Exception, please ensure data is in {0} format:\n {1}",

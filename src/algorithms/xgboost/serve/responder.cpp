@@ -42,6 +42,7 @@ std::optional<std::string> answer_type(std::string_view accept, const std::strin
     if (entry.type == "csv") return std::string(kCsv);
     for (const std::string_view type : kAcceptTypes) {
       if (entry.type == type) return entry.type;
+      // "text/*" takes the first type of the list that fits.
       if (entry.type.ends_with("/*") && type.starts_with(std::string_view(entry.type).substr(0, entry.type.size() - 1)))
         return std::string(type);
     }
@@ -86,12 +87,14 @@ Responder::Responder(std::span<Booster> boosters, ResponderOptions options)
     : options_(std::move(options)), predictor_(boosters, options_.ensemble) {
   if (!options_.keys.empty() && is_selectable(predictor_.objective()))
     for (const std::string& key : keys_without_value(predictor_.objective(), options_.keys))
+      // Once, at the start, not per request.
       std::fprintf(stderr, "WARNING: Selected key '%s' is not valid for objective '%s'; it is answered as NaN.\n",
                    key.c_str(), predictor_.objective().c_str());
 }
 
 // The order of the checks is the container's: body, then Accept.
 Answer Responder::answer(const shell::Invocation& invocation) const {
+  // As the container answers an empty body.
   if (invocation.body.empty()) return {204, "text/plain; charset=utf-8", ""};
   formats::Batch rows;
   try {
@@ -108,6 +111,7 @@ Answer Responder::answer(const shell::Invocation& invocation) const {
   try {
     return predicted(rows, *accept);
   } catch (const Error& error) {
+    // A limit has a status of its own (413), set by the shell.
     if (error.kind() == Kind::kLimit) throw;
     return text_answer(400, fmt::format("Unable to evaluate payload provided: {}", error.what()));
   }
@@ -117,6 +121,7 @@ Answer Responder::predicted(const formats::Batch& rows, const std::string& accep
   static const std::vector<std::string> score{"score"};
   // Selectable inference: the answer's members are chosen by SAGEMAKER_INFERENCE_OUTPUT.
   const bool selectable = !options_.keys.empty();
+  // contributions and leaf have a meaning for every objective, other keys do not.
   const bool asks_objective = keys_without_value("", options_.keys).size() > 0;
   if (selectable && asks_objective && !is_selectable(predictor_.objective()))
     return text_answer(

@@ -74,6 +74,7 @@ void append_python_number(std::string& out, float value, bool integer) {
   const auto end = fmt::format_to_n(text, sizeof text, "{}", static_cast<double>(value)).out;
   const std::string_view printed(text, static_cast<std::size_t>(end - text));
   out += printed;
+  // Python writes floats with a point: 3.0, not 3.
   if (printed.find_first_of(".e") == std::string_view::npos) out += ".0";
 }
 
@@ -150,6 +151,7 @@ std::string record_answer(const std::vector<std::string>& keys, const std::vecto
   formats::RecordWriter writer(out);
   for (const Fields& row : rows) {
     std::vector<formats::NamedTensor> tensors;
+    // Members of a record are named tensors of float32.
     for (std::size_t k = 0; k < keys.size(); ++k) tensors.push_back({keys[k], row[k].numbers});
     writer.write_answer(tensors);
   }

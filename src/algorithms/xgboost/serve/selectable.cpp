@@ -54,6 +54,7 @@ Field list(std::span<const float> values) { return {{values.begin(), values.end(
 Field predicted_label(Shape shape, std::span<const float> row) {
   switch (shape) {
     case Shape::kProbability:
+      // The container's thresholds: strictly above one half, and above zero for margins.
       return number(row[0] > 0.5F ? 1 : 0, true);
     case Shape::kMargin:
       return number(row[0] > 0 ? 1 : 0, true);
