@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kMaxListLength = 1000;  // Clary's limit: layers of a network, cut points
 
 /// from_chars() takes no '+'.
+/// "+-1" stays as it is and fails.
 std::string_view without_plus(std::string_view text) {
   return text.starts_with('+') && !text.starts_with("+-") ? text.substr(1) : text;
 }
@@ -101,6 +102,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
       const std::size_t above = row[j];
+      // Deletion, insertion, substitution.
       row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
       diagonal = above;
     }
@@ -113,6 +115,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::optional<FieldSpec> as_of(const FieldSpec& spec, const std::optional<Version>& version) {
   if (version && !spec.lifetime.covers(*version)) return std::nullopt;
   FieldSpec out = spec;
+  // A choice may be younger than the hyperparameter.
   if (version)
     for (const auto& [word, lifetime] : spec.choice_lifetimes)
       if (!lifetime.covers(*version)) std::erase(out.choices, word);
@@ -125,6 +128,7 @@ Read<std::int64_t> read_integer(const FieldSpec& spec, std::string_view text) {
   const auto value = whole_number(resolved, spec.as_python);
   if (!value) return {};
   const bool taken = (literal || inside(spec, *value, spec.min_integer, spec.max_integer)) &&
+                     // `held` also guards literals, whose meaning is not checked against the range.
                      *value >= spec.held.first && *value <= spec.held.second;
   return {taken ? Verdict::kTaken : Verdict::kOutside, *value};
 }
@@ -133,6 +137,7 @@ Read<double> read_continuous(const FieldSpec& spec, std::string_view text) {
   const auto [resolved, literal] = resolve_literal(spec, trimmed(text));
   const auto value = number(resolved);
   if (!value) return {};
+  // A literal may be infinite ("Inf" of clip_gradient).
   const bool taken = literal || (std::isfinite(*value) && inside(spec, *value, spec.min, spec.max));
   return {taken ? Verdict::kTaken : Verdict::kOutside, *value};
 }
@@ -145,6 +150,7 @@ Read<bool> read_boolean(const FieldSpec&, std::string_view text) {
 }
 
 Read<std::string> read_word(const FieldSpec& spec, std::string_view text) {
+  // Literals are other spellings of a choice.
   std::string word(resolve_literal(spec, text).first);
   if (spec.any_case) word = lower(trimmed(word));
   const Verdict verdict = listed(spec.choices, word) ? Verdict::kTaken : Verdict::kOutside;
@@ -161,6 +167,7 @@ Read<std::vector<std::int64_t>> read_integer_list(const FieldSpec& spec, std::st
   if (resolved.empty()) return out.verdict = literal ? Verdict::kTaken : Verdict::kUnreadable, out;
   for (const std::string_view part : split(resolved, ',')) {
     const auto value = whole_number(trimmed(part));
+    // Ranges of a list apply to its elements.
     if (!value || *value < spec.min_integer || *value > spec.max_integer) return {};
     if (out.value.size() == kMaxListLength) return {};
     out.value.push_back(*value);
@@ -181,6 +188,7 @@ std::vector<std::string> elements_of(std::string_view list) {
 
 Read<std::vector<std::string>> read_word_list(const FieldSpec& spec, std::string_view text, const ElementRule& rule) {
   Read<std::vector<std::string>> out{Verdict::kTaken, elements_of(text)};
+  // The first bad element decides.
   for (const std::string& element : out.value) {
     const auto problem = rule ? rule(element) : std::nullopt;
     if (problem ? problem->empty() : listed(spec.choices, element)) continue;
@@ -204,6 +212,7 @@ std::string show(const std::vector<std::int64_t>& values) { return fmt::format("
 
 bool is_absent(const FieldSpec& spec, std::string_view text) {
   const auto [resolved, literal] = resolve_literal(spec, trimmed(text));
+  // "auto" of an optional member: no value.
   return literal && resolved.empty();
 }
 
@@ -309,6 +318,7 @@ std::optional<std::string> closest_name(std::string_view name, const std::vector
   std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
   for (const FieldSpec* spec : table) {
     const std::size_t distance = edit_distance(name, spec->name);
+    // A distance of the whole name's length would be no resemblance.
     if (distance < best_distance && distance < spec->name.size()) best_distance = distance, best = spec->name;
   }
   return best;

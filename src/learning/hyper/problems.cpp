@@ -34,6 +34,7 @@ bool names_word(const std::string& sentence, const std::string& word) {
 }
 
 bool knows(const Table& table, std::string_view name) {
+  // Tables have tens of rows: a linear search is enough.
   return std::any_of(table.begin(), table.end(), [&](const FieldSpec* spec) { return spec->name == name; });
 }
 
@@ -101,6 +102,7 @@ void Problems::bad_value(const FieldSpec& spec, std::string_view text, const Rea
   std::string sentence = read.sentence;
   if (sentence.empty()) {
     sentence = toolkit ? "Hyperparameter " + spec.name + ": " : spec.name + ": ";
+    // A value of the right type that the range excludes is no reading problem.
     if (unreadable)
       sentence += "could not parse value (caused by ValueError)";
     else if (const auto words = too_large(spec, text))
@@ -116,6 +118,7 @@ void Problems::bad_value(const FieldSpec& spec, std::string_view text, const Rea
 
 void Problems::broken_rule(const std::string& sentence, const TextMap& configuration) {
   std::vector<std::string> values;
+  // The values that the rule speaks of, since the sentence alone does not show what was given.
   if (dialect_ == Dialect::kJsonSchema)
     for (const auto& [name, value] : configuration)
       if (names_word(sentence, name)) values.push_back(name + "=" + shortened(value));

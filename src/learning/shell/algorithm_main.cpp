@@ -39,6 +39,7 @@ int describe(const Program& program, bool markdown) {
 }
 
 std::string read_standard_input() {
+  // Not read_file(): standard input may be a pipe of unknown length.
   std::string out, block(1 << 16, '\0');
   while (const std::size_t got = std::fread(block.data(), 1, block.size(), stdin)) out.append(block, 0, got);
   return out;

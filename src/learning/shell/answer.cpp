@@ -26,6 +26,7 @@ formats::ContentType request_type(std::string_view given, const Descriptor& desc
   auto type = formats::parse_content_type(given);
   if (!type.type.empty() && type.type != "application/octet-stream") return type;
   auto fallback = formats::parse_content_type(descriptor.default_content_type);
+  // Parameters of the request (label_size, header) override the default's.
   for (auto& [name, value] : type.parameters) fallback.parameters[name] = value;
   return fallback;
 }
@@ -36,6 +37,7 @@ std::optional<formats::ContentType> answer_type(std::string_view accept, const D
   if (trimmed(accept).empty()) return formats::parse_content_type(descriptor.default_accept);
   for (auto& entry : formats::parse_accept(accept)) {
     if (listed(descriptor.accept_types, entry.type)) return std::move(entry);
+    // An entry without a type has parameters only ("; verbose=true").
     if (entry.type == "*/*" || entry.type.empty() || entry.type == fallback.substr(0, fallback.find('/')) + "/*") {
       entry.type = fallback;
       return std::move(entry);
@@ -43,6 +45,7 @@ std::optional<formats::ContentType> answer_type(std::string_view accept, const D
     if (!entry.type.ends_with("/*")) continue;
     for (const std::string& offered : descriptor.accept_types) {
       if (!offered.starts_with(entry.type.substr(0, entry.type.size() - 1))) continue;
+      // The wildcard entry keeps its parameters (verbose, k, ...).
       entry.type = offered;
       return std::move(entry);
     }
@@ -53,6 +56,7 @@ std::optional<formats::ContentType> answer_type(std::string_view accept, const D
 std::optional<Answer> document_answer(const ServedModel& model, const ServeRequest& request) {
   const auto path = request.accept.parameter("document");
   if (!path) return std::nullopt;
+  // Models without documents have no such function.
   auto document = model.document ? model.document(*path) : std::nullopt;
   if (!document) return text_answer(400, fmt::format("document: the model has no document '{}'", *path));
   return Answer{200, std::move(document->content_type), std::move(document->body)};
@@ -64,6 +68,7 @@ Answer predicted(const ServedModel& model, const ServeRequest& request, std::str
   const auto rows =
       formats::decode_request(request.content_type, std::as_bytes(std::span(body)), model.feature_dim, options);
   const Predictions predictions = model.predict(rows, request);
+  // The uids of the rows travel to the answer; only records have a place for them.
   return {200, request.accept.type, encode(predictions, request.accept.format(), rows.uids)};
 }
 
@@ -72,6 +77,7 @@ Answer predicted(const ServedModel& model, const ServeRequest& request, std::str
 Answer error_answer(const std::exception& error, std::optional<Kind> kind) {
   if (kind == Kind::kInvalid || kind == Kind::kMalformed) return text_answer(400, error.what());
   if (kind == Kind::kLimit) return text_answer(413, error.what());
+  // Standard error reaches the endpoint's log.
   std::fprintf(stderr, "invocation failed: %s\n", error.what());
   return text_answer(500, "Unable to evaluate payload provided: internal error");
 }
@@ -99,6 +105,7 @@ Answer answer_invocation(const ServedModel& model, const Descriptor& descriptor,
   } catch (const Error& error) {
     return error_answer(error, error.kind());
   } catch (const std::exception& error) {
+    // std::bad_alloc and the like: nothing of a request may end the process.
     return error_answer(error, std::nullopt);
   }
 }

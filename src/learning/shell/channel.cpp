@@ -20,6 +20,7 @@ constexpr std::chrono::milliseconds kFifoPoll{5};  // between looks for the next
 Channel::Channel(contract::Layout layout, std::string name, contract::ChannelConfig config,
                  std::string default_content_type, std::function<bool()> stopped)
     : layout_(std::move(layout)), name_(std::move(name)), config_(std::move(config)), stopped_(std::move(stopped)) {
+  // An empty ContentType is the same as none.
   const std::string given = config_.content_type.value_or("");
   content_type_ = formats::parse_content_type(given.empty() ? default_content_type : given);
 }
@@ -32,6 +33,7 @@ std::vector<formats::InputFile> Channel::files() const {
   std::error_code missing;
   if (!std::filesystem::is_directory(folder, missing)) return {};
   auto files = formats::list_input_files(folder);
+  // Messages name the channel and the file, not the container's path.
   for (auto& file : files) file.name = name_ + "/" + file.name;
   return files;
 }
@@ -62,6 +64,7 @@ std::unique_ptr<formats::RowReader> Channel::rows(const formats::ReadOptions& op
 /// Pass n reads <channel>_<n>; the writer makes it when the pass before has been read.
 UniqueFd Channel::open_next_fifo() {
   const auto path = layout_.channel_fifo(name_, passes_);
+  // SIGTERM only sets a flag (install_stop_handler): waiting must look at it.
   const auto check_stop = [&] {
     if (stopped_()) throw Error(Kind::kCancelled, "channel " + name_ + ": stopped while waiting for " + path.string());
   };
@@ -75,6 +78,7 @@ UniqueFd Channel::open_next_fifo() {
   if (S_ISFIFO(status.st_mode)) {
     for (;;) {
       pollfd waiting{fd.get(), POLLIN, 0};
+      // POLLHUP alone: the writer came, wrote nothing and closed. That is an empty pass, not an absent writer.
       const int ready = poll(&waiting, 1, static_cast<int>(kFifoPoll.count()) * 20);
       if (ready > 0 && (waiting.revents & (POLLIN | POLLHUP)) != 0) break;  // a writer came (and may have gone)
       check_stop();

@@ -26,6 +26,7 @@ constexpr const char* kArrays = "arrays";
 std::span<const float> Checkpoint::array(const std::string& name, std::size_t size) const {
   const auto found = arrays_.find(name);
   if (found == arrays_.end()) malformed(fmt::format("array {} is missing", name));
+  // Sizes follow from the hyperparameters: a difference means another shape of model.
   if (found->second.size() != size)
     malformed(fmt::format("array {} has {} numbers, {} are expected", name, found->second.size(), size));
   return found->second;
@@ -54,6 +55,7 @@ std::optional<Checkpoint> Checkpoint::from_bytes(std::string_view bytes, const J
   if (!meta.is_object()) malformed("meta.json is not an object");
   if (meta.value("format", Json()) != kFormat || meta.value("identity", Json()) != identity) return std::nullopt;
   if (!zip.contains(kArrays)) malformed("member arrays is missing");
+  // What does not parse is an error of the file, and not silently ignored: the user would lose the progress.
   Checkpoint out;
   reading_state([&] {
     out.progress = meta.at("progress").get<std::int64_t>();
@@ -78,6 +80,7 @@ double number_of(const Json& x) {
 Checkpoints::Checkpoints(TrainContext& context, std::string_view algorithm, Json identity)
     : context_(context), identity_(std::move(identity)) {
   if (const auto dir = context.checkpoint_dir(); !dir.empty())
+    // One file per host, as the hosts of a job may share a folder.
     file_ = dir / fmt::format("{}_{}.checkpoint", algorithm, context.hosts().current);
 }
 
@@ -90,16 +93,19 @@ void Checkpoints::save(const Checkpoint& checkpoint) const {
 std::optional<Checkpoint> Checkpoints::load() const {
   if (!enabled()) return std::nullopt;
   std::string bytes;
+  // A missing file is the normal start of a job.
   if (std::filesystem::exists(file_)) bytes = read_file(file_, kMaxCheckpointBytes);
   const auto parsed = [&] { return bytes.empty() ? std::nullopt : Checkpoint::from_bytes(bytes, identity_); };
   auto out = parsed();
   // Hosts may have crashed at different epochs: they compare progress (maximum and, negated, minimum in one
   // reduction), and if it differs all take host 1's, which then every host has.
   if (context_.hosts().size() > 1) {
+    // -1: no checkpoint, which is below any progress.
     const double mine = out ? static_cast<double>(out->progress) : -1;
     double ends[] = {mine, -mine};
     context_.collective().all_reduce_max(std::span<double>(ends));
     if (ends[0] != -ends[1]) {
+      // Every host's parameters must be equal at the start; host 1's checkpoint holds all of them.
       bytes = context_.collective().broadcast_text(bytes, 0);
       out = parsed();
     }

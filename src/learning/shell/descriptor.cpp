@@ -17,6 +17,7 @@ Json to_json(const std::string& name, const Descriptor& descriptor, const Json& 
   Json metrics = Json::array();
   for (const MetricSpec& metric : descriptor.metrics) {
     Json& entry = metrics.emplace_back(Json{{"Name", metric.name}, {"Regex", metric.regex}});
+    // Without a goal the metric cannot be a tuning objective.
     if (!metric.goal.empty()) entry["Goal"] = metric.goal;
   }
   return {{"Name", name},

@@ -55,6 +55,7 @@ std::vector<std::string> json_keys(const Predictions& predictions) {
 
 // Slightly too large: one allocation for the answer instead of a series of doublings.
 std::size_t size_hint(const Predictions& predictions) {
+  // 14: the longest float32 with its separator; 24: a guess for texts.
   std::size_t bytes = 32;
   for (const Column& column : predictions.columns)
     bytes += column.numbers.size() * 14 + column.texts.size() * 24 +
@@ -102,6 +103,7 @@ void append_csv_text(std::string& out, std::string_view text) {
 std::string encode_csv(const Predictions& predictions) {
   std::string out;
   out.reserve(size_hint(predictions));
+  // A line of CSV is flat: lists of a row follow each other in it.
   for (std::int64_t row = 0; row < predictions.rows; ++row) {
     bool first = true;
     const auto separate = [&] {
@@ -138,6 +140,7 @@ std::string encode_records(const Predictions& predictions, const std::vector<std
       append_values(metadata, column, row);
     }
     if (!metadata.empty()) metadata += '}';
+    // uids are per row, or absent for all.
     writer.write_answer(tensors, uids.empty() ? std::string_view() : uids[static_cast<std::size_t>(row)], metadata);
   }
   return out;
@@ -149,6 +152,7 @@ std::string encode_records(const Predictions& predictions, const std::vector<std
 // the form.
 void append_number(std::string& out, float value) {
   if (!std::isfinite(value)) {
+    // As JSON has no NaN.
     out += "null";
     return;
   }

@@ -33,6 +33,7 @@ void FiniteCheck::check(std::string_view name, std::span<const T> values) const 
   for (std::size_t from = 0; from < values.size(); from += kBlock) {
     const auto block = values.subspan(from, std::min(kBlock, values.size() - from));
     if (all_finite(block)) continue;
+    // Only here, in the block that is known to hold one.
     const auto bad = std::find_if_not(block.begin(), block.end(), [](T value) { return std::isfinite(value); });
     throw Error(Kind::kInvalid,
                 fmt::format("{}: {}[{}] of the trained model is {}, must be finite; the model is not saved: {}",

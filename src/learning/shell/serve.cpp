@@ -57,6 +57,7 @@ class Service {
     if (request.method != "GET" && request.method != "HEAD") co_return http::text_response(405, "method not allowed\n");
     if (path == "/ping") co_return http::text_response(200, "\n");
     if (path == "/execution-parameters") co_return http::text_response(200, execution_parameters(), "application/json");
+    // Documents of a model (topics of NTM) are pages as well.
     if (model_.document && path.starts_with('/'))
       if (auto found = model_.document(path.substr(1)))
         co_return http::text_response(200, std::move(found->body), found->content_type);
@@ -77,6 +78,7 @@ class Service {
     const bool on_this_thread = body.size() <= kInlineBodyBytes && usual_ns_.load(std::memory_order_relaxed) <
                                                                        std::chrono::nanoseconds(kInlineLimit).count();
     const auto work = [this, &request, &body] { return timed_answer(request, body); };
+    // The coroutine holds request and body until the work is done; `work` may refer to them.
     Answer out;
     // Not ?: GCC 12 destroys the operands of a conditional with co_await twice.
     if (on_this_thread)
@@ -105,6 +107,7 @@ class Service {
   const Descriptor& descriptor_;
   const ServeOptions& options_;
   http::asio::thread_pool* workers_ = nullptr;
+  // Twice the limit, so that the first requests, which are often the slowest, do not block a connection thread.
   std::atomic<std::int64_t> usual_ns_{std::chrono::nanoseconds(kInlineLimit).count() * 2};  // start on the workers
 };
 
@@ -121,6 +124,7 @@ class BlockedStopSignals {
   }
   BlockedStopSignals(const BlockedStopSignals&) = delete;
   BlockedStopSignals& operator=(const BlockedStopSignals&) = delete;
+  // Restored for callers that go on, as tests do.
   ~BlockedStopSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
   void wait() const {
     int signal = 0;
@@ -162,6 +166,7 @@ ServeOptions serve_options_from_environment() {
   if (const auto bytes = number_from_environment("MAX_CONTENT_LENGTH", 1ULL << 30); bytes > 0)
     out.max_request_bytes = bytes;  // the published serving containers' own name
   if (const auto megabytes = number_from_environment(contract::kEnvMaxPayloadInMb, 1024); megabytes > 0)
+    // Batch transform announces its payload size in a variable of its own; the larger of the two holds.
     out.max_request_bytes = std::max(out.max_request_bytes, megabytes << 20);
   out.threads = numeric::available_threads();
   return out;

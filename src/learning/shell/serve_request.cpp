@@ -8,6 +8,7 @@
 namespace clary::shell {
 
 std::optional<std::string_view> ServeRequest::parameter(std::string_view name) const {
+  // Accept is the first place, since clients may set it freely; the content type's parameters also describe the body.
   if (const auto found = accept.parameter(name)) return found;
   return content_type.parameter(name);
 }

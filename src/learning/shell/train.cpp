@@ -23,6 +23,7 @@ extern "C" void on_stop(int) { stopping.store(true); }
 std::string cut(const std::string& text, std::size_t max_chars) {
   std::size_t chars = 0, at = 0;
   for (; at < text.size(); ++at) {
+    // 0b10xxxxxx are continuation bytes of UTF-8.
     const bool starts = (static_cast<unsigned char>(text[at]) & 0xc0) != 0x80;
     if (starts && ++chars > max_chars) break;
   }
@@ -33,6 +34,7 @@ std::string cut(const std::string& text, std::size_t max_chars) {
 void write_failure(const contract::Layout& layout, const std::string& text) noexcept {
   try {
     std::filesystem::create_directories(layout.output_dir());
+    // Atomically, as the agent may read it at any time.
     write_file_atomically(layout.failure(), text);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: %s\n", layout.failure().c_str(), error.what());
@@ -53,6 +55,7 @@ void train_once(const Program& program, const contract::Layout& layout) {
   setup.stopped = stop_requested;
   TrainLog log(setup.resources.current_host, program.descriptor.log_name);
   log_configuration(log, program, layout, setup.hyperparameters);
+  // prepare() parses and checks; run does the work.
   const auto run = program.prepare(setup.hyperparameters);
   std::filesystem::create_directories(layout.model_dir());
   std::filesystem::create_directories(layout.output_data_dir());
@@ -124,6 +127,7 @@ int train(const Program& program, const contract::Layout& layout) {
     problem = std::current_exception();
   }
   const std::string text = failure_text(problem);
+  // Without a host name: the failure may lie in the files that name it.
   TrainLog("", program.descriptor.log_name).error("{}", text);
   write_failure(layout, text);
   return is_client_error(problem) ? contract::kExitClientError : contract::kExitAlgorithmError;

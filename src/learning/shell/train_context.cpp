@@ -35,6 +35,7 @@ std::string filled(const std::string& words, const std::string& channel) {
 /// What the channel's specification does not allow.
 std::vector<std::string> unsupported(const ChannelSpec& spec, const contract::ChannelConfig& config) {
   std::vector<std::string> out;
+  // Parameters (label_size=0) do not decide what is supported.
   const std::string type = formats::parse_content_type(config.content_type.value_or("")).type;
   if (!type.empty() && !spec.content_types.empty() && !listed(spec.content_types, type))
     out.push_back(fmt::format("channel {}: content type '{}' is not supported; expected one of {}", spec.name, type,
@@ -86,11 +87,13 @@ TrainContext::TrainContext(const Descriptor& descriptor, Setup setup)
       hosts_{setup_.resources.hosts, setup_.resources.current_host, setup_.resources.network_interface_name},
       threads_(setup_.threads > 0 ? setup_.threads : numeric::available_threads()),
       log_(hosts_.current, descriptor.log_name, setup_.log) {
+  // Before any channel is opened.
   check_channels(descriptor, setup_.channels);
   if (hosts_.size() > 1 && !descriptor.distributed)
     throw Error(Kind::kInvalid,
                 fmt::format("InstanceCount: {} is not supported; the algorithm trains on one instance", hosts_.size()));
   for (const auto& [name, config] : setup_.channels)
+    // find() cannot fail: unknown channels were refused above.
     channels_.emplace(name, Channel(setup_.layout, name, config, find(descriptor.channels, name)->default_content_type,
                                     setup_.stopped));
 }

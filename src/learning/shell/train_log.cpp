@@ -73,6 +73,7 @@ void TrainLog::metrics(const MetricsRecord& record) {
                                       {"EndTime", seconds_of(record.end)},
                                       {"Dimensions", dimensions},
                                       {"Metrics", values}};
+  // The blank line is part of the form.
   const std::string text = "#metrics " + out.dump() + "\n\n";
   const std::lock_guard lock(mutex_);
   sink_(text);
