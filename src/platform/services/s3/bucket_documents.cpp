@@ -62,6 +62,7 @@ const auto& row_of(const Table& table, const S3Request& in) {
 }  // namespace
 
 Response get_bucket_versioning(S3Request&, Context&) {
+  // Never enabled: an empty document.
   Xml xml("VersioningConfiguration");
   return xml_response(xml);
 }

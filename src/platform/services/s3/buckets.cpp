@@ -39,6 +39,7 @@ Response list_buckets(S3Request& in, Context& context) {
         .element("BucketRegion", found[i].region)
         .close();
   xml.close();
+  // The token is the last name shown; names are unique and the walk is by name.
   if (found.size() > shown) xml.element("ContinuationToken", token_of(found[shown - 1].name));
   if (!prefix.empty()) xml.element("Prefix", prefix);
   return xml_response(xml);
@@ -65,6 +66,7 @@ Response create_bucket(S3Request& in, Context& context) {
 
 Response head_bucket(S3Request& in, Context& context) {
   Response out;
+  // check_bucket() has answered 404 before when the bucket does not exist.
   if (const auto bucket = context.store.bucket(in.bucket)) out.headers.set("x-amz-bucket-region", bucket->region);
   out.headers.set("x-amz-access-point-alias", "false");
   out.headers.set("Content-Type", "application/xml");
@@ -82,6 +84,7 @@ Response get_bucket_location(S3Request& in, Context& context) {
   const auto bucket = context.store.bucket(in.bucket);
   if (!bucket) fail(Code::kNoSuchBucket, {}, {{"BucketName", in.bucket}});
   Xml xml("LocationConstraint");
+  // S3 writes an empty element for us-east-1.
   if (bucket->region != kDefaultRegion) xml.text(bucket->region);
   return xml_response(xml);
 }

@@ -46,6 +46,7 @@ Verdict check_conditions(const http::Headers& headers, const ConditionNames& nam
   if (const auto match = headers.get(names.if_match)) {
     if (!etag_matches(*match, object.etag)) return Verdict::kFailed;
   } else if (const auto since = headers.get(names.if_unmodified_since)) {
+    // A date that cannot be parsed is ignored (RFC 9110 section 13.1.4).
     const auto time = parse_http_date(*since);
     if (time && modified > *time) return Verdict::kFailed;
   }
@@ -72,6 +73,7 @@ std::optional<ByteRange> parse_range(std::string_view header, std::uint64_t size
     if (!last) return std::nullopt;
     // 416 with the size, so that the client can ask again.
     if (*last == 0 || size == 0) fail_range(header, size);
+    // A suffix longer than the object means all of it.
     const std::uint64_t length = std::min(*last, size);
     return ByteRange{size - length, length};
   }

@@ -85,6 +85,7 @@ void take_checksum(const S3Request& in, objects::ObjectInfo& object, int fd) {
       lower(object.checksum_algorithm) == lower(name.value_or("")) && object.checksum_type == "FULL_OBJECT";
   if (!kind || known) return;
   Hasher hasher(*kind);
+  // The descriptor pins the bytes: hash and copy are of the same object.
   read_range(fd, {0, object.size}, [&](std::span<const std::byte> bytes) { hasher.update(bytes); });
   object.checksum_algorithm = objects::checksum_name(*kind);
   object.checksum = to_base64(hasher.finish());
@@ -103,6 +104,7 @@ objects::PutOptions copy_options(const S3Request& in, const objects::ObjectInfo&
     options.headers = std::move(headers);
     options.content_type = source.content_type;
   }
+  // Tags are rows of their own in the store; a plain copy takes them along.
   if (!replaces(in, "x-amz-tagging-directive")) options.tags = context.store.tags(source.bucket, source.key);
   return options;
 }
@@ -133,6 +135,7 @@ Response copy_object(S3Request& in, Context& context) {
          "metadata, storage class, website redirect location or encryption attributes.");
   const auto options = copy_options(in, source.object, context);
   take_checksum(in, source.object, source.fd.get());
+  // store.copy() compares the blob in its transaction: if the source was replaced meanwhile, the copy fails.
   const auto object = context.store.copy(source.object, in.bucket, in.key, options);
   Xml xml("CopyObjectResult");
   xml.element("LastModified", xml_time(object.last_modified)).element("ETag", in_quotes(object.etag));
@@ -145,6 +148,7 @@ Response copy_object(S3Request& in, Context& context) {
 Response upload_part_copy(S3Request& in, Context& context) {
   const int number = part_number(in);
   const std::string id(in.parameter("uploadId").value_or(""));
+  // The upload is checked before the source is read, which may take long.
   const auto upload = context.store.multipart(in.bucket, in.key, id);
   const auto source = open_source(in, context);
   const auto header = in.header("x-amz-copy-source-range");

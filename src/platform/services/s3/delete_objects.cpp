@@ -16,6 +16,7 @@ std::optional<Code> removal_problem(const DeleteDocument::Entry& entry, const S3
   // Entries without a condition are collected and removed together: one fsync for up to 1,000 keys.
   if (!entry.etag) return std::nullopt;
   try {
+    // One transaction each: the condition must hold at the moment of removal.
     context.store.remove(in.bucket, entry.key, entry.etag);
   } catch (const objects::ObjectError& e) {
     return code_of(e.problem());
@@ -39,6 +40,7 @@ Response delete_objects(S3Request& in, Context& context) {
   const DeleteDocument document = parsed_body(parse_delete, in);
   std::vector<std::optional<Code>> problems;
   std::vector<std::string> plain;  // removed in one transaction
+  // In the order of the document, as the answer lists them.
   for (const auto& entry : document.entries) {
     problems.push_back(removal_problem(entry, in, context));
     if (!problems.back() && !entry.etag) plain.push_back(entry.key);

@@ -21,6 +21,7 @@ void take_headers(const S3Request& in, ExpectedDigests& out) {
       fail(Code::kInvalidRequest,
            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
     const auto bytes = from_base64(*value);
+    // The length shows a value of another algorithm at once.
     if (!bytes || bytes->size() != digest(kind, "").size())
       fail(Code::kInvalidRequest, "Value for " + name + " header is invalid.");
     out.algorithm = kind;
@@ -55,6 +56,7 @@ std::string checksum_header(std::string_view algorithm) { return "x-amz-checksum
 
 ExpectedDigests expected_digests(const S3Request& in) {
   ExpectedDigests out;
+  // Content-MD5 is checked even when a checksum is given.
   if (const auto value = in.header("Content-MD5")) {
     out.md5 = from_base64(*value);
     if (!out.md5 || out.md5->size() != 16) fail(Code::kInvalidDigest);

@@ -81,6 +81,7 @@ DeleteDocument parse_delete(std::string_view text) {
   for (const Node& child : document.root().children()) {
     if (local_name(child) == "Quiet") out.quiet = trimmed(text_of(child)) == "true";
     if (local_name(child) != "Object") continue;
+    // AWS limit, checked while reading: the list stays bounded.
     if (out.entries.size() == kMaxDeleteKeys) malformed("a Delete may name at most 1000 objects");
     DeleteDocument::Entry entry;
     for (const Node& field : child.children()) {
@@ -134,6 +135,7 @@ objects::Tags parse_tagging(std::string_view text) {
 }
 
 std::string parse_location_constraint(std::string_view text) {
+  // An empty body means the default region.
   if (trimmed(text).empty()) return {};
   const Document document(text, "CreateBucketConfiguration");
   for (const Node& child : document.root().children())

@@ -37,6 +37,7 @@ ByteRange select_bytes(const S3Request& in, const objects::ObjectInfo& object, R
   // If-Range: if the object has changed since, the whole of it is sent instead of a part that does not fit the
   // client's.
   if (const auto only_if = in.header("If-Range"))
+    // The date must be equal, not later: it identifies a version (RFC 9110 section 13.1.5).
     if (!etag_matches(*only_if, object.etag) && *only_if != http_date(object.last_modified)) return {0, object.size};
   const auto range = parse_range(*header, object.size);
   return range ? partial(*range) : ByteRange{0, object.size};

@@ -68,6 +68,7 @@ bool wants_url_encoding(const S3Request& in) {
   return true;
 }
 
+// Keys may hold characters that XML 1.0 cannot, hence encoding-type=url.
 std::string encoded(std::string_view name, bool url) { return url ? percent_encoded(name, true) : std::string(name); }
 
 Response list_objects_v1(S3Request& in, Context& context) {
@@ -87,6 +88,7 @@ Response list_objects_v1(S3Request& in, Context& context) {
 Response list_objects_v2(S3Request& in, Context& context) {
   Query query = parse_query(in);
   const std::string start_after(in.parameter("start-after").value_or(""));
+  // An empty token would start from the beginning again and again.
   if (const auto token = in.parameter("continuation-token"); token && token->empty())
     fail_argument("continuation-token", "", "The continuation token provided is incorrect");
   // The token wins over start-after, as S3 documents.

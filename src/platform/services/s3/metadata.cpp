@@ -97,6 +97,7 @@ void take_metadata(const http::Headers& headers, Json& out) {
     if (!key.starts_with(kMetaPrefix)) continue;
     bytes += key.size() - kMetaPrefix.size() + value.size();
     std::string text(value);
+    // A JSON object has one value for a name.
     if (out.contains(key)) text = out[key].get<std::string>() + "," + text;
     out[key] = std::move(text);
   }
@@ -143,6 +144,7 @@ objects::PutOptions put_options(const S3Request& in) {
     const auto value = in.header(name);
     if (!value) continue;
     std::string text = name == "content-encoding" ? without_aws_chunked(*value) : std::string(*value);
+    // Content-Encoding of "aws-chunked" alone leaves nothing.
     if (!text.empty()) out.headers[std::string(name)] = std::move(text);
   }
   take_metadata(in.http.headers, out.headers);
@@ -156,6 +158,7 @@ objects::PutOptions put_options(const S3Request& in) {
 }
 
 // S3 supports If-None-Match: * on writes and no list of ETags.
+// Decided in the store's transaction, not here.
 void take_write_conditions(const S3Request& in, bool& if_absent, std::optional<std::string>& if_match) {
   if (const auto none = in.header("If-None-Match")) {
     if (trimmed(*none) != "*") not_implemented("If-None-Match with an ETag on a write");

@@ -54,6 +54,7 @@ objects::CompleteOptions complete_options(const S3Request& in) {
   take_write_conditions(in, options.if_absent, options.if_match);
   options.checksum = expected_digests(in).checksum;
   if (const auto size = in.header("x-amz-mp-object-size")) {
+    // 15 digits: no overflow in stoull().
     if (size->empty() || size->size() > 15 || size->find_first_not_of("0123456789") != std::string_view::npos)
       fail_argument("x-amz-mp-object-size", *size, "The object size must be a number of bytes");
     options.size = std::stoull(std::string(*size));
@@ -164,6 +165,7 @@ UploadPage upload_page(const S3Request& in, Context& context, int limit) {
         page.truncated = limit > 0;
         return page;
       }
+      // The next page begins behind the last line that was listed.
       page.next_key = hidden.empty() ? upload.key : hidden;
       page.next_id = hidden.empty() ? upload.id : "";
       if (hidden.empty())

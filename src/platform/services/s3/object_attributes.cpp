@@ -31,6 +31,7 @@ void add_parts(Xml& xml, const S3Request& in, const objects::ObjectInfo& object)
     const auto read = [&](const char* name, int& value) {
       const auto text = in.header(name);
       if (!text) return;
+      // 6 digits: no overflow in stoi().
       if (text->empty() || text->size() > 6 || text->find_first_not_of("0123456789") != std::string_view::npos)
         fail_argument(name, *text, "Argument " + std::string(name) + " must be an integer between 0 and 999999");
       value = std::stoi(std::string(*text));
@@ -41,6 +42,7 @@ void add_parts(Xml& xml, const S3Request& in, const objects::ObjectInfo& object)
     xml.element("PartNumberMarker", marker).element("MaxParts", limit).flag("IsTruncated", end < count);
     if (end < count) xml.element("NextPartNumberMarker", end);
     for (int i = marker; i < end; ++i) {
+      // Parts are numbered in the order of completion, without the gaps of the upload.
       const Json& part = object.parts.at(static_cast<std::size_t>(i));
       xml.open("Part").element("PartNumber", i + 1).element("Size", part.at("Size").get<std::int64_t>());
       xml.element("Checksum" + object.checksum_algorithm, part.at("Checksum").get<std::string>()).close();

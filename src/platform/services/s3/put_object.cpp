@@ -33,6 +33,7 @@ awaitable<std::size_t> fill(http::BodySource& body, std::span<std::byte> buffer)
 }
 
 void check_length(const S3Request& in) {
+  // S3 requires a length or chunks; without either the body's end could not be recognised.
   if (!in.header("Content-Length") && !in.header("Transfer-Encoding")) fail(Code::kMissingContentLength);
   if (const auto size = in.http.body.size(); size && *size > objects::kMaxPutBytes) too_large(*size);
 }
@@ -85,6 +86,7 @@ awaitable<Response> put_object(S3Request& in, Context& context) {
   objects::PutOptions options = put_options(in);
   take_write_conditions(in, options.if_absent, options.if_match);
   const ExpectedDigests expected = expected_digests(in);
+  // The early check saves the client an upload of gigabytes; between it and the commit the key may still change.
   if (options.if_absent || options.if_match)  // refused before the body when it can be; decided in the transaction
     co_await http::offload(context.workers, [&] { context.store.check_conditions(in.bucket, in.key, options); });
   const auto object = co_await receive(
@@ -102,6 +104,7 @@ awaitable<Response> upload_part(S3Request& in, Context& context) {
   const std::string id(in.parameter("uploadId").value_or(""));
   ExpectedDigests expected = expected_digests(in);
   const auto upload =
+      // The upload must exist before bytes are taken.
       co_await http::offload(context.workers, [&] { return context.store.multipart(in.bucket, in.key, id); });
   // The upload's algorithm applies to each part, even if the client gave none with this one.
   if (const auto kind = objects::checksum_named(upload.checksum_algorithm)) {

@@ -21,6 +21,7 @@ std::string decoded(std::string_view text, bool plus_is_space) {
 /// The bucket that the Host names, if it does.
 std::string bucket_of_host(std::string_view host, const std::vector<std::string>& suffixes) {
   if (const auto bucket = objects::bucket_of_s3_host(host)) return *bucket;
+  // Without the port.
   const std::string name = lower(host.substr(0, host.rfind(':')));
   for (const auto& suffix : suffixes)
     if (name.size() > suffix.size() + 1 && name.ends_with("." + suffix))

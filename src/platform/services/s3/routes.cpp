@@ -139,11 +139,13 @@ int matched(const Route& route, const S3Request& in) {
 std::span<const Route> routes() { return kRoutes; }
 
 const Route& find_route(const S3Request& in) {
+  // An empty key is the bucket itself: "/bucket/" and "/bucket" are the same.
   const Shape shape = in.bucket.empty() ? kService : in.key.empty() ? kBucket : kObject;
   const Route* best = nullptr;
   int best_requirements = -1;
   for (const Route& route : kRoutes) {
     if (route.method != in.http.method || route.shape != shape) continue;
+    // `>`: the first of equally specific rows wins; rows of one shape and method differ in their requirements.
     if (const int requirements = matched(route, in); requirements > best_requirements) {
       best = &route;
       best_requirements = requirements;
