@@ -28,6 +28,7 @@ constexpr double kLargestValue = 0x1p360;     // AWS: values lie between -2^360 
 aws::ServiceError invalid(const std::string& message) { return {aws::Code::kInvalidParameterValue, message}; }
 
 EpochMs time_of(const Json& value) {
+  // Clients send seconds as a number (JSON protocol) or ISO 8601 (query protocol).
   if (value.is_number()) return std::llround(value.get<double>() * 1000);
   if (value.is_string())
     if (const auto time = parse_iso8601(value.get<std::string>())) return *time;
@@ -70,6 +71,7 @@ std::map<EpochMs, MetricPoint> periods(const MetricStore& metrics, const Json& m
 }
 
 double statistic(const MetricPoint& point, const std::string& name) {
+  // A point of count 0 (empty Values) has no mean.
   if (name == "Average") return point.count == 0 ? 0 : point.sum / point.count;
   if (name == "Sum") return point.sum;
   if (name == "Minimum") return point.minimum;
@@ -86,6 +88,7 @@ EpochMs period_of(const Json& value) {
 
 Json get_metric_statistics(const Json& input, const MetricStore& metrics) {
   // ExtendedStatistics (percentiles) would need the single values, which are not kept.
+  // The model marks Statistics as optional, since ExtendedStatistics may take its place.
   if (!input.contains("Statistics"))
     throw aws::ServiceError(aws::Code::kInvalidParameterValue, "Statistics must be given.");
   const auto folded = periods(metrics, input, time_of(input.at("StartTime")), time_of(input.at("EndTime")),
@@ -103,6 +106,7 @@ Json get_metric_statistics(const Json& input, const MetricStore& metrics) {
 
 Json get_metric_data(const Json& input, const MetricStore& metrics) {
   const EpochMs start = time_of(input.at("StartTime")), end = time_of(input.at("EndTime"));
+  // The default is the newest first.
   const bool descending = input.value("ScanBy", "TimestampDescending") == "TimestampDescending";
   Json results = Json::array();
   for (const Json& query : input.at("MetricDataQueries")) {
@@ -132,6 +136,7 @@ Json get_metric_data(const Json& input, const MetricStore& metrics) {
 bool has_dimensions(const Dimensions& dimensions, const Json& filters) {
   for (const Json& filter : filters) {
     const auto found = dimensions.find(filter.at("Name").get<std::string>());
+    // A filter without a value asks for the dimension's presence.
     if (found == dimensions.end() || (filter.contains("Value") && found->second != filter["Value"].get<std::string>()))
       return false;
   }
@@ -151,6 +156,7 @@ Json list_metrics(const Json& input, const MetricStore& metrics) {
     Json item{{"Namespace", series.metric_namespace},
               {"MetricName", series.name},
               {"Dimensions", to_json(series.dimensions)}};
+    // The map removes duplicates: a metric has many points.
     found.emplace(item.dump(), std::move(item));
   }
   Json answer{{"Metrics", Json::array()}};
@@ -210,6 +216,7 @@ void add_values(MetricPoint& point, const Json& values, const Json* counts, cons
 }
 
 MetricPoint point_of(const Json& datum, const std::string& at) {
+  // Exactly one form may be given.
   const int forms =
       static_cast<int>(datum.contains("Value") + datum.contains("Values") + datum.contains("StatisticValues"));
   if (forms == 0) throw invalid("One of Value, Values and StatisticValues must be given for " + at + ".");
@@ -221,6 +228,7 @@ MetricPoint point_of(const Json& datum, const std::string& at) {
   MetricPoint point;
   point.name = datum.at("MetricName");
   point.time = datum.contains("Timestamp") ? time_of(datum["Timestamp"]) : now_ms();
+  // add_values() counts up from zero.
   point.count = 0;
   if (datum.contains("StatisticValues")) {
     add_statistics(point, datum["StatisticValues"], at + ".StatisticValues");

@@ -11,6 +11,7 @@ namespace clary::services {
 // CloudWatch's terms: plain and quoted terms must all occur, ?terms at least one of them, -terms none.
 FilterPattern::FilterPattern(std::string_view pattern) {
   pattern = trimmed(pattern);
+  // JSON, space-delimited and regular-expression patterns; refused by name, as a wrong match would be silent.
   if (pattern.starts_with('{') || pattern.starts_with('[') || pattern.starts_with('%'))
     throw Error(Kind::kInvalid, "filterPattern \"" + std::string(pattern) +
                                     "\": only terms are supported by this server: a, \"a b\", ?a ?b, -a");
@@ -38,6 +39,7 @@ FilterPattern::FilterPattern(std::string_view pattern) {
 bool FilterPattern::matches(std::string_view message) const {
   const auto in = [&](const std::string& term) { return message.find(term) != std::string_view::npos; };
   return std::all_of(all_.begin(), all_.end(), in) && std::none_of(none_.begin(), none_.end(), in) &&
+         // No ?term at all is no condition.
          (any_.empty() || std::any_of(any_.begin(), any_.end(), in));
 }
 

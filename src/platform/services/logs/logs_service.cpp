@@ -29,6 +29,7 @@ std::string group_of(const Json& input) {
   if (input.contains("logGroupName")) return input["logGroupName"];
   std::string id = input.value("logGroupIdentifier", "");
   constexpr std::string_view kMark = ":log-group:";
+  // An ARN may end in ":*".
   if (const auto at = id.find(kMark); at != std::string::npos) {
     id = id.substr(at + kMark.size());
     id = id.substr(0, id.find(':'));
@@ -62,6 +63,7 @@ Json describe_groups(const Json& input, const Caller& caller, const LogStore& lo
     }
     answer["logGroups"].push_back({{"logGroupName", group.name},
                                    {"creationTime", group.created},
+                                   // Not counted: the value is of use to billing only.
                                    {"metricFilterCount", 0},
                                    {"storedBytes", 0},
                                    {"arn", group_arn(caller, group.name) + ":*"}});
@@ -97,6 +99,7 @@ Json describe_streams(const Json& input, const Caller& caller, const LogStore& l
   auto at = streams.begin();
   if (const std::string after = decode_token(input); !after.empty()) {
     at = std::find_if(streams.begin(), streams.end(), [&](const LogStream& stream) { return stream.name == after; });
+    // The stream was deleted between two pages.
     if (at == streams.end()) throw bad_parameter("The specified nextToken is invalid.");
     ++at;
   }
@@ -158,6 +161,7 @@ Json get_events(const Json& input, const LogStore& logs) {
   for (const LogEvent& event : page.events)
     events.push_back({{"timestamp", event.time}, {"message", event.message}, {"ingestionTime", event.time}});
   return {{"events", std::move(events)},
+          // Both tokens are always given: the client polls for new events with the forward one.
           {"nextForwardToken", event_token('f', page.end)},
           {"nextBackwardToken", event_token('b', page.begin)}};
 }
@@ -180,6 +184,7 @@ class StreamCursor {
       : logs_(logs), group_(std::move(group)), stream_(std::move(stream)), query_(query) {
     refill();
     // query.start is the token's time, so that at most the events of that millisecond are skipped here.
+    // place() <= after: the event of the token itself was on the page before.
     while (after && current() != nullptr && place() <= *after) advance();
   }
 
@@ -227,6 +232,7 @@ std::vector<std::string> streams_to_search(const Json& input, const std::string&
 std::optional<Place> decode_place(const Json& input) {
   if (!input.contains("nextToken")) return std::nullopt;
   try {
+    // Tokens come from clients: anything that does not parse is their error.
     const Json json = parse_json(from_base64(input["nextToken"].get<std::string>()).value_or(""));
     return Place{exact_integer(json.at(0)).value(), json.at(1),
                  static_cast<std::uint64_t>(exact_integer(json.at(2)).value())};
@@ -249,6 +255,7 @@ std::string event_id(const Place& place) {
 
 StreamCursor* earliest(std::vector<StreamCursor>& cursors) {
   StreamCursor* first = nullptr;
+  // Linear: jobs have a handful of streams.
   for (StreamCursor& cursor : cursors)
     if (cursor.current() != nullptr && (first == nullptr || cursor.place() < first->place())) first = &cursor;
   return first;
@@ -286,6 +293,7 @@ Json filter_events(const Json& input, const LogStore& logs) {
                                   {"eventId", event_id(place)}});
     }
     cursor->advance();
+    // The page ends by count, by bytes, or by work done.
     if (answer["events"].size() < limit && bytes < kMaxBytes && ++searched < kMaxSearched) continue;
     // A token only if there is more: SDKs stop at its absence.
     if (earliest(cursors) != nullptr)
