@@ -66,7 +66,7 @@ class Agent {
       : folder_(folder),
         objects_(std::move(objects)),
         spec_(std::move(spec)),
-        relay_(spec_.log_file, spec_.metrics_file, MetricExtractor(spec_.metrics)),
+        relay_(spec_.log_file, folder_ / spec_.metrics_file, MetricExtractor(spec_.metrics)),
         stop_watch_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
         feeder_failed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!stop_watch_ || ::inotify_add_watch(stop_watch_.get(), folder_.c_str(), IN_MOVED_TO | IN_CREATE) < 0)

@@ -23,7 +23,7 @@ std::optional<double> number(re2::StringPiece text) {
   const std::string copy(text);
   char* end = nullptr;
   const double value = std::strtod(copy.c_str(), &end);
-  if (copy.empty() || *end != '\0' || !std::isfinite(value)) return std::nullopt;
+  if (copy.empty() || *end != '\0' || !(std::fabs(value) <= telemetry::kLargestMetricValue)) return std::nullopt;
   return value;
 }
 

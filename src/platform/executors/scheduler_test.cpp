@@ -31,7 +31,7 @@ struct Parts {
       : database(root / "db"),
         objects(root, database),
         logs(root / "logs"),
-        metrics(root / "metrics"),
+        metrics(database, root / "metrics"),
         executor("/proc/self/exe", objects.local_root(), {vcpus, 1ULL << 40U}) {
     catalog.add_user_image("sh", {"/bin/sh", "-c", script_of(root)});
     if (!objects.bucket("bucket")) objects.create_bucket("bucket", "us-west-2");
@@ -47,7 +47,7 @@ struct Parts {
   store::Database database;
   objects::ObjectStore objects;
   telemetry::LogStore logs;
-  telemetry::MetricStore metrics;
+  metric_store::MetricStore metrics;
   catalog::AlgorithmCatalog catalog;
   TrainingJobs jobs{database};
   executors::LocalProcess executor;

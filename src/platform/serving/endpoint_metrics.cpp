@@ -57,21 +57,24 @@ asio::awaitable<void> Endpoints::flush_metrics() {
     timer.expires_after(kFlushPeriod);
     co_await timer.async_wait(asio::use_awaitable);
     std::map<std::shared_ptr<VariantMetrics>, Totals> next;
+    std::vector<std::pair<metric_store::Dimensions, telemetry::MetricPoint>> points;
     for (const auto& [name, route] : *table_.load()) {
       for (const VariantRoute& v : route->variants) {
         const Totals now = totals_of(*v.metrics);
         const Totals before = flushed[v.metrics];
         next[v.metrics] = now;
         if (now.invocations == before.invocations) continue;
-        try {
-          deps_.metrics.append("AWS/SageMaker", {{"EndpointName", name}, {"VariantName", v.name}},
-                               points_since(before, now, *v.metrics, now_ms()));
-        } catch (const std::exception& e) {
-          log::warn("metrics of endpoint {}: {}", name, e.what());
-        }
+        for (telemetry::MetricPoint& point : points_since(before, now, *v.metrics, now_ms()))
+          points.push_back({{{"EndpointName", name}, {"VariantName", v.name}}, std::move(point)});
       }
     }
     flushed = std::move(next);
+    if (points.empty()) continue;
+    try {
+      deps_.metrics.append("AWS/SageMaker", points);
+    } catch (const std::exception& e) {
+      log::warn("metrics of endpoints: {}", e.what());
+    }
   }
 }
 

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::chrono::seconds kMirrorInterval{5};
+constexpr std::chrono::seconds kUpkeepInterval{5};
 constexpr std::chrono::seconds kRetryInterval{1};
 constexpr int kSavers = 2;
 
@@ -83,12 +83,12 @@ void Scheduler::remove_stale_folders() {
 }
 
 void Scheduler::run() {
-  auto next_mirror = std::chrono::steady_clock::now() + kMirrorInterval;
+  auto next_upkeep = std::chrono::steady_clock::now() + kUpkeepInterval;
   for (;;) {
     std::set<std::string> wakes, saved;
     {
       MutexLock lock(mutex_);
-      changed_.wait_until(lock, next_mirror,
+      changed_.wait_until(lock, next_upkeep,
                           [this]() REQUIRES(mutex_) { return stopping_ || !wakes_.empty() || !saved_.empty(); });
       if (stopping_) return;
       wakes.swap(wakes_);
@@ -109,9 +109,10 @@ void Scheduler::run() {
         fail(name, std::string(kInternalError) + " (" + error.what() + ")");
       }
     launch_waiting();
-    if (std::chrono::steady_clock::now() >= next_mirror) {
+    if (std::chrono::steady_clock::now() >= next_upkeep) {
       mirror_checkpoints();
-      next_mirror = std::chrono::steady_clock::now() + kMirrorInterval;
+      take_in_metrics();
+      next_upkeep = std::chrono::steady_clock::now() + kUpkeepInterval;
     }
   }
 }
@@ -198,7 +199,8 @@ bool Scheduler::launch(const TrainingJob& job) {
 /// A deleted job of the same name may have left streams (the SDK counts on exactly one an instance) and metrics.
 void Scheduler::remove_leftovers(const std::string& name) const {
   if (context_.logs.group_exists(kTrainingNamespace)) context_.logs.remove_streams(kTrainingNamespace, name + "/");
-  fs::remove(context_.metrics.file(kTrainingNamespace, {{"TrainingJobName", name}}));
+  fs::remove_all(folder_ / name);  // before the offsets of its metric files, or these would be taken in again
+  context_.metrics.remove(metrics_owner(name));
 }
 
 /// All specs are written into "<job>.new", which one rename() makes the job's folder: a crash before it leaves a folder
@@ -230,6 +232,8 @@ Scheduler::Active& Scheduler::activate(const TrainingJob& job) {
   active.id = job.id;
   active.hosts = job.instance_count();
   active.instances = instance_folders(job);
+  for (const fs::path& instance : active.instances)
+    context_.metrics.follow(instance / kMetricsFolder, metrics_owner(job.name));
   active.resources = catalog::job_resources(instance_type_of(job), active.hosts, machine_);
   const Json& algorithm = job.request.at("AlgorithmSpecification");
   const auto entry = context_.catalog.find(algorithm.at("TrainingImage").get<std::string>());
@@ -301,6 +305,8 @@ void Scheduler::signal_agents(Active& active, const std::string& reason) const {
 bool Scheduler::retry(const TrainingJob& job, Active& active, const JobReport& report) {
   if (!report.agent_lost || !job.stop_reason.empty() || job.attempt >= retries_of(job)) return false;
   if (active.checkpoints) active.checkpoints->sync(context_.objects, false);
+  const metric_store::Owner owner = metrics_owner(job.name);
+  context_.metrics.take_in(&owner);  // the next launch removes the folder
   const auto row = jobs_.update(job.name, [](TrainingJob& again) {
     ++again.attempt;
     TrainingJobs::move(again, JobState::kStarting, now_ms(), "Launched instance was unhealthy, replacing it!");
@@ -347,6 +353,7 @@ void Scheduler::save_results(const TrainingJob& job, const Active& active, std::
     // Stopped with the row as it is: the next start takes the job up again.
     if (changed_.wait_for(lock, kRetryInterval, [this]() REQUIRES(mutex_) { return stopping_; })) return;
   }
+  unfollow_metrics(active);
   std::error_code ec;
   fs::remove_all(folder_ / job.name, ec);
   {
@@ -367,14 +374,16 @@ bool Scheduler::try_end_job(const std::string& name, const std::string& failure)
 
 /// The row's last change.
 void Scheduler::end_job(const std::string& name, const std::string& failure) {
-  const auto points = context_.metrics.read(kTrainingNamespace, {{"TrainingJobName", name}});
+  const metric_store::Owner owner = metrics_owner(name);
+  context_.metrics.take_in(&owner);
+  const auto last_values = context_.metrics.last_values(owner);
   jobs_.update(name, [&](TrainingJob& row) {
     if (is_terminal(row.state)) return;
     const EpochMs now = now_ms();
     const Json& algorithm = row.request.at("AlgorithmSpecification");
     const auto entry = context_.catalog.find(algorithm.value("TrainingImage", ""));
     row.final_metrics =
-        final_metrics(points, metric_definitions(entry ? entry->descriptor : Json(Json::object()), algorithm));
+        final_metrics(last_values, metric_definitions(entry ? entry->descriptor : Json(Json::object()), algorithm));
     if (!failure.empty()) {
       row.failure_reason = failure;
       TrainingJobs::move(row, JobState::kFailed, now);
@@ -392,6 +401,7 @@ void Scheduler::end_job(const std::string& name, const std::string& failure) {
 /// have, so it stays until the next start of the server or of a job of this name.
 void Scheduler::fail(const std::string& name, const std::string& reason) {
   if (const auto found = active_.find(name); found != active_.end()) {
+    unfollow_metrics(found->second);
     signal_agents(found->second, "Terminate");
     if (!found->second.finishing) {
       used_.vcpus -= found->second.resources.vcpus;
@@ -405,6 +415,22 @@ void Scheduler::fail(const std::string& name, const std::string& reason) {
   } catch (const std::exception& error) {
     log::error("training job {}: {}", name, error.what());
   }
+}
+
+/// So that there is little left to do when a job ends or someone asks.
+void Scheduler::take_in_metrics() {
+  if (active_.empty()) return;
+  work_->submit([this] {
+    try {
+      context_.metrics.take_in();
+    } catch (const std::exception& error) {
+      log::warn("metrics of training jobs: {}", error.what());
+    }
+  });
+}
+
+void Scheduler::unfollow_metrics(const Active& active) const {
+  for (const fs::path& instance : active.instances) context_.metrics.unfollow(instance / kMetricsFolder);
 }
 
 void Scheduler::mirror_checkpoints() {

@@ -67,6 +67,8 @@ class Scheduler {
   void end_job(const std::string& name, const std::string& failure);
   void fail(const std::string& name, const std::string& reason);
   void mirror_checkpoints();
+  void take_in_metrics();
+  void unfollow_metrics(const Active& active) const;
   void remove_stale_folders();
   std::vector<std::filesystem::path> instance_folders(const TrainingJob& job) const;
 
