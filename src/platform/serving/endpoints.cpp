@@ -80,8 +80,6 @@ std::shared_ptr<const EndpointRoute> Endpoints::route(std::string_view name) con
   return found == table->end() ? nullptr : found->second;
 }
 
-std::string Endpoints::new_generation() { return random_hex(8); }
-
 void Endpoints::settle(const std::string& name) {
   asio::post(loop_.context(), [this, name] { queues_.add(name, [this, name] { return settle_one(name); }); });
 }

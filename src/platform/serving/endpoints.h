@@ -63,9 +63,6 @@ class Endpoints {
   /// Call after the endpoint's row was moved to Creating, Updating or Deleting.
   void settle(const std::string& name);
 
-  /// A name for the next deployment's folder: random, and therefore new.
-  static std::string new_generation();
-
   /// Null when there is no such endpoint, or it was never in service. Any thread.
   std::shared_ptr<const EndpointRoute> route(std::string_view name) const;
 
