@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starting and signalling programs, sandboxed or plain. Between here and the program there may be two more processes:
 //   this process -> bubblewrap (child.pid) -> first process of the PID namespace (child.init_pid) -> the program
-// Each dies with its parent (PR_SET_PDEATHSIG, --die-with-parent), so a crash of this process leaves nothing behind.
-// The caller waits for child.pid, whose status bubblewrap makes the program's. No lock: a ChildProcess is one thread's.
+// Each dies with its parent (PR_SET_PDEATHSIG, --die-with-parent), so a crash of this process leaves nothing behind,
+// but for one that comes while bubblewrap works: orphans.cpp. The caller waits for child.pid, whose status bubblewrap
+// makes the program's. No lock: a ChildProcess is one thread's.
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>

@@ -64,6 +64,9 @@ Endpoints::Endpoints(ServingDeps deps)
       rows_(deps_.database, resources::ResourceKind::kEndpoint),
       run_root_(make_run_root(deps_.data_folder)),
       table_(std::make_shared<const RoutingTable>()) {
+  // Of a server before, which has ended: its sandboxes have too, but for one that it was making when it was killed.
+  for (const char* name : {"endpoints", "transforms"})
+    sandbox::end_sandboxes_below(fs::absolute(deps_.data_folder) / name);
   asio::co_spawn(
       loop_.context(), [this] { return flush_metrics(); }, asio::detached);
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "platform/sandbox/sandbox.h"
 
 namespace clary::training {
 
@@ -267,6 +268,8 @@ void Scheduler::follow(const TrainingJob& job, Active& active) {
     signal_agents(active, "Terminate");
   else if (job.stop_reason == "Stop")
     signal_agents(active, "Stop");
+  // An agent that was killed while it made the sandbox may have left that, which nobody needs any more.
+  if (report.over && report.agent_lost) sandbox::end_sandboxes_below(folder_ / job.name);
   if (report.over && !retry(job, active, report)) finish(job, active, report);
 }
 
