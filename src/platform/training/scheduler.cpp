@@ -158,26 +158,29 @@ void Scheduler::queue(const TrainingJob& job) {
 void Scheduler::launch_waiting() {
   while (!waiting_.empty()) {
     const auto [id, name] = *waiting_.begin();
-    const std::optional<TrainingJob> job = jobs_.find(name);
-    if (job && job->id == id && !is_terminal(job->state)) try {
-        if (!launch(*job)) return;  // the queue is strict, so that a large job is not passed for ever
-      } catch (const Error& error) {
-        log::warn("training job {} cannot be launched: {}", name, error.what());
-        const bool user = error.kind() == Kind::kNotFound || error.kind() == Kind::kInvalid ||
-                          error.kind() == Kind::kMalformed || error.kind() == Kind::kLimit;
-        fail(name, user ? std::string("ClientError: Data download failed:") + error.what()
-                        : std::string(kInternalError) + " (" + error.what() + ")");
-      } catch (const std::exception& error) {
-        log::error("training job {} cannot be launched: {}", name, error.what());
-        fail(name, kInternalError);
-      }
+    try {
+      const std::optional<TrainingJob> job = jobs_.find(name);
+      // The queue is strict, so that a large job is not passed for ever.
+      if (job && job->id == id && !is_terminal(job->state) && !launch(*job)) return;
+    } catch (const Error& error) {
+      log::warn("training job {} cannot be launched: {}", name, error.what());
+      const bool user = error.kind() == Kind::kNotFound || error.kind() == Kind::kInvalid ||
+                        error.kind() == Kind::kMalformed || error.kind() == Kind::kLimit;
+      fail(name, user ? std::string("ClientError: Data download failed:") + error.what()
+                      : std::string(kInternalError) + " (" + error.what() + ")");
+    } catch (const std::exception& error) {
+      log::error("training job {} cannot be launched: {}", name, error.what());
+      fail(name, kInternalError);
+    }
     waiting_.erase(id);
   }
 }
 
-/// False when there is no room for it now. `launched` is stored before anything is started: it is the epoch in the
+/// False when there is no room for it now, or a job of this name that was deleted since is not cleared away yet (its
+/// entry in active_, its folder: moments). `launched` is stored before anything is started: it is the epoch in the
 /// names of the log streams, and a retry or a restart must find the same one.
 bool Scheduler::launch(const TrainingJob& job) {
+  if (active_.contains(job.name)) return false;
   const catalog::Resources wanted = catalog::job_resources(instance_type_of(job), job.instance_count(), machine_);
   const catalog::Resources room{machine_.vcpus - used_.vcpus, machine_.memory_bytes - used_.memory_bytes};
   if (!wanted.fits_in(room)) {
@@ -297,9 +300,9 @@ void Scheduler::record_progress(const TrainingJob& job, const JobReport& report)
 /// stays there for an agent that has not started yet. "Terminate" overrides "Stop", never the other way round.
 void Scheduler::signal_agents(Active& active, const std::string& reason) const {
   if (active.stop_sent == reason || active.stop_sent == "Terminate") return;
-  active.stop_sent = reason;
   for (const fs::path& instance : active.instances)
     write_file_atomically(instance / "stop", dump_json({{"Reason", reason}}));
+  active.stop_sent = reason;
 }
 
 /// RetryStrategy: a job whose agent died (the platform's fault, not the program's) starts over. Its folder is replaced
@@ -401,23 +404,22 @@ void Scheduler::end_job(const std::string& name, const std::string& failure) {
 }
 
 /// Ends a job whose step failed. Its agents are asked to end and no longer followed; they use their folder until they
-/// have, so it stays until the next start of the server or of a job of this name.
-void Scheduler::fail(const std::string& name, const std::string& reason) {
-  if (const auto found = active_.find(name); found != active_.end()) {
-    unfollow_metrics(found->second);
-    signal_agents(found->second, "Terminate");
-    if (!found->second.finishing) {
-      used_.vcpus -= found->second.resources.vcpus;
-      used_.memory_bytes -= found->second.resources.memory_bytes;
-      for (const fs::path& instance : found->second.instances) executor_.forget(instance);
-    }
-    active_.erase(found);
-  }
-  try {
-    end_job(name, reason.substr(0, kMaxFailureReason));
-  } catch (const std::exception& error) {
-    log::error("training job {}: {}", name, error.what());
-  }
+/// have, so it stays until the next start of the server or of a job of this name. Called where nothing may be thrown:
+/// what cannot be done now (a full disk) leaves the job as it is, for another try.
+void Scheduler::fail(const std::string& name, const std::string& reason) noexcept try {
+  const auto found = active_.find(name);
+  if (found != active_.end() && found->second.finishing) return wake_later(name);  // save_results() ends it
+  if (found != active_.end()) signal_agents(found->second, "Terminate");
+  end_job(name, reason.substr(0, kMaxFailureReason));
+  if (found == active_.end()) return;
+  unfollow_metrics(found->second);
+  used_.vcpus -= found->second.resources.vcpus;
+  used_.memory_bytes -= found->second.resources.memory_bytes;
+  for (const fs::path& instance : found->second.instances) executor_.forget(instance);
+  active_.erase(found);
+} catch (const std::exception& error) {
+  log::error("training job {}: {}", name, error.what());
+  wake_later(name);
 }
 
 /// So that there is little left to do when a job ends or someone asks.

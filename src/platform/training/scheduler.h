@@ -65,7 +65,7 @@ class Scheduler {
   void save_results(const TrainingJob& job, const Active& active, std::string failure);
   bool try_end_job(const std::string& name, const std::string& failure);
   void end_job(const std::string& name, const std::string& failure);
-  void fail(const std::string& name, const std::string& reason);
+  void fail(const std::string& name, const std::string& reason) noexcept;
   void mirror_checkpoints();
   void take_in_metrics();
   void unfollow_metrics(const Active& active) const;
