@@ -311,6 +311,30 @@ TEST_F(SchedulerTest, MetricsOfAllAttemptsAndInstancesAreKept) {
   EXPECT_EQ(job.final_metrics[0]["Value"], 2);
 }
 
+/// Whichever call finds no descriptor left: start() says so and leaves no process, or the agent's end is seen.
+TEST(LocalProcess, DoesNotLoseAnAgentWhenDescriptorsAreUsedUp) {
+  const TemporaryFolder root;
+  executors::LocalProcess executor("/bin/true", root.path(), {1, 1 << 20});
+  rlimit usual{};
+  ::getrlimit(RLIMIT_NOFILE, &usual);
+  bool started = false;
+  for (rlim_t limit = 3; limit < 64 && !started; ++limit) {
+    const auto folder = root.path() / std::to_string(limit);
+    std::filesystem::create_directories(folder);
+    const rlimit few{limit, usual.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    try {
+      executor.start(folder);
+      started = true;
+    } catch (const std::exception&) {
+    }
+    ::setrlimit(RLIMIT_NOFILE, &usual);
+    for (int i = 0; started && i < 400 && executor.alive(folder); ++i) ::usleep(5000);
+    EXPECT_FALSE(executor.alive(folder)) << limit;
+  }
+  EXPECT_TRUE(started);
+}
+
 }  // namespace
 }  // namespace clary::training
 

@@ -206,6 +206,15 @@ ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
               spec.memory_bytes, parent);
   // The child is not reaped before its caller waits for it, so the PID cannot be another process's yet.
   child.pid_fd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
+  if (!child.pid_fd) {  // its end would not be seen
+    const int error = errno;
+    child.info = std::move(info.read);
+    info.write.reset();  // or reading it would wait for ever
+    signal_program(child, SIGKILL);
+    ::waitpid(child.pid, nullptr, 0);
+    errno = error;
+    throw_errno("pidfd_open of " + spec.argv.front());
+  }
   child.output = std::move(output.read);
   child.info = std::move(info.read);
   return child;

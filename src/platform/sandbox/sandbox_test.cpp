@@ -277,5 +277,33 @@ TEST_F(SandboxTest, WhatAKilledMakerLeftIsEnded) {
   EXPECT_FALSE(runs(another, 0));
 }
 
+/// Whichever call finds no descriptor left: a program that was started can be watched, or none is left behind.
+TEST_F(SandboxTest, ProgramThatCannotBeWatchedIsEnded) {
+  rlimit usual{};
+  ::getrlimit(RLIMIT_NOFILE, &usual);
+  SandboxSpec spec;
+  spec.argv = {"/bin/true"};
+  for (const bool sandboxed : {false, true}) {
+    bool started = false;
+    for (rlim_t limit = 3; limit < 64 && !started; ++limit) {
+      const rlimit few{limit, usual.rlim_max};
+      ::setrlimit(RLIMIT_NOFILE, &few);
+      ChildProcess child;
+      try {
+        child = launch(spec, sandboxed);
+        started = true;
+      } catch (const std::exception&) {
+      }
+      ::setrlimit(RLIMIT_NOFILE, &usual);
+      if (started) {
+        EXPECT_TRUE(child.pid_fd) << limit;
+        ::waitpid(child.pid, nullptr, 0);
+      }
+      EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left at a limit of " << limit;
+    }
+    EXPECT_TRUE(started);
+  }
+}
+
 }  // namespace
 }  // namespace clary::sandbox
