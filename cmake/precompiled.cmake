@@ -10,7 +10,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 
 # Libraries whose sources are built on Asio.
-set(CLARY_ASIO_LIBRARIES http aws s3 serving runtime sagemaker logs cloudwatch sts iam server shell)
+set(CLARY_ASIO_LIBRARIES http aws s3 serving runtime server shell)
 
 function(clary_precompiled_set name)
   if(CLARY_PRECOMPILED)

@@ -13,7 +13,7 @@ void throw_errno(const std::string& what) {
   const Kind kind = code == ENOSPC || code == EDQUOT ? Kind::kLimit
                     : code == ENOENT                 ? Kind::kNotFound
                                                      : Kind::kInternal;
-  throw Error(kind, what + ": " + std::strerror(code));
+  throw SystemError(kind, what + ": " + std::strerror(code));
 }
 
 }  // namespace clary

@@ -20,7 +20,14 @@ class Error : public std::runtime_error {
   Kind kind_;
 };
 
-/// Throws Error{kInternal} (kLimit for ENOSPC, kNotFound for ENOENT) with "<what>: <strerror(errno)>".
+/// Of the operating system. The message names files of this machine: it is for the log and the operator, not for
+/// clients.
+class SystemError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Throws SystemError{kInternal} (kLimit for ENOSPC, kNotFound for ENOENT) with "<what>: <strerror(errno)>".
 [[noreturn]] void throw_errno(const std::string& what);
 
 }  // namespace clary

@@ -226,6 +226,42 @@ def test_kill_of_the_server_is_healed(fresh_server, role):
     assert hosting.status("slow")["EndpointStatus"] == "Creating"  # goes on
 
 
+def sandboxes_of(server):
+    """PIDs of bubblewrap's processes that show a program something of this server's endpoints."""
+    shown, found = str(server.folder / "endpoints").encode(), set()
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if command.startswith(b"/usr/bin/bwrap\0") and shown in command:
+                found.add(int(entry.name))
+    return found
+
+
+def test_kill_of_the_server_while_it_makes_a_sandbox_leaves_nothing(fresh_server, role):
+    """bubblewrap that dies in its first milliseconds leaves its child, and so the program, to the next server."""
+    server = fresh_server("--dev", config=CONFIG)
+    hosting = Hosting(server, role)
+    hosting.model("m")
+    hosting.deploy("e", "m", instances=2)
+    for _ in range(8):
+        server.kill()
+        wait_until(lambda: sandboxes_of(server), lambda pids: not pids, seconds=10)
+        server.start()
+        wait_until(lambda: sandboxes_of(server), bool, seconds=10, every=0.0005)
+        server.kill()
+        time.sleep(0.3)
+        orphans = sandboxes_of(server)
+        server.start()
+        hosting.connect()
+        assert not orphans & sandboxes_of(server)  # a zombie has no command line
+        if orphans:
+            break
+    assert wait_until(lambda: invoke_or_none(hosting, "e"), lambda answer: answer == b"ABC", seconds=20)
+
+
 def invoke_or_none(hosting, name):
     try:
         return hosting.invoke(name, "abc")

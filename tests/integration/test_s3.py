@@ -320,6 +320,17 @@ def test_killed_uploads_leave_whole_objects_or_none(fresh_server):
         assert os.listdir(server.folder / "uploads") == []
 
 
+def test_a_blob_that_is_gone_is_an_internal_error_without_its_path(server, s3, bucket):
+    body = os.urandom(123_457)
+    s3.put_object(Bucket=bucket, Key="k", Body=body)
+    [blob] = [path for path in (server.folder / "blobs").rglob("*") if path.is_file() and path.stat().st_size == len(body)]
+    blob.unlink()
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket=bucket, Key="k")
+    assert caught.value.response["Error"]["Code"] == "InternalError"
+    assert str(server.folder) not in str(caught.value.response) and blob.name not in str(caught.value.response)
+
+
 def test_a_cut_body_stores_nothing(server, s3, bucket):
     import socket
     host, port = server.url.split("//")[1].split(":")

@@ -258,13 +258,17 @@ def test_identity_is_a_role_that_iam_knows(server):
     assert role["Arn"] == "arn:aws:iam::123456789012:role/SageMakerRole"
 
 
-def test_first_line_comes_soon(server, sm, role):
-    """The figure for benchmarks/RESULTS.md is measured on a quiet machine; here only that nothing on the path polls slowly."""
+def test_first_line_comes_while_the_program_runs(server, sm, role):
+    """The order, not the time: the program ends only when it is told to, and that is after its line was read. The figure that is
+    printed is benchmarks/RESULTS.md's, measured on a quiet machine."""
     best = 9.0
-    for i in range(5):
-        start = time.time()
-        sm.create_training_job(**request(f"soon-{i}", role, "date +%s.%N"))
-        end_of(server, f"soon-{i}")
-        best = min(best, float(lines(server, f"soon-{i}")[0]) - start)
+    for i in range(3):
+        name, start = f"soon-{i}", time.time()
+        sm.create_training_job(**request(name, role, "trap 'echo end; exit 0' TERM; date +%s.%N; while :; do sleep 0.05; done"))
+        first = wait_until(lambda: lines(server, name), bool)
+        best = min(best, float(first[0]) - start)
+        assert len(first) == 1 and describe(server, name)["TrainingJobStatus"] == "InProgress"
+        sm.stop_training_job(TrainingJobName=name)
+        assert end_of(server, name)["TrainingJobStatus"] == "Stopped"
+        assert lines(server, name) == first + ["end"]
     print(f"CreateTrainingJob to the program's first line: {best:.3f} s")
-    assert best < 1.0

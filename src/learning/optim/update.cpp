@@ -32,10 +32,11 @@ HWY_INLINE V reciprocal_sqrt(D d, V x) {
   return hn::Mul(y, hn::NegMulAdd(hn::Mul(half, y), y, hn::Set(d, 1.5f)));
 }
 
-/// sign(w) max(|w| - threshold, 0)
-/// The proximal operator of threshold * |w|: how the l1 penalty is applied after a step.
+/// sign(w) max(|w| - threshold, 0), the proximal operator of threshold * |w|: how the l1 penalty is applied after a step.
+/// By a comparison: Max() may answer 0 for NaN, and a model that diverged must show it.
 HWY_INLINE V soft_threshold(D d, V w, V threshold) {
-  return hn::CopySign(hn::Max(hn::Sub(hn::Abs(w), threshold), hn::Zero(d)), w);
+  const V rest = hn::Sub(hn::Abs(w), threshold);
+  return hn::CopySign(hn::IfThenZeroElse(hn::Lt(rest, hn::Zero(d)), rest), w);
 }
 
 constexpr bool has_first(Rule rule) { return rule != Rule::kSgd; }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -172,6 +173,22 @@ TEST(UpdateLanes, FollowsTheRulesLaneByLane) {
     }
     EXPECT_GT(zeros, 0) << "the soft threshold reaches exact zeros";
   }
+}
+
+// The soft threshold made 0 of a weight that was not a number, so that a model which had diverged looked finished.
+TEST(UpdateLanes, NanStaysNan) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  for (const Rule rule : {Rule::kMomentum, Rule::kAdam, Rule::kRmsprop})
+    for (const bool of_weight : {true, false}) {
+      std::vector<float> w = numbers(at(kPad), 1), first(at(kPad), 0.5f), second(at(kPad), 0.5f),
+                         g = numbers(at(kPad), 2);
+      const std::vector<float> constants(at(kPad), 0.1f);
+      (of_weight ? w : g)[3] = kNan;
+      const LaneStep step{rule, 0.8f, 0.9f, 0.999f, 1.7f, 30, 1, constants.data(), constants.data(), constants.data()};
+      float* part = g.data();
+      update_lanes(step, 1, kPad, w.data(), first.data(), second.data(), &part, 1, nullptr);
+      for (std::size_t i = 0; i < at(kPad); ++i) EXPECT_EQ(std::isnan(w[i]), i == 3) << i;
+    }
 }
 
 TEST(UpdateScattered, IsTheBlockUpdateOfThoseWeights) {

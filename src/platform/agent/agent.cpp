@@ -68,7 +68,7 @@ class Agent {
       : folder_(folder),
         objects_(std::move(objects)),
         spec_(std::move(spec)),
-        relay_(spec_.log_file, spec_.metrics_file, MetricExtractor(spec_.metrics)),
+        relay_(spec_.log_file, folder_ / spec_.metrics_file, MetricExtractor(spec_.metrics)),
         stop_watch_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
         // The watch is on the folder, not on the stop file, which does not exist yet; a rename into the folder
         // (IN_MOVED_TO) is how write_file_atomically() ends.

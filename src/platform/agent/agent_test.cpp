@@ -18,7 +18,7 @@
 #include "platform/agent/spec.h"
 #include "platform/sandbox/sandbox.h"
 #include "platform/telemetry/log_store.h"
-#include "platform/telemetry/metric_store.h"
+#include "platform/telemetry/metric_file.h"
 
 namespace clary::agent {
 namespace {
@@ -35,7 +35,7 @@ class AgentTest : public testing::Test {
     spec.region = "us-west-2";
     spec.address_prefix = "127.1.1.";
     spec.log_file = folder.path() / "log";
-    spec.metrics_file = folder.path() / "metrics";
+    spec.metrics_file = "metrics/1";
   }
 
   StagedObject object(const std::string& relative, const std::string& text) {
@@ -108,7 +108,7 @@ TEST_F(AgentTest, RunsTheContract) {
   EXPECT_THAT(out[3], HasSubstr("127.1.1.1"));
   EXPECT_EQ(out[6], "tail");
   EXPECT_EQ(read_file(folder.path() / "ml/model/m"), "model\n");
-  const auto points = telemetry::MetricStore::read_file(spec.metrics_file);
+  const auto points = telemetry::read_points(folder.path() / spec.metrics_file, 0).points;
   ASSERT_EQ(points.size(), 2u);
   EXPECT_EQ(points[1].sum, 0.25);
   const auto events = read_events(folder.path());

@@ -21,9 +21,9 @@ std::string stored(std::string_view line) {
 
 }  // namespace
 
-LineRelay::LineRelay(const std::filesystem::path& log_file, std::filesystem::path metrics_file,
+LineRelay::LineRelay(const std::filesystem::path& log_file, const std::filesystem::path& metrics_file,
                      MetricExtractor extractor)
-    : log_(log_file), metrics_file_(std::move(metrics_file)), extractor_(std::move(extractor)) {}
+    : log_(log_file), metrics_(metrics_file), extractor_(std::move(extractor)) {}
 
 // Called for each read() of the program's output. partial_ never exceeds one event's limit plus one read.
 void LineRelay::add(std::string_view bytes) {
@@ -69,7 +69,7 @@ void LineRelay::flush(std::vector<telemetry::LogEvent>& events) {
   }
   // The log first: a crash in between loses points of the metric, never a line that a point came from.
   log_.append(events);
-  if (!points.empty()) telemetry::MetricStore::append_to(metrics_file_, points);
+  if (!points.empty()) metrics_.append(points);
 }
 
 }  // namespace clary::agent

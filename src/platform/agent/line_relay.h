@@ -7,12 +7,14 @@
 
 #include "platform/agent/metric_extractor.h"
 #include "platform/telemetry/log_store.h"
+#include "platform/telemetry/metric_file.h"
 
 namespace clary::agent {
 
 class LineRelay {
  public:
-  LineRelay(const std::filesystem::path& log_file, std::filesystem::path metrics_file, MetricExtractor extractor);
+  LineRelay(const std::filesystem::path& log_file, const std::filesystem::path& metrics_file,
+            MetricExtractor extractor);
 
   /// Bytes as they were read; whole lines go out at once.
   void add(std::string_view bytes);
@@ -25,7 +27,7 @@ class LineRelay {
   void flush(std::vector<telemetry::LogEvent>& events);
 
   telemetry::LogWriter log_;
-  std::filesystem::path metrics_file_;
+  telemetry::MetricWriter metrics_;
   MetricExtractor extractor_;
   std::string partial_;
 };

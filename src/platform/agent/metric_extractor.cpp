@@ -26,8 +26,8 @@ std::optional<double> number(re2::StringPiece text) {
   const std::string copy(text);
   char* end = nullptr;
   const double value = std::strtod(copy.c_str(), &end);
-  if (copy.empty() || *end != '\0' || !std::isfinite(value)) return std::nullopt;
-  // nan and inf are parsed by strtod() and left out here: a metric store cannot average them.
+  // nan, inf and what no sum could hold are parsed by strtod() and left out here: they cannot be averaged.
+  if (copy.empty() || *end != '\0' || !(std::fabs(value) <= telemetry::kLargestMetricValue)) return std::nullopt;
   return value;
 }
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "platform/agent/spec.h"
-#include "platform/telemetry/metric_store.h"
+#include "platform/telemetry/metric_file.h"
 
 namespace clary::agent {
 
@@ -24,7 +24,8 @@ class MetricExtractor {
   MetricExtractor(MetricExtractor&&) noexcept;
   ~MetricExtractor();
 
-  /// The value of the first group (or of the whole match) of every definition that matches and is a finite number.
+  /// The value of the first group (or of the whole match) of every definition that matches and is a number that
+  /// CloudWatch takes.
   /// @param line  as it is stored; `printed` as the program wrote it, for expressions that the stored form does not
   /// match
   void extract(std::string_view line, EpochMs time, std::vector<telemetry::MetricPoint>& out,

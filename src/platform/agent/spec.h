@@ -72,7 +72,8 @@ struct AgentSpec {
   std::vector<AgentChannel> channels;
   std::optional<AgentCheckpoint> checkpoint;
   std::vector<MetricDefinition> metrics;
-  std::filesystem::path log_file, metrics_file;
+  std::filesystem::path log_file;
+  std::filesystem::path metrics_file;  // relative to the instance's folder; absolute in specs of version 0.1.0
   std::int64_t max_runtime_seconds = 86'400;
   std::int64_t stop_grace_seconds = 120;  // container contract: SIGTERM, 120 s, SIGKILL
 };

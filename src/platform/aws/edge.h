@@ -13,6 +13,7 @@
 
 #include "http/message.h"
 #include "platform/aws/credentials.h"
+#include "platform/aws/handlers.h"
 #include "platform/aws/service_error.h"
 #include "platform/aws/services.h"
 

@@ -52,6 +52,13 @@ TEST(ErrorTable, PlainErrorsGetACodeAndInternalTextsStayInside) {
     EXPECT_EQ(r.status, 500);
     EXPECT_EQ(text_of(r).find("secret"), std::string::npos);
   }
+  // A missing file, a full disk: their texts name the server's files.
+  for (const Kind kind : {Kind::kNotFound, Kind::kLimit})
+    for (const Wire wire : {Wire::kJson, Wire::kS3}) {
+      const http::Response r =
+          encode_exception(SystemError(kind, "/secret: No such file"), {wire, "id", "/", "", "1.1"});
+      EXPECT_EQ(text_of(r).find("secret"), std::string::npos) << text_of(r);
+    }
   const http::Response shown =
       encode_error(Code::kNotModified, "", {{"header:ETag", "\"e\""}}, {Wire::kS3, "i", "/", "", ""});
   EXPECT_EQ(shown.headers.get("ETag"), "\"e\"");

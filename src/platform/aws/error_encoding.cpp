@@ -91,7 +91,8 @@ http::Response encode_exception(const std::exception& e, const ErrorContext& c) 
     return encode_error(code_of(*request, c.wire), e.what(), none, c);
   const auto* error = dynamic_cast<const Error*>(&e);
   const Code code = default_code(c.wire, error != nullptr ? error->kind() : Kind::kInternal);
-  const bool internal = error == nullptr || error->kind() == Kind::kInternal || error->kind() == Kind::kCancelled;
+  const bool internal = error == nullptr || error->kind() == Kind::kInternal || error->kind() == Kind::kCancelled ||
+                        dynamic_cast<const SystemError*>(error) != nullptr;
   if (internal) log::error("{} {}: {}", c.request_id, c.resource, e.what());
   return encode_error(code, internal ? std::string(row(code).text) : std::string(e.what()), none, c);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <vector>
 
@@ -135,6 +136,13 @@ void LocalProcess::start(const fs::path& folder) {
   agent.folder = folder;
   agent.pid = spawn_agent(program_, folder, objects_, high.get());
   agent.pid_fd.reset(static_cast<int>(::syscall(SYS_pidfd_open, agent.pid, 0)));
+  if (!agent.pid_fd) {  // its end would not be seen
+    const int error = errno;
+    ::kill(agent.pid, SIGKILL);
+    ::waitpid(agent.pid, nullptr, 0);
+    errno = error;
+    throw_errno("pidfd_open of the agent in " + folder.string());
+  }
   watch(std::move(agent));
 }
 

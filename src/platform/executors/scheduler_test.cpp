@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,7 +32,7 @@ struct Parts {
       : database(root / "db"),
         objects(root, database),
         logs(root / "logs"),
-        metrics(root / "metrics"),
+        metrics(database, root / "metrics"),
         executor("/proc/self/exe", objects.local_root(), {vcpus, 1ULL << 40U}) {
     catalog.add_user_image("sh", {"/bin/sh", "-c", script_of(root)});
     if (!objects.bucket("bucket")) objects.create_bucket("bucket", "us-west-2");
@@ -47,7 +48,7 @@ struct Parts {
   store::Database database;
   objects::ObjectStore objects;
   telemetry::LogStore logs;
-  telemetry::MetricStore metrics;
+  metric_store::MetricStore metrics;
   catalog::AlgorithmCatalog catalog;
   TrainingJobs jobs{database};
   executors::LocalProcess executor;
@@ -251,6 +252,87 @@ TEST_F(SchedulerTest, DeathOfAnAttachedAgentIsSeenToo) {
   restart();
   ::kill(agent_pid("j"), SIGKILL);
   EXPECT_THAT(end_of("j").failure_reason, HasSubstr("The agent of algo-1 was killed before it could report"));
+}
+
+/// The removal of an ended job's folder takes a while, in which the next one must not begin to use it, nor take the
+/// place in the scheduler that is given up then: its share of the machine would be counted twice, and no other job had
+/// room.
+TEST_F(SchedulerTest, NewJobOfAnEndedOnesNameKeepsItsFolder) {
+  restart(2);
+  for (int round = 0; round < 4; ++round) {
+    create("j", "cd /opt/ml/output && seq 2000 | xargs touch; sleep 0.1; echo x > /opt/ml/model/m");
+    const TrainingJob job = end_of("j");
+    ASSERT_EQ(job.state, JobState::kCompleted) << job.failure_reason;
+    ASSERT_TRUE(parts->objects.head("bucket", "out/j/output/model.tar.gz"));
+    ASSERT_TRUE(parts->jobs.remove("j"));
+    parts->objects.remove("bucket", "out/j/output/model.tar.gz");
+  }
+  wait_for([&] { return !std::filesystem::exists(root.path() / "jobs/j"); });
+}
+
+/// The stop file cannot be written, as on a full disk: the job ends when it can.
+TEST_F(SchedulerTest, JobThatCannotBeFailedNowIsFailedLater) {
+  create("j", "echo ready; sleep 60");
+  wait_for_line("j", "ready");
+  std::filesystem::create_directories(root.path() / "jobs/j/algo-1/stop/in the way");
+  std::ofstream(root.path() / "jobs/j/algo-1/events.jsonl", std::ios::app) << "no event\n";
+  ::usleep(300'000);
+  EXPECT_EQ(row_of_job("j").state, JobState::kTraining);
+  std::filesystem::remove_all(root.path() / "jobs/j/algo-1/stop");
+  EXPECT_EQ(end_of("j").state, JobState::kFailed);
+  create("k", "true");
+  EXPECT_EQ(end_of("k").state, JobState::kCompleted);
+}
+
+TEST_F(SchedulerTest, MetricsOfAllAttemptsAndInstancesAreKept) {
+  const Json more{{"AlgorithmSpecification",
+                   {{"TrainingImage", "sh"},
+                    {"TrainingInputMode", "File"},
+                    {"MetricDefinitions", {{{"Name", "loss"}, {"Regex", "loss=([0-9.]+)"}}}}}},
+                  {"RetryStrategy", {{"MaximumRetryAttempts", 1}}},
+                  {"CheckpointConfig", {{"S3Uri", "s3://bucket/c"}}}};
+  create("j",
+         "echo loss=1; test -e /opt/ml/checkpoints/c || { echo x > /opt/ml/checkpoints/c; sleep 60; }; echo loss=2", 1,
+         more);
+  const auto count = [&] {
+    double sum = 0;
+    for (const auto& [begin, all] : parts->metrics.periods({metrics_owner("j"), "loss"}, 0, now_ms() + 60'000, 60))
+      sum += all.count;
+    return sum;
+  };
+  wait_for([&] { return count() == 1 && std::filesystem::exists(root.path() / "jobs/j/algo-1/ml/checkpoints/c"); });
+  restart();
+  EXPECT_EQ(count(), 1);
+  ::kill(agent_pid("j"), SIGKILL);
+  const TrainingJob job = end_of("j");
+  EXPECT_EQ(job.state, JobState::kCompleted) << job.failure_reason;
+  EXPECT_EQ(count(), 3);
+  ASSERT_EQ(job.final_metrics.size(), 1u);
+  EXPECT_EQ(job.final_metrics[0]["Value"], 2);
+}
+
+/// Whichever call finds no descriptor left: start() says so and leaves no process, or the agent's end is seen.
+TEST(LocalProcess, DoesNotLoseAnAgentWhenDescriptorsAreUsedUp) {
+  const TemporaryFolder root;
+  executors::LocalProcess executor("/bin/true", root.path(), {1, 1 << 20});
+  rlimit usual{};
+  ::getrlimit(RLIMIT_NOFILE, &usual);
+  bool started = false;
+  for (rlim_t limit = 3; limit < 64 && !started; ++limit) {
+    const auto folder = root.path() / std::to_string(limit);
+    std::filesystem::create_directories(folder);
+    const rlimit few{limit, usual.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    try {
+      executor.start(folder);
+      started = true;
+    } catch (const std::exception&) {
+    }
+    ::setrlimit(RLIMIT_NOFILE, &usual);
+    for (int i = 0; started && i < 400 && executor.alive(folder); ++i) ::usleep(5000);
+    EXPECT_FALSE(executor.alive(folder)) << limit;
+  }
+  EXPECT_TRUE(started);
 }
 
 }  // namespace

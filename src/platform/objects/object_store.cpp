@@ -60,7 +60,10 @@ std::optional<OpenObject> ObjectStore::open(std::string_view bucket, std::string
     if (!object) return std::nullopt;
     UniqueFd fd(::open(blob_path(*object).c_str(), O_RDONLY | O_CLOEXEC));
     if (fd) return OpenObject{std::move(*object), std::move(fd)};
-    if (errno != ENOENT || object->blob == missing) throw_errno(blob_path(*object).string());
+    if (errno != ENOENT) throw_errno(blob_path(*object).string());
+    if (object->blob == missing)
+      throw Error(Kind::kInternal, "the bytes of s3://" + object->bucket + "/" + object->key +
+                                       " are not there: " + blob_path(*object).string());
     missing = object->blob;  // replaced between the two steps: look again
   }
 }

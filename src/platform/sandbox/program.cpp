@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starting and signalling programs, sandboxed or plain. Between here and the program there may be two more processes:
 //   this process -> bubblewrap (child.pid) -> first process of the PID namespace (child.init_pid) -> the program
-// Each dies with its parent (PR_SET_PDEATHSIG, --die-with-parent), so a crash of this process leaves nothing behind.
-// The caller waits for child.pid, whose status bubblewrap makes the program's. No lock: a ChildProcess is one thread's.
+// Each dies with its parent (PR_SET_PDEATHSIG, --die-with-parent), so a crash of this process leaves nothing behind,
+// but for one that comes while bubblewrap works: orphans.cpp. The caller waits for child.pid, whose status bubblewrap
+// makes the program's. No lock: a ChildProcess is one thread's.
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
@@ -215,6 +216,15 @@ ChildProcess launch(const SandboxSpec& spec, bool sandboxed,
               spec.memory_bytes, parent);
   // The child is not reaped before its caller waits for it, so the PID cannot be another process's yet.
   child.pid_fd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
+  if (!child.pid_fd) {  // its end would not be seen
+    const int error = errno;
+    child.info = std::move(info.read);
+    info.write.reset();  // or reading it would wait for ever
+    signal_program(child, SIGKILL);
+    ::waitpid(child.pid, nullptr, 0);
+    errno = error;
+    throw_errno("pidfd_open of " + spec.argv.front());
+  }
   child.output = std::move(output.read);
   child.info = std::move(info.read);
   return child;

@@ -14,7 +14,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kBubblewrap = "/usr/bin/bwrap";
 constexpr const char* kRelayInside = "/run/port_relay";
 
 // The machine's system folders and those files of /etc that programs need to run; nothing with secrets in it.

@@ -49,6 +49,8 @@ struct SandboxSpec {
   std::uint64_t memory_bytes = 0;  // 0: no limit
 };
 
+inline constexpr const char* kBubblewrap = "/usr/bin/bwrap";
+
 /// True when bubblewrap can make its namespaces here (probed once, ~5 ms).
 bool sandbox_available();
 
@@ -107,6 +109,11 @@ std::optional<pid_t> program_pid(ChildProcess& child);
 
 /// Signals the program itself. SIGKILL goes to the whole namespace.
 void signal_program(ChildProcess& child, int signal_number);
+
+/// Ends every sandbox that shows its program something of this folder (an absolute path), whoever started it, and waits
+/// for its end. For folders of which the caller knows that nothing in them is in use: a process that was killed (-9)
+/// while it made a sandbox may have left that.
+void end_sandboxes_below(const std::filesystem::path& folder);
 
 /// 0..255: exit code, or 128 + signal, of a waitpid() status.
 int exit_code(int wait_status);

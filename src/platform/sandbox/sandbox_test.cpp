@@ -3,7 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -244,6 +247,62 @@ TEST_F(SandboxTest, SeveralShareANetwork) {
 TEST(ComputeEnvironment, GivesTheShareOfThreads) {
   EXPECT_EQ(compute_environment(3).at("OMP_NUM_THREADS"), "3");
   EXPECT_EQ(compute_environment(0).at("OPENBLAS_NUM_THREADS"), "1");
+}
+
+/// Kills bubblewrap as soon as it has a child, which is then busy with a long list of mounts.
+TEST_F(SandboxTest, WhatAKilledMakerLeftIsEnded) {
+  SandboxSpec spec;
+  spec.argv = {"/bin/sleep", "infinity"};
+  const auto shown = folder.path() / "endpoints/e/model", other = folder.path() / "endpoints2";
+  std::filesystem::create_directories(shown);
+  std::filesystem::create_directories(other);
+  const auto make_orphan = [&](const std::filesystem::path& source) {
+    spec.binds.assign(500, {source, "/opt/ml/model", false});
+    ChildProcess child = start_program(spec, false);
+    program_pid(child);  // waits until bubblewrap has named its child
+    ::kill(child.pid, SIGKILL);
+    ::waitpid(child.pid, nullptr, 0);
+    return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, child.init_pid, 0)));
+  };
+  const auto runs = [](const UniqueFd& process, int milliseconds) {
+    pollfd ended{process.get(), POLLIN, 0};
+    return ::poll(&ended, 1, milliseconds) == 0;
+  };
+  const UniqueFd orphan = make_orphan(shown), another = make_orphan(other);
+  ASSERT_TRUE(runs(orphan, 100) && runs(another, 0)) << "they have ended by themselves";
+  end_sandboxes_below(folder.path() / "endpoints");
+  EXPECT_FALSE(runs(orphan, 0));
+  EXPECT_TRUE(runs(another, 0));
+  end_sandboxes_below(other);
+  EXPECT_FALSE(runs(another, 0));
+}
+
+/// Whichever call finds no descriptor left: a program that was started can be watched, or none is left behind.
+TEST_F(SandboxTest, ProgramThatCannotBeWatchedIsEnded) {
+  rlimit usual{};
+  ::getrlimit(RLIMIT_NOFILE, &usual);
+  SandboxSpec spec;
+  spec.argv = {"/bin/true"};
+  for (const bool sandboxed : {false, true}) {
+    bool started = false;
+    for (rlim_t limit = 3; limit < 64 && !started; ++limit) {
+      const rlimit few{limit, usual.rlim_max};
+      ::setrlimit(RLIMIT_NOFILE, &few);
+      ChildProcess child;
+      try {
+        child = launch(spec, sandboxed);
+        started = true;
+      } catch (const std::exception&) {
+      }
+      ::setrlimit(RLIMIT_NOFILE, &usual);
+      if (started) {
+        EXPECT_TRUE(child.pid_fd) << limit;
+        ::waitpid(child.pid, nullptr, 0);
+      }
+      EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left at a limit of " << limit;
+    }
+    EXPECT_TRUE(started);
+  }
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "platform/aws/edge.h"
 #include "platform/aws/proxy.h"
 #include "platform/executors/local_process.h"
+#include "platform/metric_store/metric_store.h"
 #include "platform/objects/object_store.h"
 #include "platform/resources/tags.h"
 #include "platform/sandbox/sandbox.h"
@@ -33,7 +34,6 @@
 #include "platform/serving/transform_jobs.h"
 #include "platform/store/database.h"
 #include "platform/telemetry/log_store.h"
-#include "platform/telemetry/metric_store.h"
 #include "platform/training/scheduler.h"
 #include "platform/training/training_jobs.h"
 
@@ -100,7 +100,7 @@ struct Server::Parts {
         database(data / "clary.db"),
         objects(data, database),
         logs(data / "logs"),
-        metrics(data / "metrics"),
+        metrics(database, data / "metrics"),
         catalog(load_catalog(given)),
         tags(database),
         executor(agent_program(), objects.local_root()),
@@ -147,7 +147,7 @@ struct Server::Parts {
   store::Database database;
   objects::ObjectStore objects;
   telemetry::LogStore logs;
-  telemetry::MetricStore metrics;
+  metric_store::MetricStore metrics;
   catalog::AlgorithmCatalog catalog;
   resources::ResourceTags tags;
   executors::LocalProcess executor;

@@ -64,22 +64,24 @@ asio::awaitable<void> Endpoints::flush_metrics() {
     co_await timer.async_wait(asio::use_awaitable);
     std::map<std::shared_ptr<VariantMetrics>, Totals> next;
     // The table is loaded once; it is immutable, so that no lock is held during the write.
+    std::vector<std::pair<metric_store::Dimensions, telemetry::MetricPoint>> points;
     for (const auto& [name, route] : *table_.load()) {
       for (const VariantRoute& v : route->variants) {
         const Totals now = totals_of(*v.metrics);
         const Totals before = flushed[v.metrics];
         next[v.metrics] = now;
         if (now.invocations == before.invocations) continue;
-        // A full disk must not end this coroutine: the totals are moved on all the same and the minute is lost.
-        try {
-          deps_.metrics.append("AWS/SageMaker", {{"EndpointName", name}, {"VariantName", v.name}},
-                               points_since(before, now, *v.metrics, now_ms()));
-        } catch (const std::exception& e) {
-          log::warn("metrics of endpoint {}: {}", name, e.what());
-        }
+        for (telemetry::MetricPoint& point : points_since(before, now, *v.metrics, now_ms()))
+          points.push_back({{{"EndpointName", name}, {"VariantName", v.name}}, std::move(point)});
       }
     }
     flushed = std::move(next);
+    if (points.empty()) continue;
+    try {
+      deps_.metrics.append("AWS/SageMaker", points);
+    } catch (const std::exception& e) {
+      log::warn("metrics of endpoints: {}", e.what());
+    }
   }
 }
 

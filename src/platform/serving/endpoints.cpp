@@ -67,6 +67,9 @@ Endpoints::Endpoints(ServingDeps deps)
       rows_(deps_.database, resources::ResourceKind::kEndpoint),
       run_root_(make_run_root(deps_.data_folder)),
       table_(std::make_shared<const RoutingTable>()) {
+  // Of a server before, which has ended: its sandboxes have too, but for one that it was making when it was killed.
+  for (const char* name : {"endpoints", "transforms"})
+    sandbox::end_sandboxes_below(fs::absolute(deps_.data_folder) / name);
   // Runs until the loop ends; it touches members only on the loop's thread, which ~Endpoints() joins before they go.
   asio::co_spawn(
       loop_.context(), [this] { return flush_metrics(); }, asio::detached);
@@ -85,8 +88,6 @@ std::shared_ptr<const EndpointRoute> Endpoints::route(std::string_view name) con
   const auto found = table->find(name);
   return found == table->end() ? nullptr : found->second;
 }
-
-std::string Endpoints::new_generation() { return random_hex(8); }
 
 // From any thread: the queues belong to the loop, so the operation is posted, not added here. The operation reads the
 // row when its turn comes, not now: by then an earlier operation on the name may have changed it.

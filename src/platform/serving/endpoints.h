@@ -17,6 +17,7 @@
 #include <string>
 
 #include "platform/catalog/algorithm_catalog.h"
+#include "platform/metric_store/metric_store.h"
 #include "platform/objects/object_store.h"
 #include "platform/resources/resource_table.h"
 #include "platform/serving/operation_queues.h"
@@ -25,7 +26,6 @@
 #include "platform/serving/serving_loop.h"
 #include "platform/serving/variant_spec.h"
 #include "platform/telemetry/log_store.h"
-#include "platform/telemetry/metric_store.h"
 
 namespace clary::serving {
 
@@ -33,7 +33,7 @@ struct ServingDeps {
   store::Database& database;
   objects::ObjectStore& objects;
   const telemetry::LogStore& logs;
-  const telemetry::MetricStore& metrics;
+  metric_store::MetricStore& metrics;
   const catalog::AlgorithmCatalog& catalog;
   std::filesystem::path data_folder;      // on the same file system as the blobs
   bool allow_plain = false;               // run users' programs without a sandbox where none can be made
@@ -62,9 +62,6 @@ class Endpoints {
 
   /// Call after the endpoint's row was moved to Creating, Updating or Deleting.
   void settle(const std::string& name);
-
-  /// A name for the next deployment's folder: random, and therefore new.
-  static std::string new_generation();
 
   /// Null when there is no such endpoint, or it was never in service. Any thread.
   std::shared_ptr<const EndpointRoute> route(std::string_view name) const;

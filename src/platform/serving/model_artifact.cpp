@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/serving/model_artifact.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/error.h"
 #include "base/files.h"
 #include "contract/layout.h"
 #include "formats/archive.h"
@@ -76,6 +80,12 @@ void place_prefix(const ContainerSpec& container, objects::ObjectSource& source,
   }
 }
 
+/// All that was written below the folder: one commit of the file system's journal, however many files there are.
+void sync_files(const fs::path& folder) {
+  const UniqueFd fd = open_file(folder, O_RDONLY | O_DIRECTORY);
+  if (::syncfs(fd.get()) != 0) throw_errno("syncfs " + folder.string());
+}
+
 }  // namespace
 
 ContainerSpec container_spec(const Json& definition) {
@@ -120,7 +130,8 @@ void prepare_model(const ContainerSpec& container, objects::ObjectSource& source
     } else {
       unpack(container, source, model);
     }
-    write_file_atomically(done, "");
+    sync_files(folder);
+    write_file_durably(done, "");
   } catch (const DeployError&) {
     throw;
   } catch (const std::exception& e) {

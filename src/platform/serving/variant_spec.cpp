@@ -2,6 +2,7 @@
 #include "platform/serving/variant_spec.h"
 
 #include "base/hash.h"
+#include "base/ids.h"
 
 namespace clary::serving {
 
@@ -61,6 +62,8 @@ VariantSpec variant_spec(const Json& production_variant, const Json& model) {
   if (production_variant.contains("ServerlessConfig")) v.serverless = production_variant["ServerlessConfig"];
   return v;
 }
+
+std::string new_generation() { return random_hex(8); }
 
 Json summary_of(const VariantSpec& v) {
   const std::string image = v.container.value("Image", "");

@@ -31,6 +31,9 @@ std::vector<VariantSpec> variant_specs(const Json& list);
 /// From a ProductionVariant of a configuration and the row body of its model.
 VariantSpec variant_spec(const Json& production_variant, const Json& model);
 
+/// A name for the folder of the next deployment's models: random, and therefore new.
+std::string new_generation();
+
 /// The ProductionVariantSummary of DescribeEndpoint.
 Json summary_of(const VariantSpec& variant);
 

@@ -6,7 +6,6 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "platform/telemetry/metric_store.h"
 
 namespace clary::telemetry {
 namespace {
@@ -85,22 +84,6 @@ TEST_F(LogStoreTest, ListsGroupsAndStreamsByPrefix) {
   EXPECT_TRUE(store.streams(kGroup, "nothing/").empty());
   EXPECT_EQ(store.groups("/aws/").size(), 1u);
   EXPECT_THROW(store.read(kGroup, "b/none", {}), Error);
-}
-
-TEST(MetricStore, KeepsSeriesApart) {
-  const TemporaryFolder folder;
-  const MetricStore store(folder.path() / "metrics");
-  const Dimensions job{{"TrainingJobName", "a/b c"}};
-  store.append("/aws/sagemaker/training::TrainingJobs", job,
-               {MetricPoint::of("train:loss", 5, 0.1), MetricPoint::of("x", 6, 1e300)});
-  store.append("/aws/sagemaker/training::TrainingJobs", job, {MetricPoint::of("train:loss", 7, -2)});
-  const auto points = store.read("/aws/sagemaker/training::TrainingJobs", job);
-  ASSERT_EQ(points.size(), 3u);
-  EXPECT_EQ(points[0].sum, 0.1);
-  EXPECT_EQ(points[1].maximum, 1e300);
-  EXPECT_EQ(store.series("/aws/sagemaker/training::TrainingJobs").size(), 2u);
-  EXPECT_EQ(store.series()[0].dimensions, job);
-  EXPECT_TRUE(store.read("other", {}).empty());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/ids.h"
 #include "contract/layout.h"
 #include "platform/objects/s3_uri.h"
 #include "platform/sandbox/sandbox.h"
@@ -102,6 +103,10 @@ std::string address_prefix(std::int64_t id) {
 
 }  // namespace
 
+metric_store::Owner metrics_owner(std::string_view job) {
+  return {kTrainingNamespace, {{"TrainingJobName", std::string(job)}}};
+}
+
 std::string host_name(int host) { return "algo-" + std::to_string(host + 1); }
 
 // The epoch is the time of the first launch, stored in the row: a retry or a restart writes on into the same stream.
@@ -170,7 +175,6 @@ std::vector<agent::AgentSpec> agent_specs(const TrainingJob& job, const LaunchCo
   for (const auto& [name, value] : environment.items()) common.environment[name] = value;
   for (const auto& [name, value] : hyperparameters.items()) common.hyperparameters[name] = value;
   common.metrics = metric_definitions(entry->descriptor, algorithm);
-  common.metrics_file = context.metrics.file(kTrainingNamespace, {{"TrainingJobName", job.name}});
   common.max_runtime_seconds = job.request.at("StoppingCondition").value("MaxRuntimeInSeconds", 86'400);
   common.stop_grace_seconds = context.stop_grace_seconds;
   // ResourceConfig's default has one host; it is replaced, not extended.
@@ -187,6 +191,7 @@ std::vector<agent::AgentSpec> agent_specs(const TrainingJob& job, const LaunchCo
     spec.host_index = host;
     spec.resources.current_host = host_name(host);
     spec.log_file = context.logs.file(kTrainingNamespace, stream_of(job, host));
+    spec.metrics_file = std::filesystem::path(kMetricsFolder) / random_hex(8);
   }
   const std::string mode = algorithm.value("TrainingInputMode", "File");
   for (const Json& request : job.request.value("InputDataConfig", Json::array())) {

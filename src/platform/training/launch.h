@@ -9,14 +9,19 @@
 #include "platform/agent/spec.h"
 #include "platform/catalog/algorithm_catalog.h"
 #include "platform/catalog/instance_types.h"
+#include "platform/metric_store/metric_store.h"
 #include "platform/objects/object_store.h"
 #include "platform/telemetry/log_store.h"
-#include "platform/telemetry/metric_store.h"
 #include "platform/training/training_jobs.h"
 
 namespace clary::training {
 
 inline constexpr const char* kTrainingNamespace = "/aws/sagemaker/TrainingJobs";  // log group and metric namespace
+
+inline constexpr const char* kMetricsFolder = "metrics";  // of an instance: what its agents report, a file each
+
+/// What the metrics of a training job belong to.
+metric_store::Owner metrics_owner(std::string_view job);
 
 /// "algo-1" for host 0.
 std::string host_name(int host);
@@ -33,7 +38,7 @@ struct LaunchContext {
   objects::ObjectStore& objects;
   const catalog::AlgorithmCatalog& catalog;
   const telemetry::LogStore& logs;
-  const telemetry::MetricStore& metrics;
+  metric_store::MetricStore& metrics;
   bool allow_plain_user_programs = false;
   std::int64_t stop_grace_seconds = 120;
 };

@@ -176,17 +176,15 @@ void CheckpointMirror::put_changes(objects::ObjectStore& store, bool settled) {
   seen_ = std::move(now);
 }
 
-Json final_metrics(const std::vector<telemetry::MetricPoint>& points,
+Json final_metrics(const std::map<std::string, metric_store::LastValue>& last_values,
                    const std::vector<agent::MetricDefinition>& definitions) {
   constexpr std::size_t kMaxMetrics = 40;  // AWS limit
   Json list = Json::array();
   for (const agent::MetricDefinition& definition : definitions) {
-    // From the end: points are in order of time, and the last value counts. 40 metrics are the most that the API
-    // returns.
-    const auto last = std::find_if(points.rbegin(), points.rend(),
-                                   [&](const telemetry::MetricPoint& point) { return point.name == definition.name; });
-    if (last == points.rend() || list.size() == kMaxMetrics) continue;
-    list.push_back({{"MetricName", definition.name}, {"Value", last->sum}, {"Timestamp", epoch_seconds(last->time)}});
+    const auto found = last_values.find(definition.name);
+    if (found == last_values.end() || list.size() == kMaxMetrics) continue;
+    const auto& [value, time] = found->second;
+    list.push_back({{"MetricName", definition.name}, {"Value", value}, {"Timestamp", epoch_seconds(time)}});
   }
   return list;
 }

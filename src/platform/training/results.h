@@ -10,8 +10,8 @@
 
 #include "base/mutex.h"
 #include "platform/agent/spec.h"
+#include "platform/metric_store/metric_store.h"
 #include "platform/objects/object_store.h"
-#include "platform/telemetry/metric_store.h"
 #include "platform/training/training_jobs.h"
 
 namespace clary::training {
@@ -54,7 +54,7 @@ class CheckpointMirror {
 };
 
 /// [{"MetricName", "Value", "Timestamp"}...]: the last value of each definition that ever matched, 40 at most.
-Json final_metrics(const std::vector<telemetry::MetricPoint>& points,
+Json final_metrics(const std::map<std::string, metric_store::LastValue>& last_values,
                    const std::vector<agent::MetricDefinition>& definitions);
 
 }  // namespace clary::training

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "platform/sandbox/sandbox.h"
 
 namespace clary::training {
 
@@ -13,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::chrono::seconds kMirrorInterval{5};
+constexpr std::chrono::seconds kUpkeepInterval{5};
 constexpr std::chrono::seconds kRetryInterval{1};
 constexpr int kSavers = 2;
 
@@ -87,12 +88,12 @@ void Scheduler::remove_stale_folders() {
 void Scheduler::run() {
   // Thread function of the deciding thread. active_, waiting_ and used_ belong to it alone, so that they need no lock;
   // mutex_ is held only to take over what other threads left.
-  auto next_mirror = std::chrono::steady_clock::now() + kMirrorInterval;
+  auto next_upkeep = std::chrono::steady_clock::now() + kUpkeepInterval;
   for (;;) {
     std::set<std::string> wakes, saved;
     {
       MutexLock lock(mutex_);
-      changed_.wait_until(lock, next_mirror,
+      changed_.wait_until(lock, next_upkeep,
                           [this]() REQUIRES(mutex_) { return stopping_ || !wakes_.empty() || !saved_.empty(); });
       if (stopping_) return;
       // swap: what arrives while this pass works is seen in the next one.
@@ -115,9 +116,10 @@ void Scheduler::run() {
       }
     // After every pass: an ended job may have made room. It costs nothing while the queue is empty.
     launch_waiting();
-    if (std::chrono::steady_clock::now() >= next_mirror) {
+    if (std::chrono::steady_clock::now() >= next_upkeep) {
       mirror_checkpoints();
-      next_mirror = std::chrono::steady_clock::now() + kMirrorInterval;
+      take_in_metrics();
+      next_upkeep = std::chrono::steady_clock::now() + kUpkeepInterval;
     }
   }
 }
@@ -165,26 +167,29 @@ void Scheduler::launch_waiting() {
   while (!waiting_.empty()) {
     // The oldest job. It is erased below unless launch() says that there is no room yet.
     const auto [id, name] = *waiting_.begin();
-    const std::optional<TrainingJob> job = jobs_.find(name);
-    if (job && job->id == id && !is_terminal(job->state)) try {
-        if (!launch(*job)) return;  // the queue is strict, so that a large job is not passed for ever
-      } catch (const Error& error) {
-        log::warn("training job {} cannot be launched: {}", name, error.what());
-        const bool user = error.kind() == Kind::kNotFound || error.kind() == Kind::kInvalid ||
-                          error.kind() == Kind::kMalformed || error.kind() == Kind::kLimit;
-        fail(name, user ? std::string("ClientError: Data download failed:") + error.what()
-                        : std::string(kInternalError) + " (" + error.what() + ")");
-      } catch (const std::exception& error) {
-        log::error("training job {} cannot be launched: {}", name, error.what());
-        fail(name, kInternalError);
-      }
+    try {
+      const std::optional<TrainingJob> job = jobs_.find(name);
+      // The queue is strict, so that a large job is not passed for ever.
+      if (job && job->id == id && !is_terminal(job->state) && !launch(*job)) return;
+    } catch (const Error& error) {
+      log::warn("training job {} cannot be launched: {}", name, error.what());
+      const bool user = error.kind() == Kind::kNotFound || error.kind() == Kind::kInvalid ||
+                        error.kind() == Kind::kMalformed || error.kind() == Kind::kLimit;
+      fail(name, user ? std::string("ClientError: Data download failed:") + error.what()
+                      : std::string(kInternalError) + " (" + error.what() + ")");
+    } catch (const std::exception& error) {
+      log::error("training job {} cannot be launched: {}", name, error.what());
+      fail(name, kInternalError);
+    }
     waiting_.erase(id);
   }
 }
 
-/// False when there is no room for it now. `launched` is stored before anything is started: it is the epoch in the
+/// False when there is no room for it now, or a job of this name that was deleted since is not cleared away yet (its
+/// entry in active_, its folder: moments). `launched` is stored before anything is started: it is the epoch in the
 /// names of the log streams, and a retry or a restart must find the same one.
 bool Scheduler::launch(const TrainingJob& job) {
+  if (active_.contains(job.name)) return false;
   const catalog::Resources wanted = catalog::job_resources(instance_type_of(job), job.instance_count(), machine_);
   // used_ counts instances by their type, not what programs really take.
   const catalog::Resources room{machine_.vcpus - used_.vcpus, machine_.memory_bytes - used_.memory_bytes};
@@ -209,7 +214,8 @@ bool Scheduler::launch(const TrainingJob& job) {
 /// A deleted job of the same name may have left streams (the SDK counts on exactly one an instance) and metrics.
 void Scheduler::remove_leftovers(const std::string& name) const {
   if (context_.logs.group_exists(kTrainingNamespace)) context_.logs.remove_streams(kTrainingNamespace, name + "/");
-  fs::remove(context_.metrics.file(kTrainingNamespace, {{"TrainingJobName", name}}));
+  fs::remove_all(folder_ / name);  // before the offsets of its metric files, or these would be taken in again
+  context_.metrics.remove(metrics_owner(name));
 }
 
 /// All specs are written into "<job>.new", which one rename() makes the job's folder: a crash before it leaves a folder
@@ -246,6 +252,8 @@ Scheduler::Active& Scheduler::activate(const TrainingJob& job) {
   active.id = job.id;
   active.hosts = job.instance_count();
   active.instances = instance_folders(job);
+  for (const fs::path& instance : active.instances)
+    context_.metrics.follow(instance / kMetricsFolder, metrics_owner(job.name));
   active.resources = catalog::job_resources(instance_type_of(job), active.hosts, machine_);
   const Json& algorithm = job.request.at("AlgorithmSpecification");
   const auto entry = context_.catalog.find(algorithm.at("TrainingImage").get<std::string>());
@@ -282,6 +290,8 @@ void Scheduler::follow(const TrainingJob& job, Active& active) {
     signal_agents(active, "Terminate");
   else if (job.stop_reason == "Stop")
     signal_agents(active, "Stop");
+  // An agent that was killed while it made the sandbox may have left that, which nobody needs any more.
+  if (report.over && report.agent_lost) sandbox::end_sandboxes_below(folder_ / job.name);
   if (report.over && !retry(job, active, report)) finish(job, active, report);
 }
 
@@ -309,9 +319,9 @@ void Scheduler::record_progress(const TrainingJob& job, const JobReport& report)
 /// stays there for an agent that has not started yet. "Terminate" overrides "Stop", never the other way round.
 void Scheduler::signal_agents(Active& active, const std::string& reason) const {
   if (active.stop_sent == reason || active.stop_sent == "Terminate") return;
-  active.stop_sent = reason;
   for (const fs::path& instance : active.instances)
     write_file_atomically(instance / "stop", dump_json({{"Reason", reason}}));
+  active.stop_sent = reason;
 }
 
 /// RetryStrategy: a job whose agent died (the platform's fault, not the program's) starts over. Its folder is replaced
@@ -322,6 +332,8 @@ bool Scheduler::retry(const TrainingJob& job, Active& active, const JobReport& r
   // Checkpoints that the dead attempt wrote are what the next one starts from; they must be in S3 before the row says
   // that it starts.
   if (active.checkpoints) active.checkpoints->sync(context_.objects, false);
+  const metric_store::Owner owner = metrics_owner(job.name);
+  context_.metrics.take_in(&owner);  // the next launch removes the folder
   const auto row = jobs_.update(job.name, [](TrainingJob& again) {
     ++again.attempt;
     TrainingJobs::move(again, JobState::kStarting, now_ms(), "Launched instance was unhealthy, replacing it!");
@@ -372,6 +384,7 @@ void Scheduler::save_results(const TrainingJob& job, const Active& active, std::
     // Stopped with the row as it is: the next start takes the job up again.
     if (changed_.wait_for(lock, kRetryInterval, [this]() REQUIRES(mutex_) { return stopping_; })) return;
   }
+  unfollow_metrics(active);
   std::error_code ec;
   fs::remove_all(folder_ / job.name, ec);
   {
@@ -392,14 +405,16 @@ bool Scheduler::try_end_job(const std::string& name, const std::string& failure)
 
 /// The row's last change.
 void Scheduler::end_job(const std::string& name, const std::string& failure) {
-  const auto points = context_.metrics.read(kTrainingNamespace, {{"TrainingJobName", name}});
+  const metric_store::Owner owner = metrics_owner(name);
+  context_.metrics.take_in(&owner);
+  const auto last_values = context_.metrics.last_values(owner);
   jobs_.update(name, [&](TrainingJob& row) {
     if (is_terminal(row.state)) return;
     const EpochMs now = now_ms();
     const Json& algorithm = row.request.at("AlgorithmSpecification");
     const auto entry = context_.catalog.find(algorithm.value("TrainingImage", ""));
     row.final_metrics =
-        final_metrics(points, metric_definitions(entry ? entry->descriptor : Json(Json::object()), algorithm));
+        final_metrics(last_values, metric_definitions(entry ? entry->descriptor : Json(Json::object()), algorithm));
     if (!failure.empty()) {
       row.failure_reason = failure;
       TrainingJobs::move(row, JobState::kFailed, now);
@@ -414,22 +429,38 @@ void Scheduler::end_job(const std::string& name, const std::string& failure) {
 }
 
 /// Ends a job whose step failed. Its agents are asked to end and no longer followed; they use their folder until they
-/// have, so it stays until the next start of the server or of a job of this name.
-void Scheduler::fail(const std::string& name, const std::string& reason) {
-  if (const auto found = active_.find(name); found != active_.end()) {
-    signal_agents(found->second, "Terminate");
-    if (!found->second.finishing) {
-      used_.vcpus -= found->second.resources.vcpus;
-      used_.memory_bytes -= found->second.resources.memory_bytes;
-      for (const fs::path& instance : found->second.instances) executor_.forget(instance);
+/// have, so it stays until the next start of the server or of a job of this name. Called where nothing may be thrown:
+/// what cannot be done now (a full disk) leaves the job as it is, for another try.
+void Scheduler::fail(const std::string& name, const std::string& reason) noexcept try {
+  const auto found = active_.find(name);
+  if (found != active_.end() && found->second.finishing) return wake_later(name);  // save_results() ends it
+  if (found != active_.end()) signal_agents(found->second, "Terminate");
+  end_job(name, reason.substr(0, kMaxFailureReason));
+  if (found == active_.end()) return;
+  unfollow_metrics(found->second);
+  used_.vcpus -= found->second.resources.vcpus;
+  used_.memory_bytes -= found->second.resources.memory_bytes;
+  for (const fs::path& instance : found->second.instances) executor_.forget(instance);
+  active_.erase(found);
+} catch (const std::exception& error) {
+  log::error("training job {}: {}", name, error.what());
+  wake_later(name);
+}
+
+/// So that there is little left to do when a job ends or someone asks.
+void Scheduler::take_in_metrics() {
+  if (active_.empty()) return;
+  work_->submit([this] {
+    try {
+      context_.metrics.take_in();
+    } catch (const std::exception& error) {
+      log::warn("metrics of training jobs: {}", error.what());
     }
-    active_.erase(found);
-  }
-  try {
-    end_job(name, reason.substr(0, kMaxFailureReason));
-  } catch (const std::exception& error) {
-    log::error("training job {}: {}", name, error.what());
-  }
+  });
+}
+
+void Scheduler::unfollow_metrics(const Active& active) const {
+  for (const fs::path& instance : active.instances) context_.metrics.unfollow(instance / kMetricsFolder);
 }
 
 void Scheduler::mirror_checkpoints() {

@@ -65,8 +65,10 @@ class Scheduler {
   void save_results(const TrainingJob& job, const Active& active, std::string failure);
   bool try_end_job(const std::string& name, const std::string& failure);
   void end_job(const std::string& name, const std::string& failure);
-  void fail(const std::string& name, const std::string& reason);
+  void fail(const std::string& name, const std::string& reason) noexcept;
   void mirror_checkpoints();
+  void take_in_metrics();
+  void unfollow_metrics(const Active& active) const;
   void remove_stale_folders();
   std::vector<std::filesystem::path> instance_folders(const TrainingJob& job) const;
 

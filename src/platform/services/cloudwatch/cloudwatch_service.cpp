@@ -15,15 +15,15 @@ namespace clary::services {
 
 namespace {
 
-using telemetry::Dimensions;
-using telemetry::MetricPoint;
-using telemetry::MetricStore;
+using metric_store::Dimensions;
+using metric_store::MetricPoint;
+using metric_store::MetricStore;
+using metric_store::Statistics;
 
 constexpr std::size_t kMaxDatapoints = 1440;  // AWS limit of GetMetricStatistics
 constexpr std::size_t kMaxListed = 500;       // AWS: ListMetrics answers 500 at a time
 constexpr std::size_t kMaxData = 1000;        // AWS limit of PutMetricData
 constexpr std::size_t kMaxValues = 150;       // AWS limit of Values and Counts
-constexpr double kLargestValue = 0x1p360;     // AWS: values lie between -2^360 and 2^360
 
 aws::ServiceError invalid(const std::string& message) { return {aws::Code::kInvalidParameterValue, message}; }
 
@@ -48,29 +48,14 @@ Json to_json(const Dimensions& dimensions) {
   return list;
 }
 
-/// Points folded into periods that begin at multiples of `period_ms`.
-/// Reads all points of the metric and folds them: statistics over a period are exact because sums, counts, minima and
-/// maxima add up.
-std::map<EpochMs, MetricPoint> periods(const MetricStore& metrics, const Json& metric, EpochMs start, EpochMs end,
-                                       EpochMs period_ms) {
-  std::map<EpochMs, MetricPoint> folded;
-  const std::string name = metric.at("MetricName");
-  for (const MetricPoint& point : metrics.read(metric.at("Namespace").get<std::string>(), dimensions_of(metric))) {
-    if (point.name != name || point.time < start || point.time >= end) continue;
-    // Periods are aligned to the epoch, as CloudWatch aligns them, not to StartTime.
-    const EpochMs begin = point.time / period_ms * period_ms;
-    auto [place, fresh] = folded.try_emplace(begin, point);
-    if (fresh) continue;
-    MetricPoint& sum = place->second;
-    sum.minimum = std::min(sum.minimum, point.minimum);
-    sum.maximum = std::max(sum.maximum, point.maximum);
-    sum.sum += point.sum;
-    sum.count += point.count;
-  }
-  return folded;
+/// Periods are aligned to the epoch, as CloudWatch aligns them, not to StartTime.
+std::map<EpochMs, Statistics> periods(MetricStore& metrics, const Json& metric, EpochMs start, EpochMs end,
+                                      std::int64_t period_seconds) {
+  return metrics.periods({{metric.at("Namespace"), dimensions_of(metric)}, metric.at("MetricName")}, start, end,
+                         period_seconds);
 }
 
-double statistic(const MetricPoint& point, const std::string& name) {
+double statistic(const Statistics& point, const std::string& name) {
   // A point of count 0 (empty Values) has no mean.
   if (name == "Average") return point.count == 0 ? 0 : point.sum / point.count;
   if (name == "Sum") return point.sum;
@@ -80,13 +65,13 @@ double statistic(const MetricPoint& point, const std::string& name) {
   throw invalid("The statistic " + name + " is not supported: use Average, Sum, Minimum, Maximum or SampleCount.");
 }
 
-EpochMs period_of(const Json& value) {
+std::int64_t period_of(const Json& value) {
   const auto seconds = value.get<std::int64_t>();
   if (seconds < 1) throw invalid("The parameter Period must be greater than 0.");
-  return seconds * 1000;
+  return seconds;
 }
 
-Json get_metric_statistics(const Json& input, const MetricStore& metrics) {
+Json get_metric_statistics(const Json& input, MetricStore& metrics) {
   // ExtendedStatistics (percentiles) would need the single values, which are not kept.
   // The model marks Statistics as optional, since ExtendedStatistics may take its place.
   if (!input.contains("Statistics"))
@@ -104,7 +89,7 @@ Json get_metric_statistics(const Json& input, const MetricStore& metrics) {
   return answer;
 }
 
-Json get_metric_data(const Json& input, const MetricStore& metrics) {
+Json get_metric_data(const Json& input, MetricStore& metrics) {
   const EpochMs start = time_of(input.at("StartTime")), end = time_of(input.at("EndTime"));
   // The default is the newest first.
   const bool descending = input.value("ScanBy", "TimestampDescending") == "TimestampDescending";
@@ -144,19 +129,17 @@ bool has_dimensions(const Dimensions& dimensions, const Json& filters) {
 }
 
 // The token is the last item's text: the list continues behind it, whatever was added or removed meanwhile.
-Json list_metrics(const Json& input, const MetricStore& metrics) {
+Json list_metrics(const Json& input, MetricStore& metrics) {
   const std::string name = input.value("MetricName", ""), token = input.value("NextToken", "");
   const auto after = from_base64(token);
   if (!after) throw invalid("The NextToken is not valid.");
   std::map<std::string, Json> found;  // in a stable order, which the token counts on
-  for (const telemetry::MetricSeries& series : metrics.series(input.value("Namespace", ""))) {
-    if ((!name.empty() && series.name != name) ||
-        !has_dimensions(series.dimensions, input.value("Dimensions", Json::array())))
+  for (const auto& [owner, series_name] : metrics.series(input.value("Namespace", ""))) {
+    if ((!name.empty() && series_name != name) ||
+        !has_dimensions(owner.dimensions, input.value("Dimensions", Json::array())))
       continue;
-    Json item{{"Namespace", series.metric_namespace},
-              {"MetricName", series.name},
-              {"Dimensions", to_json(series.dimensions)}};
-    // The map removes duplicates: a metric has many points.
+    Json item{
+        {"Namespace", owner.metric_namespace}, {"MetricName", series_name}, {"Dimensions", to_json(owner.dimensions)}};
     found.emplace(item.dump(), std::move(item));
   }
   Json answer{{"Metrics", Json::array()}};
@@ -177,7 +160,7 @@ Json list_metrics(const Json& input, const MetricStore& metrics) {
 /// The negated comparison refuses NaN as well.
 double number_of(const Json& value, const std::string& at) {
   const auto number = value.get<double>();
-  if (!(std::fabs(number) <= kLargestValue))
+  if (!(std::fabs(number) <= telemetry::kLargestMetricValue))
     throw invalid("The value " + dump_json(value) + " for parameter " + at + " is invalid.");
   return number;
 }
@@ -240,21 +223,20 @@ MetricPoint point_of(const Json& datum, const std::string& at) {
   return point;
 }
 
-Json put_metric_data(const Json& input, const MetricStore& metrics) {
+Json put_metric_data(const Json& input, MetricStore& metrics) {
   const Json data = input.value("MetricData", Json::array());
   if (data.size() > kMaxData) throw invalid("The collection MetricData must not have a size greater than 1000.");
   // Storing is one append a point; a crash in between keeps the first ones, all of them were valid.
   std::vector<std::pair<Dimensions, MetricPoint>> points;  // all are checked before the first is stored
   for (std::size_t i = 0; i < data.size(); ++i)
     points.emplace_back(dimensions_of(data[i]), point_of(data[i], "MetricData.member." + std::to_string(i + 1)));
-  for (const auto& [dimensions, point] : points)
-    metrics.append(input.at("Namespace").get<std::string>(), dimensions, {point});
+  metrics.append(input.at("Namespace").get<std::string>(), points);
   return nullptr;
 }
 
 }  // namespace
 
-aws::JsonService cloudwatch_service(const MetricStore& metrics) {
+aws::JsonService cloudwatch_service(MetricStore& metrics) {
   using aws::Caller;
   aws::JsonService service;
   service.target_prefix = "GraniteServiceVersion20100801";

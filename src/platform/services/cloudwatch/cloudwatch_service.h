@@ -3,11 +3,11 @@
 #pragma once
 
 #include "platform/aws/services.h"
-#include "platform/telemetry/metric_store.h"
+#include "platform/metric_store/metric_store.h"
 
 namespace clary::services {
 
 /// `metrics` must outlive the service.
-aws::JsonService cloudwatch_service(const telemetry::MetricStore& metrics);
+aws::JsonService cloudwatch_service(metric_store::MetricStore& metrics);
 
 }  // namespace clary::services

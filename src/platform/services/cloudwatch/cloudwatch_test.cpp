@@ -35,7 +35,8 @@ class CloudWatch : public ::testing::Test {
   }
 
   const TemporaryFolder folder_;
-  const telemetry::MetricStore metrics_{folder_.path()};
+  store::Database database_{folder_.path() / "db"};
+  metric_store::MetricStore metrics_{database_, folder_.path() / "metrics"};
 };
 
 TEST_F(CloudWatch, NumbersThatCannotBeStoredAreRefusedAndNothingIsStored) {
@@ -81,6 +82,20 @@ TEST_F(CloudWatch, CountsWeighTheirValues) {
   EXPECT_EQ(stored()[0]["SampleCount"], 4);
   EXPECT_EQ(put({{"Timestamp", 120'000}, {"Value", 0x1p360}}), "stored");
   EXPECT_EQ(stored()[0]["Maximum"], 0x1p360);
+}
+
+// Namespace and dimensions were once a file's name, whose 255 bytes they could exceed.
+TEST_F(CloudWatch, TakesTheLongestNames) {
+  const std::string space(255, '/'), value(1024, '=');
+  const Json dimensions{{{"Name", "D"}, {"Value", value}}};
+  call("PutMetricData",
+       {{"Namespace", space},
+        {"MetricData", {{{"MetricName", std::string(255, '%')}, {"Value", 1}, {"Dimensions", dimensions}}}}});
+  const Json listed = call("ListMetrics", {{"Namespace", space}})["Metrics"];
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0]["Namespace"], space);
+  EXPECT_EQ(listed[0]["Dimensions"], dimensions);
+  EXPECT_EQ(listed[0]["MetricName"], std::string(255, '%'));
 }
 
 }  // namespace

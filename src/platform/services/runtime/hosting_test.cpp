@@ -172,7 +172,7 @@ class HostingTest : public objects::ObjectStoreTest {
   }
 
   telemetry::LogStore logs{folder_.path() / "logs"};
-  telemetry::MetricStore metrics{folder_.path() / "metrics"};
+  metric_store::MetricStore metrics{*database_, folder_.path() / "metrics"};
   catalog::AlgorithmCatalog catalog;
   std::unique_ptr<serving::Endpoints> endpoints;
   std::unique_ptr<serving::TransformJobs> transforms;

@@ -4,7 +4,7 @@
 // signature covers all of it), so it can be given to another process when one ends; the answer streams through.
 #pragma once
 
-#include "platform/aws/services.h"
+#include "platform/aws/handlers.h"
 
 namespace clary::serving {
 class Endpoints;

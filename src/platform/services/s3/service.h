@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "platform/aws/services.h"
+#include "platform/aws/handlers.h"
 #include "platform/objects/object_store.h"
 
 namespace clary::s3 {

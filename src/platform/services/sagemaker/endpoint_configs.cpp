@@ -6,7 +6,6 @@
 #include "platform/aws/service_error.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
-#include "platform/serving/endpoints.h"
 
 namespace clary::sagemaker {
 namespace {

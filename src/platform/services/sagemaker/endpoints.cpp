@@ -3,14 +3,13 @@
 // (control-plane.md section 8). Each change is one transaction on the row; serving::Endpoints then makes it so. A row's
 // body: EndpointConfigName, Generation, Variants (once deployed), Pending (while a change is under way), FailureReason,
 // LastDeploymentConfig.
-#include "platform/serving/endpoints.h"
-
 #include <set>
 
 #include "platform/aws/service_error.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
 #include "platform/serving/endpoint_state.h"
+#include "platform/serving/variant_spec.h"
 
 namespace clary::sagemaker {
 namespace {
@@ -54,22 +53,20 @@ Json create_endpoint(const Json& input, const Caller& caller, HostingDeps& deps)
              {{"EndpointConfigName", config},
               // The generation is named here, in the transaction that begins the change: serving::Endpoints finds
               // which folder belongs to which change even after a crash.
-              {"Generation", serving::Endpoints::new_generation()},
+              {"Generation", serving::new_generation()},
               {"Variants", serving::to_json(variants)}}}};
   if (input.contains("DeploymentConfig")) body["LastDeploymentConfig"] = input["DeploymentConfig"];
   const EpochMs now = now_ms();
-  if (!deps.endpoints.rows()
-           .insert({name, arn, now, now, std::string(status::kCreating), std::move(body)}, tags)
-           .inserted)
+  if (!deps.endpoints.insert({name, arn, now, now, std::string(status::kCreating), std::move(body)}, tags).inserted)
     throw invalid("Cannot create already existing endpoint \"" + arn + "\".");
   // After the commit: the serving loop reads the row. A crash in between is repaired by Endpoints::recover().
-  deps.endpoints.settle(name);
+  deps.settle_endpoint(name);
   return {{"EndpointArn", arn}};
 }
 
 Json describe_endpoint(const Json& input, const Caller& caller, HostingDeps& deps) {
   const std::string name = input["EndpointName"];
-  const auto row = deps.endpoints.rows().find(name);
+  const auto row = deps.endpoints.find(name);
   if (!row) throw could_not_find("endpoint", endpoint_arn(caller, name));
   Json answer{{"EndpointName", row->name},
               {"EndpointArn", row->arn},
@@ -88,7 +85,7 @@ Json describe_endpoint(const Json& input, const Caller& caller, HostingDeps& dep
 }
 
 Json list_endpoints(const Json& input, HostingDeps& deps) {
-  return list_answer(deps.endpoints.rows().list(list_query(input)), "Endpoints", [](const Resource& row) {
+  return list_answer(deps.endpoints.list(list_query(input)), "Endpoints", [](const Resource& row) {
     return Json{{"EndpointName", row.name},
                 {"EndpointArn", row.arn},
                 {"EndpointStatus", row.status},
@@ -102,7 +99,7 @@ Json list_endpoints(const Json& input, HostingDeps& deps) {
 Json change_endpoint(const std::string& name, std::string_view next, const Caller& caller, HostingDeps& deps,
                      const std::function<void(Resource&)>& change) {
   const std::string arn = endpoint_arn(caller, name);
-  const auto row = deps.endpoints.rows().update(name, [&](Resource& now) {
+  const auto row = deps.endpoints.update(name, [&](Resource& now) {
     if (!serving::kEndpointStates.can_move(now.status, next)) {
       if (now.status == status::kFailed)
         throw invalid("Cannot update endpoint \"" + arn + "\" in status Failed. Delete it and create it again.");
@@ -112,7 +109,7 @@ Json change_endpoint(const std::string& name, std::string_view next, const Calle
     now.status = next;
   });
   if (!row) throw could_not_find("endpoint", arn);
-  deps.endpoints.settle(name);
+  deps.settle_endpoint(name);
   return {{"EndpointArn", row->arn}};
 }
 
@@ -135,13 +132,13 @@ void retain_properties(const Json& input, const Resource& row, std::vector<Varia
 Json update_endpoint(const Json& input, const Caller& caller, HostingDeps& deps) {
   const std::string name = input["EndpointName"], config = input["EndpointConfigName"];
   // For the error only; change_endpoint() looks again inside its transaction.
-  if (!deps.endpoints.rows().find(name)) throw could_not_find("endpoint", endpoint_arn(caller, name));
+  if (!deps.endpoints.find(name)) throw could_not_find("endpoint", endpoint_arn(caller, name));
   auto variants = variants_of(config, caller, deps);
   return change_endpoint(name, status::kUpdating, caller, deps, [&](Resource& row) {
     // Inside the transaction: it needs the counts that the row has now.
     retain_properties(input, row, variants);
     row.body["Pending"] = {{"EndpointConfigName", config},
-                           {"Generation", serving::Endpoints::new_generation()},
+                           {"Generation", serving::new_generation()},
                            {"Variants", serving::to_json(variants)}};
     if (input.contains("DeploymentConfig")) row.body["LastDeploymentConfig"] = input["DeploymentConfig"];
   });

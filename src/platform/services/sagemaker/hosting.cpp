@@ -4,14 +4,20 @@
 #include "base/text.h"
 #include "platform/aws/service_error.h"
 #include "platform/serving/endpoints.h"
+#include "platform/serving/transform_jobs.h"
 
 namespace clary::sagemaker {
 
-HostingDeps::HostingDeps(serving::Endpoints& live_endpoints, serving::TransformJobs& transform_jobs)
-    : endpoints(live_endpoints),
-      transforms(transform_jobs),
-      models(live_endpoints.deps().database, resources::ResourceKind::kModel),
-      configs(live_endpoints.deps().database, resources::ResourceKind::kEndpointConfig) {}
+HostingDeps::HostingDeps(serving::Endpoints& live, serving::TransformJobs& jobs)
+    : models(live.deps().database, resources::ResourceKind::kModel),
+      configs(live.deps().database, resources::ResourceKind::kEndpointConfig),
+      endpoints(live.deps().database, resources::ResourceKind::kEndpoint),
+      transforms(live.deps().database, resources::ResourceKind::kTransformJob),
+      catalog(live.deps().catalog),
+      objects(live.deps().objects),
+      settle_endpoint([&live](const std::string& name) { live.settle(name); }),
+      start_transform([&jobs](const std::string& name) { jobs.start(name); }),
+      stop_transform([&jobs](const std::string& name) { jobs.stop_job(name); }) {}
 
 Operations hosting_operations(HostingDeps& deps) {
   Operations all = model_operations(deps);

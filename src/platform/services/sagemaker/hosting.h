@@ -4,11 +4,14 @@
 // library.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
 #include "platform/aws/service_error.h"
 #include "platform/aws/services.h"
+#include "platform/catalog/algorithm_catalog.h"
+#include "platform/objects/object_source.h"
 #include "platform/resources/resource_table.h"
 
 namespace clary::serving {
@@ -21,11 +24,15 @@ namespace clary::sagemaker {
 using Operations = std::map<std::string, aws::JsonOperation, std::less<>>;
 
 struct HostingDeps {
-  HostingDeps(serving::Endpoints& live_endpoints, serving::TransformJobs& transform_jobs);
+  HostingDeps(serving::Endpoints& live, serving::TransformJobs& jobs);
 
-  serving::Endpoints& endpoints;
-  serving::TransformJobs& transforms;
-  resources::ResourceTable models, configs;
+  resources::ResourceTable models, configs, endpoints, transforms;
+  const catalog::AlgorithmCatalog& catalog;
+  objects::ObjectSource& objects;
+  // What the serving library is asked to do when a row has changed. As functions, so that its headers, and Asio, are
+  // hosting.cpp's alone.
+  using Named = std::function<void(const std::string& name)>;
+  Named settle_endpoint, start_transform, stop_transform;
 };
 
 // `deps` must outlive the operations.

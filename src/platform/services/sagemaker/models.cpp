@@ -5,7 +5,7 @@
 #include "platform/services/sagemaker/environment.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
-#include "platform/serving/endpoints.h"
+#include "platform/serving/model_artifact.h"
 
 namespace clary::sagemaker {
 namespace {
@@ -40,8 +40,8 @@ Json only_container(const Json& input) {
 }
 
 void check_model_data(const serving::ContainerSpec& container, const HostingDeps& deps, const std::string& role) {
-  const auto algorithm = deps.endpoints.deps().catalog.find(container.image);
-  if (!algorithm) deps.endpoints.deps().catalog.resolve(container.image);  // throws, naming those that exist
+  const auto algorithm = deps.catalog.find(container.image);
+  if (!algorithm) deps.catalog.resolve(container.image);  // throws, naming those that exist
   if (container.model_url.empty()) {
     if (algorithm->builtin)
       throw invalid("ModelDataUrl must be given for a model of the built-in algorithm " + algorithm->name + ".");
@@ -49,7 +49,7 @@ void check_model_data(const serving::ContainerSpec& container, const HostingDeps
   }
   // AWS checks at this moment too, and its sentence is what scripts look for. The object may still vanish before a
   // deployment.
-  if (!serving::model_data_exists(container, deps.endpoints.deps().objects))
+  if (!serving::model_data_exists(container, deps.objects))
     throw invalid(
         "Could not access model data at " + container.model_url + ". Please ensure that the role \"" + role +
         "\" exists and that its trust relationship policy allows the action \"sts:AssumeRole\" for the service "

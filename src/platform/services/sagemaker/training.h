@@ -18,7 +18,7 @@ struct TrainingDeps {
   training::Scheduler& scheduler;
   const catalog::AlgorithmCatalog& catalog;
   objects::ObjectStore& objects;
-  const telemetry::MetricStore& metrics;
+  metric_store::MetricStore& metrics;
 };
 
 /// `deps` must outlive the operations.

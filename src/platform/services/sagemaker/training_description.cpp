@@ -50,7 +50,7 @@ Json algorithm_specification(const TrainingJob& job, const Json& descriptor) {
 // file may go.
 Json live_metrics(const TrainingJob& job, const Json& descriptor, const TrainingDeps& deps) {
   if (is_terminal(job.state)) return job.final_metrics;
-  return training::final_metrics(deps.metrics.read(training::kTrainingNamespace, {{"TrainingJobName", job.name}}),
+  return training::final_metrics(deps.metrics.last_values(training::metrics_owner(job.name)),
                                  training::metric_definitions(descriptor, job.request.at("AlgorithmSpecification")));
 }
 

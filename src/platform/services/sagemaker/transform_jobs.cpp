@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // CreateTransformJob, DescribeTransformJob, ListTransformJobs, StopTransformJob (control-plane.md section 9). A row's
 // body: Request (without tags), Container of the model, StartTime and EndTime in milliseconds, FailureReason.
-#include "platform/serving/transform_jobs.h"
-
 #include "platform/aws/service_error.h"
 #include "platform/services/sagemaker/environment.h"
 #include "platform/services/sagemaker/hosting.h"
 #include "platform/services/sagemaker/list_query.h"
 #include "platform/serving/endpoint_state.h"
+#include "platform/serving/transform_spec.h"
 
 namespace clary::sagemaker {
 namespace {
@@ -39,18 +38,18 @@ Json create_transform_job(const Json& input, const Caller& caller, HostingDeps& 
                      std::string(status::kInProgress),
                      // The container is copied: the model may be deleted while the job waits.
                      {{"Request", std::move(request)}, {"Container", model->body.at("PrimaryContainer")}}};
-  if (!deps.transforms.rows().insert(row, tags).inserted)
+  if (!deps.transforms.insert(row, tags).inserted)
     throw ServiceError(Code::kResourceInUse,
                        "Transform job names must be unique within an AWS account and region, and a transform job with "
                        "this name already exists (" +
                            arn + ")");
-  deps.transforms.start(name);
+  deps.start_transform(name);
   return {{"TransformJobArn", arn}};
 }
 
 Json describe_transform_job(const Json& input, HostingDeps& deps) {
   const std::string name = input["TransformJobName"];
-  const auto row = deps.transforms.rows().find(name);
+  const auto row = deps.transforms.find(name);
   if (!row) throw ServiceError(Code::kValidationException, "Could not find requested job with name: " + name);
   Json answer = serving::with_defaults(row->body.at("Request"));
   answer["TransformJobArn"] = row->arn;
@@ -64,7 +63,7 @@ Json describe_transform_job(const Json& input, HostingDeps& deps) {
 }
 
 Json list_transform_jobs(const Json& input, HostingDeps& deps) {
-  return list_answer(deps.transforms.rows().list(list_query(input)), "TransformJobSummaries", [](const Resource& row) {
+  return list_answer(deps.transforms.list(list_query(input)), "TransformJobSummaries", [](const Resource& row) {
     Json summary{{"TransformJobName", row.name},
                  {"TransformJobArn", row.arn},
                  {"TransformJobStatus", row.status},
@@ -79,7 +78,7 @@ Json list_transform_jobs(const Json& input, HostingDeps& deps) {
 Json stop_transform_job(const Json& input, HostingDeps& deps) {
   const std::string name = input["TransformJobName"];
   // Stopping first, durably; then the run is interrupted. A crash in between: TransformJobs::recover() ends the job.
-  const auto row = deps.transforms.rows().update(name, [](Resource& now) {
+  const auto row = deps.transforms.update(name, [](Resource& now) {
     if (now.status == status::kStopping) return;
     if (!serving::kTransformStates.can_move(now.status, status::kStopping))
       throw ServiceError(Code::kValidationException,
@@ -87,7 +86,7 @@ Json stop_transform_job(const Json& input, HostingDeps& deps) {
     now.status = status::kStopping;
   });
   if (!row) throw ServiceError(Code::kValidationException, "Could not find job to update with name: " + name);
-  deps.transforms.stop_job(name);
+  deps.stop_transform(name);
   return nullptr;
 }
 
