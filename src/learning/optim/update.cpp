@@ -45,7 +45,8 @@ HWY_INLINE void update_rule(const Step& step, I width, float* HWY_RESTRICT w, fl
   const I lanes = static_cast<I>(hn::Lanes(d));
   const V rescale = hn::Set(d, step.rescale), wd = hn::Set(d, step.weight_decay), rate = hn::Set(d, step.learning_rate);
   const V bound = hn::Set(d, step.clip), low = hn::Neg(bound), decay = hn::Set(d, step.state_decay);
-  const V nine = hn::Set(d, 0.9f), one = hn::Set(d, 0.1f);
+  const V nine = hn::Set(d, 0.9f), one = hn::Set(d, 0.1f), momentum = hn::Set(d, step.momentum);
+  const V beta_1 = hn::Set(d, step.beta_1), rest_1 = hn::Set(d, step.rest_1), epsilon = hn::Set(d, step.epsilon);
   const bool clips = step.clip > 0;
   const auto clip = [&](V x) { return clips ? hn::Min(hn::Max(x, low), bound) : x; };
   constexpr bool kClipLast = kRule == Rule::kAdam || kRule == Rule::kRmsprop;  // clips after weight decay was added
@@ -58,17 +59,24 @@ HWY_INLINE void update_rule(const Step& step, I width, float* HWY_RESTRICT w, fl
     x = clip(x);
     if constexpr (kRule == Rule::kSgd) {
       weight = hn::NegMulAdd(rate, hn::MulAdd(wd, weight, x), weight);
+    } else if constexpr (kRule == Rule::kMomentum) {
+      s1 = hn::NegMulAdd(rate, hn::MulAdd(wd, weight, x), hn::Mul(momentum, s1));
+      weight = hn::Add(weight, s1);
+    } else if constexpr (kRule == Rule::kNesterov) {
+      x = hn::MulAdd(wd, weight, x);
+      s1 = hn::MulAdd(momentum, s1, x);
+      weight = hn::NegMulAdd(rate, hn::MulAdd(momentum, s1, x), weight);
     } else if constexpr (kRule == Rule::kAdam) {
-      s1 = average(nine, one, s1, x);
-      s2 = average_of_square(hn::Set(d, 0.999f), hn::Set(d, 0.001f), s2, x);
-      weight = hn::Sub(weight, hn::Div(hn::Mul(rate, s1), hn::Add(hn::Sqrt(s2), hn::Set(d, 1e-8f))));
+      s1 = average(beta_1, rest_1, s1, x);
+      s2 = average_of_square(hn::Set(d, step.beta_2), hn::Set(d, step.rest_2), s2, x);
+      weight = hn::Sub(weight, hn::Div(hn::Mul(rate, s1), hn::Add(hn::Sqrt(s2), epsilon)));
     } else if constexpr (kRule == Rule::kAdagrad) {
       s1 = hn::MulAdd(x, x, s1);
       const V slope = hn::Div(x, hn::Sqrt(hn::Add(s1, hn::Set(d, 1e-7f))));
       weight = hn::NegMulAdd(rate, hn::MulAdd(wd, weight, slope), weight);
     } else if constexpr (kRule == Rule::kRmsprop) {
-      s1 = average_of_square(nine, one, hn::Mul(decay, s1), x);
-      weight = hn::NegMulAdd(rate, hn::Div(x, hn::Sqrt(hn::Add(s1, hn::Set(d, 1e-8f)))), weight);
+      s1 = average_of_square(beta_1, rest_1, hn::Mul(decay, s1), x);
+      weight = hn::NegMulAdd(rate, hn::Div(x, hn::Sqrt(hn::Add(s1, epsilon))), weight);
     } else {
       static_assert(kRule == Rule::kAdadelta);
       const V eps = hn::Set(d, 1e-5f);
@@ -99,7 +107,9 @@ HWY_INLINE void choose(Rule rule, const Step& step, I width, float* w, float* fi
     case Rule::kAdadelta:
       return update_rule<Rule::kAdadelta, kGradient>(step, width, w, first, second, g);
     case Rule::kMomentum:
-      HWY_ABORT("optim::update: momentum is a rule of update_lanes()");
+      return update_rule<Rule::kMomentum, kGradient>(step, width, w, first, second, g);
+    case Rule::kNesterov:
+      return update_rule<Rule::kNesterov, kGradient>(step, width, w, first, second, g);
   }
 }
 
@@ -183,6 +193,7 @@ void UpdateLanes(const LaneStep* step, I rows, I width, float* w, float* first, 
     case Rule::kMomentum:
       return update_all<Rule::kMomentum>(*step, rows, width, w, first, second, gradients, gradient_count, sum);
     case Rule::kSgd:
+    case Rule::kNesterov:
     case Rule::kAdagrad:
     case Rule::kAdadelta:
       HWY_ABORT("optim::update_lanes: only momentum, adam and rmsprop");
@@ -233,9 +244,9 @@ void update_scattered(const LaneStep& step, std::int64_t n, const std::int32_t* 
   HWY_DYNAMIC_DISPATCH(UpdateScattered)(&step, n, index, gradient, w, first, second);
 }
 
-float corrected_rate(float learning_rate, std::int64_t t) {
+float corrected_rate(float learning_rate, std::int64_t t, double beta_1, double beta_2) {
   const auto steps = static_cast<double>(t);
-  const double correction = std::sqrt(1 - std::pow(0.999, steps)) / (1 - std::pow(0.9, steps));
+  const double correction = std::sqrt(1 - std::pow(beta_2, steps)) / (1 - std::pow(beta_1, steps));
   return static_cast<float>(static_cast<double>(learning_rate) * correction);
 }
 }  // namespace clary::optim
