@@ -63,8 +63,8 @@ class Service {
 
  private:
   std::string execution_parameters() const {
-    return fmt::format(R"({{"MaxConcurrentTransforms": {}, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": {}}})",
-                       options_.threads, options_.max_request_bytes >> 20);
+    return fmt::format(R"({{"MaxConcurrentTransforms": {}, "BatchStrategy": "{}", "MaxPayloadInMB": {}}})",
+                       options_.threads, descriptor_.batch_strategy, options_.max_request_bytes >> 20);
   }
 
   awaitable<http::Response> invocation(http::Request& request) {
