@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "algorithms/image_classification/serve/predictions.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <string_view>
+
+#include "algorithms/image_classification/data/prepare.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "contract/layout.h"
+#include "learning/numeric/index.h"
+#include "learning/vision/decode.h"
+#include "learning/vision/resize.h"
+
+namespace clary::image_classification {
+namespace {
+
+using numeric::at;
+
+template <class T>
+struct Choice {
+  std::string_view word;
+  T value;
+};
+
+/// The variable's value, or the first choice when it is not set. @throws Error{kInvalid}
+template <class T, std::size_t kCount>
+T chosen(const char* variable, const Choice<T> (&choices)[kCount]) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr || *text == '\0') return choices[0].value;
+  std::string words;
+  for (const Choice<T>& choice : choices) {
+    if (lower(trimmed(text)) == choice.word) return choice.value;
+    words += (words.empty() ? "" : ", ") + std::string(choice.word);
+  }
+  throw Error(Kind::kInvalid, fmt::format("{}: '{}' is not one of {}", variable, text, words));
+}
+
+nn::PredictorOptions predictor_options(const ServeOptions& options) { return {.precision = options.precision, .calibration = {}}; }
+
+}  // namespace
+
+ServeOptions serve_options_from_environment() {
+  constexpr Choice<Preprocess> kPreprocess[] = {{"stretch", Preprocess::kStretch}, {"resize_crop", Preprocess::kResizeCrop}};
+  constexpr Choice<nn::ServedPrecision> kPrecision[] = {{"float32", nn::ServedPrecision::kFloat32},
+                                                        {"bfloat16", nn::ServedPrecision::kBFloat16}};
+  constexpr Choice<bool> kBatch[] = {{"false", false}, {"true", true}, {"0", false}, {"1", true}};
+  return {.preprocess = chosen("CLARY_INFERENCE_PREPROCESS", kPreprocess),
+          .precision = chosen("CLARY_INFERENCE_PRECISION", kPrecision),
+          .batch = chosen(contract::kEnvBatch, kBatch)};
+}
+
+Predictions::Predictions(const Model& model, const ServeOptions& options)
+    : options_(options),
+      predictor_(resnet(model.description), model.parameters, predictor_options(options)),
+      image_(model.description.image),
+      loss_(model.multi_label ? nn::Loss::kLogistic : nn::Loss::kSoftmax),
+      resize_(model.resize),
+      class_names_(model.class_names) {}
+
+std::vector<std::uint8_t> Predictions::pixels_of(std::span<const std::byte> file, std::int64_t& pixels_left) const {
+  std::vector<std::uint8_t> out(at(image_.size()));
+  const vision::DecodeLimits limits{.pixels = pixels_left};
+  vision::Decoder decoder(image_.channels, limits);
+  const vision::Size size = decoder.open(file);
+  pixels_left -= size.height * size.width;
+  if (options_.preprocess == Preprocess::kResizeCrop) {
+    Preparer(image_, resize_).prepare(file, {}, out.data());
+    return out;
+  }
+  vision::Picture picture;
+  decoder.read(vision::whole(size), picture);
+  const vision::Size target{image_.height, image_.width};
+  vision::Resizer().resize(picture, target, vision::whole(target), false, out.data());
+  return out;
+}
+
+std::vector<float> Predictions::probabilities(std::span<const std::byte> file, std::int64_t& pixels_left) const {
+  const auto pixels = pixels_of(file, pixels_left);
+  std::vector<float> out(at(predictor_.outputs()));
+  predictor_.run(1, pixels, out);
+  nn::to_probabilities(loss_, predictor_.outputs(), out);
+  return out;
+}
+
+std::string Predictions::name_of(std::int64_t c) const {
+  const bool named = c < std::ssize(class_names_) && !class_names_[at(c)].empty();
+  return named ? class_names_[at(c)] : std::to_string(c);
+}
+
+}  // namespace clary::image_classification
