@@ -61,15 +61,18 @@ TEST(Hyperparameters, ReadsWhatPublishedJobsSend) {
 }
 
 TEST(Hyperparameters, ParametersOfOtherOptimizersAreTaken) {
-  EXPECT_EQ(problem({{"optimizer", "sgd"}, {"beta_1", "0.5"}, {"beta_2", "0.5"}, {"eps", "0.1"}, {"gamma", "0.3"}}), "");
+  EXPECT_EQ(problem({{"optimizer", "sgd"}, {"beta_1", "0.5"}, {"beta_2", "0.5"}, {"eps", "0.1"}, {"gamma", "0.3"}}),
+            "");
 }
 
 TEST(Hyperparameters, RefusesInTheContainersWords) {
-  EXPECT_EQ(problem({{"augmentation_type", "crop_color_transformation"}}),
-            "The value 'crop_color_transformation' is not valid for the 'augmentation_type' hyperparameter which accepts "
-            "one of the following: 'crop', 'crop_color', 'crop_color_transform' (caused by ValidationError)");
-  EXPECT_NE(problem({{"num_layers", "19"}}).find("'num_layers' hyperparameter which accepts one of the following: '18'"),
-            std::string::npos);
+  EXPECT_EQ(
+      problem({{"augmentation_type", "crop_color_transformation"}}),
+      "The value 'crop_color_transformation' is not valid for the 'augmentation_type' hyperparameter which accepts "
+      "one of the following: 'crop', 'crop_color', 'crop_color_transform' (caused by ValidationError)");
+  EXPECT_NE(
+      problem({{"num_layers", "19"}}).find("'num_layers' hyperparameter which accepts one of the following: '18'"),
+      std::string::npos);
   for (const char* shape : {"224,224", "2,32,32", "3,0,32", "3,32,32,1", "3,32,a", "", "3,9999999999999999999,3"})
     EXPECT_NE(problem({{"image_shape", shape}})
                   .find("'image_shape' hyperparameter which must have the form 'channels,height,width'"),
@@ -89,7 +92,8 @@ TEST_P(CrossRule, IsNamed) { EXPECT_NE(problem(GetParam().given).find(GetParam()
 INSTANTIATE_TEST_SUITE_P(
     All, CrossRule,
     testing::Values(
-        Broken{"pretrained_depth", {{"use_pretrained_model", "1"}, {"num_layers", "20"}}, "needs num_layers 18, 34, 50"},
+        Broken{
+            "pretrained_depth", {{"use_pretrained_model", "1"}, {"num_layers", "20"}}, "needs num_layers 18, 34, 50"},
         Broken{"pretrained_size",
                {{"use_pretrained_model", "1"}, {"num_layers", "18"}, {"image_shape", "3,32,200"}},
                "at least 33 x 33 pixels"},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A trained network with what hosting needs: class names, how pictures are prepared, and the scores of its training; how
-// it is saved, loaded and asked.
+// A trained network with what hosting needs: class names, how pictures are prepared, and the scores of its training;
+// how it is saved, loaded and asked.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +31,13 @@ class Model {
   Description description;
   nn::Parameters parameters;
   bool multi_label = false;
-  std::int64_t epoch = 1;       // from 1, the number in the file's name
-  std::int64_t batch_size = 1;  // N in model-shapes.json
-  std::optional<std::int64_t> resize;
-  std::vector<std::string> class_names;  // by class; may be empty
-  Json metrics = Json::object();         // of the epoch, by name
+  std::int64_t epoch = 1;              // from 1, the number in the file's name
+  std::int64_t batch_size = 1;         // N in model-shapes.json
+  std::optional<std::int64_t> resize;  // of the training: the shorter side before the crop
+  Preprocess preprocess = Preprocess::kStretch;
+  std::vector<std::string> class_names;   // by class; may be empty
+  Json metrics = Json::object();          // of the epoch, by name
+  Json hyperparameters = Json::object();  // of the job
 
   /// image-classification-<epoch>.params, image-classification-symbol.json, model-shapes.json, model.json, model.onnx
   /// (README.md). Other epochs' params files that are in the folder stay.
@@ -45,6 +47,9 @@ class Model {
 
   /// Also artifacts of AWS's containers. Of several params files the one that model.json names, else the last epoch's.
   /// @throws Error{kNotFound} without one, Error{kMalformed, kLimit}
+  static Model read(const std::filesystem::path& dir);
+  /// Ready to answer, as the environment says (serve/predictions.h); its parameters are given to the predictor.
+  /// @throws as read() does; Error{kInvalid} for a value of the environment
   static Model load(const std::filesystem::path& dir);
 
   void check_finite(const shell::FiniteCheck& check) const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Model::answer: one picture in the request's body, or several as base64 in JSON; probabilities as AWS's container writes
-// them, or (ours) the most probable classes with their names.
+// Model::answer: one picture in the request's body, or several as base64 in JSON; probabilities as AWS's container
+// writes them, or (ours) the most probable classes with their names.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -92,7 +92,8 @@ void append_top(std::string& out, std::span<const float> probabilities, const Pr
   out += ']';
 }
 
-void append_object(std::string& out, std::span<const float> probabilities, const Predictions& predictions, bool verbose) {
+void append_object(std::string& out, std::span<const float> probabilities, const Predictions& predictions,
+                   bool verbose) {
   out += verbose ? R"({"predictions": )" : R"({"prediction": )";
   verbose ? append_top(out, probabilities, predictions) : append_list(out, probabilities);
   out += '}';
@@ -109,9 +110,10 @@ shell::Answer Model::answer(const shell::Invocation& invocation) const {
                                     trimmed(invocation.accept).substr(0, 200), kJson, kJsonLines));
   const bool several = type.type == kJson;
   if (!several && !is_picture(type.type))
-    return refusal(415, fmt::format("content-type {} not supported; expected application/x-image, image/jpeg, image/png "
-                                    "or {}",
-                                    type.type.substr(0, 200), kJson));
+    return refusal(415,
+                   fmt::format("content-type {} not supported; expected application/x-image, image/jpeg, image/png "
+                               "or {}",
+                               type.type.substr(0, 200), kJson));
   if (invocation.body.empty()) return refusal(400, "the request is empty; a JPEG or PNG picture is expected");
 
   const bool lines = accept->type == kJsonLines, verbose = accept->flag("verbose") || type.flag("verbose");

@@ -25,11 +25,11 @@ struct Choice {
   T value;
 };
 
-/// The variable's value, or the first choice when it is not set. @throws Error{kInvalid}
+/// The variable's value, or `usual` when it is not set. @throws Error{kInvalid}
 template <class T, std::size_t kCount>
-T chosen(const char* variable, const Choice<T> (&choices)[kCount]) {
+T chosen(const char* variable, const Choice<T> (&choices)[kCount], T usual) {
   const char* text = std::getenv(variable);
-  if (text == nullptr || *text == '\0') return choices[0].value;
+  if (text == nullptr || *text == '\0') return usual;
   std::string words;
   for (const Choice<T>& choice : choices) {
     if (lower(trimmed(text)) == choice.word) return choice.value;
@@ -38,18 +38,21 @@ T chosen(const char* variable, const Choice<T> (&choices)[kCount]) {
   throw Error(Kind::kInvalid, fmt::format("{}: '{}' is not one of {}", variable, text, words));
 }
 
-nn::PredictorOptions predictor_options(const ServeOptions& options) { return {.precision = options.precision, .calibration = {}}; }
+nn::PredictorOptions predictor_options(const ServeOptions& options) {
+  return {.precision = options.precision, .calibration = {}};
+}
 
 }  // namespace
 
-ServeOptions serve_options_from_environment() {
-  constexpr Choice<Preprocess> kPreprocess[] = {{"stretch", Preprocess::kStretch}, {"resize_crop", Preprocess::kResizeCrop}};
+ServeOptions serve_options_from_environment(Preprocess of_model) {
+  constexpr Choice<Preprocess> kPreprocess[] = {{"stretch", Preprocess::kStretch},
+                                                {"resize_crop", Preprocess::kResizeCrop}};
   constexpr Choice<nn::ServedPrecision> kPrecision[] = {{"float32", nn::ServedPrecision::kFloat32},
                                                         {"bfloat16", nn::ServedPrecision::kBFloat16}};
   constexpr Choice<bool> kBatch[] = {{"false", false}, {"true", true}, {"0", false}, {"1", true}};
-  return {.preprocess = chosen("CLARY_INFERENCE_PREPROCESS", kPreprocess),
-          .precision = chosen("CLARY_INFERENCE_PRECISION", kPrecision),
-          .batch = chosen(contract::kEnvBatch, kBatch)};
+  return {.preprocess = chosen("CLARY_INFERENCE_PREPROCESS", kPreprocess, of_model),
+          .precision = chosen("CLARY_INFERENCE_PRECISION", kPrecision, nn::ServedPrecision::kFloat32),
+          .batch = chosen(contract::kEnvBatch, kBatch, false)};
 }
 
 Predictions::Predictions(const Model& model, const ServeOptions& options)

@@ -18,13 +18,13 @@ namespace clary::image_classification {
 
 /// Choices of whoever deploys a model, as environment variables of it.
 struct ServeOptions {
-  Preprocess preprocess = Preprocess::kStretch;                         // CLARY_INFERENCE_PREPROCESS
-  nn::ServedPrecision precision = nn::ServedPrecision::kFloat32;        // CLARY_INFERENCE_PRECISION
+  Preprocess preprocess = Preprocess::kStretch;                   // CLARY_INFERENCE_PREPROCESS, else the model's
+  nn::ServedPrecision precision = nn::ServedPrecision::kFloat32;  // CLARY_INFERENCE_PRECISION
   bool batch = false;  // SAGEMAKER_BATCH: a transform job, whose answers are lines without being asked
 };
 
 /// @throws Error{kInvalid} naming variable, value and the values there are
-ServeOptions serve_options_from_environment();
+ServeOptions serve_options_from_environment(Preprocess of_model);
 
 class Predictions {
  public:

@@ -12,7 +12,9 @@ namespace {
 using numeric::at;
 
 /// The learned numbers of one parameter in a flat array parallel to Parameters::values().
-std::span<float> of(const nn::Parameter& p, std::span<float> values) { return values.subspan(at(p.offset), at(p.size)); }
+std::span<float> of(const nn::Parameter& p, std::span<float> values) {
+  return values.subspan(at(p.offset), at(p.size));
+}
 
 template <class F>
 void each_learned(const nn::Parameters& parameters, F&& f) {
@@ -36,8 +38,7 @@ Json counts_json(const std::vector<metrics::ClassCounts>& classes) {
 
 std::vector<metrics::ClassCounts> counts_of(const Json& json) {
   std::vector<metrics::ClassCounts> out;
-  for (const Json& c : json)
-    out.push_back({c.at(0).get<double>(), c.at(1).get<double>(), c.at(2).get<double>()});
+  for (const Json& c : json) out.push_back({c.at(0).get<double>(), c.at(1).get<double>(), c.at(2).get<double>()});
   return out;
 }
 
@@ -60,8 +61,12 @@ Best best_of(const Json& json) {
 }  // namespace
 
 Json checkpoint_identity(const Hyperparameters& hp, const Json& topology) {
-  return {{"num_layers", hp.num_layers},       {"image_shape", hp.image_shape}, {"num_classes", hp.num_classes},
-          {"optimizer", hp.optimizer_name()},  {"multi_label", hp.multi_label}, {"topology", topology},
+  return {{"num_layers", hp.num_layers},
+          {"image_shape", hp.image_shape},
+          {"num_classes", hp.num_classes},
+          {"optimizer", hp.optimizer_name()},
+          {"multi_label", hp.multi_label},
+          {"topology", topology},
           {"use_weighted_loss", hp.use_weighted_loss}};
 }
 

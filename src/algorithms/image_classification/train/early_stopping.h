@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// When to stop, as AWS's manual page defines it: an epoch improves on the best accuracy so far when the gain is at least
-// early_stopping_tolerance of the best, and above it; after early_stopping_patience epochs in a row without, training
-// ends, but not before early_stopping_min_epochs.
+// When to stop, as AWS's manual page defines it: an epoch improves on the best accuracy so far when the gain is at
+// least early_stopping_tolerance of the best, and above it; after early_stopping_patience epochs in a row without,
+// training ends, but not before early_stopping_min_epochs.
 #pragma once
 
 #include <cmath>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What several hosts exchange: each works on its own pictures of a batch, the gradients are added up, and all make the
-// same update from the same sum, so that their learned numbers stay equal bit by bit (MXNet's dist_sync). Batch norms see
-// a host's own pictures; their running statistics are averaged at the end of an epoch. A host whose share is used up
-// goes on with nothing until all are done. Every function is a collective call.
+// same update from the same sum, so that their learned numbers stay equal bit by bit (MXNet's dist_sync). Batch norms
+// see a host's own pictures; their running statistics are averaged at the end of an epoch. A host whose share is used
+// up goes on with nothing until all are done. Every function is a collective call.
 #pragma once
 
 #include <cstdint>

@@ -43,8 +43,7 @@ Optimizer::Optimizer(const Hyperparameters& hp, const nn::Parameters& parameters
 void Optimizer::step(nn::Parameters& parameters, std::span<const float> gradient, double rate) {
   ++steps_;
   step_.learning_rate = static_cast<float>(rate);
-  if (rule_ == Rule::kAdam)
-    step_.learning_rate = optim::corrected_rate(step_.learning_rate, steps_, beta_1_, beta_2_);
+  if (rule_ == Rule::kAdam) step_.learning_rate = optim::corrected_rate(step_.learning_rate, steps_, beta_1_, beta_2_);
   float* const w = parameters.values().data();
   float* const second = second_.empty() ? nullptr : second_.data();
   team_.run_units(std::ssize(pieces_), [&](std::int64_t i) {

@@ -22,8 +22,8 @@ inline std::int64_t pictures_at_once(std::int64_t batch, std::int64_t budget,
   }
 }
 
-/// Calls f(first, count) for pieces of [0, pictures) of nearly equal size and at least 2 (a batch norm cannot learn from
-/// one picture): at most `at_once` each, or 3 where that is 2.
+/// Calls f(first, count) for pieces of [0, pictures) of nearly equal size and at least 2 (a batch norm cannot learn
+/// from one picture): at most `at_once` each, or 3 where that is 2.
 template <class F>
 void each_part(std::int64_t pictures, std::int64_t at_once, F&& f) {
   const std::int64_t parts =

@@ -124,10 +124,11 @@ void Report::epoch_ended(const Progress& progress) {
   const double took = seconds(Clock::now() - epoch_began_);
   seconds_of_epochs_ += took, ++epochs_timed_;
   const double mean = seconds_of_epochs_ / static_cast<double>(epochs_timed_);
-  std::string text = fmt::format("Progress: epoch {} of {} ended, {} pictures, {:.1f} images/s with validation, "
-                                 "learning rate {}",
-                                 epoch_ + 1, hp_.epochs, progress.pictures,
-                                 static_cast<double>(progress.pictures) / std::max(took, 1e-9), progress.rate);
+  std::string text = fmt::format(
+      "Progress: epoch {} of {} ended, {} pictures, {:.1f} images/s with validation, "
+      "learning rate {}",
+      epoch_ + 1, hp_.epochs, progress.pictures, static_cast<double>(progress.pictures) / std::max(took, 1e-9),
+      progress.rate);
   if (progress.skipped > 0) text += fmt::format(", {} pictures skipped", progress.skipped);
   if (progress.enlarged > 0) text += fmt::format(", {} pictures enlarged", progress.enlarged);
   if (const std::int64_t left = hp_.epochs - epoch_ - 1; left > 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lines of the log, as Image Classification's container writes them (MXNet's callbacks among them), because
 // notebooks and metric definitions read them. Only accuracy lines of the validation pictures may contain
-// "Validation-accuracy", and only the shell's line "Final configuration": published notebooks parse each line that does.
-// Lines of our own use other words.
+// "Validation-accuracy", and only the shell's line "Final configuration": published notebooks parse each line that
+// does. Lines of our own use other words.
 #pragma once
 
 #include <chrono>
@@ -30,8 +30,8 @@ class Report {
   void parameters(int hosts, int threads) const;
 
   /// Training: one batch has ended. Every 20 batches a line with the speed and the scores since the last such line, and
-  /// at most every 30 seconds one with the time left. @param batch  of the epoch, from 0; @param of_epoch  scores of the
-  /// batches since the last call of begin_epoch()
+  /// at most every 30 seconds one with the time left. @param batch  of the epoch, from 0; @param of_epoch  scores of
+  /// the batches since the last call of begin_epoch()
   void begin_epoch(std::int64_t epoch);
   void batch(std::int64_t batch, std::int64_t pictures, const Scores& of_epoch);
 

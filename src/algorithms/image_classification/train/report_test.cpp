@@ -35,15 +35,29 @@ TEST(Report, PrintsTheParametersInTheContainersOrder) {
   hp.mini_batch_size = 128, hp.use_pretrained_model = true, hp.resize = 256, hp.top_k = 2;
   Lines lines;
   Report(lines.log, hp).parameters(1, 3);
-  EXPECT_EQ(lines.all, (std::vector<std::string>{
-                           "use_pretrained_model: 1", "multi_label: 0",
-                           "Using pretrained model for initializing weights and transfer learning.",
-                           "---- Parameters ----", "num_layers: 18", "data type: <type 'numpy.float32'>", "epochs: 10",
-                           "image resize size: 256", "optimizer: sgd", "momentum: 0.9", "weight_decay: 0.0001",
-                           "learning_rate: 0.01", "num_training_samples: 606", "mini_batch_size: 128",
-                           "image_shape: 3,224,224", "num_classes: 10", "augmentation_type: None", "kv_store: device",
-                           "top_k: 2", "checkpoint_frequency not set, will store the best model",
-                           "--------------------", "Setting number of threads: 3"}));
+  EXPECT_EQ(lines.all,
+            (std::vector<std::string>{"use_pretrained_model: 1",
+                                      "multi_label: 0",
+                                      "Using pretrained model for initializing weights and transfer learning.",
+                                      "---- Parameters ----",
+                                      "num_layers: 18",
+                                      "data type: <type 'numpy.float32'>",
+                                      "epochs: 10",
+                                      "image resize size: 256",
+                                      "optimizer: sgd",
+                                      "momentum: 0.9",
+                                      "weight_decay: 0.0001",
+                                      "learning_rate: 0.01",
+                                      "num_training_samples: 606",
+                                      "mini_batch_size: 128",
+                                      "image_shape: 3,224,224",
+                                      "num_classes: 10",
+                                      "augmentation_type: None",
+                                      "kv_store: device",
+                                      "top_k: 2",
+                                      "checkpoint_frequency not set, will store the best model",
+                                      "--------------------",
+                                      "Setting number of threads: 3"}));
 }
 
 TEST(Report, PrintsAnEpochAsTheContainerDoes) {

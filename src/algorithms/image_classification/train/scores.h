@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pass over pictures is judged by: mean loss, accuracy, top-k accuracy, counts by class, and for several labels a
-// picture mean average precision. Everything but the last is sums, which add up over batches and hosts.
-// Letters: K classes.
+// What a pass over pictures is judged by: mean loss, accuracy, top-k accuracy, counts by class, and for several labels
+// a picture mean average precision. Everything but the last is sums, which add up over batches and hosts. Letters: K
+// classes.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace clary::image_classification {
 struct ScoreOptions {
   std::int64_t classes = 0;
   bool multi_label = false;
-  std::int64_t top_k = 0;           // 0: not asked for
-  bool keeps_predictions = false;   // multi_label: for mean_average_precision()
+  std::int64_t top_k = 0;          // 0: not asked for
+  bool keeps_predictions = false;  // multi_label: for mean_average_precision()
 };
 
 class Scores {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "algorithms/image_classification/model/topology_text.h"
 #include "algorithms/image_classification/train/checkpoint.h"
 #include "algorithms/image_classification/train/class_weights.h"
 #include "algorithms/image_classification/train/early_stopping.h"
@@ -46,13 +47,6 @@ nn::NetworkOptions network_options(const Hyperparameters& hp, shell::TrainContex
   return {.loss = hp.multi_label ? nn::Loss::kLogistic : nn::Loss::kSoftmax,
           .precision = precision_of(hp, context.log()),
           .threads = context.threads()};
-}
-
-Json topology_json(const Topology& t) {
-  return {{"post_activation", t.order == Topology::Order::kPostActivation},
-          {"projection_where_shape_changes", t.projection == Topology::Projection::kWhereShapeChanges},
-          {"stride_in_first_convolution", t.stride_in_first_convolution},
-          {"epsilon", static_cast<double>(t.epsilon)}};
 }
 
 class Job {
@@ -102,6 +96,7 @@ class Job {
   Scores trained_{ScoreOptions{}};
   Report::Progress progress_;
   std::filesystem::path stored_;  // the best model's params file
+  bool streams_ = false;          // the number of pictures is known after epoch 0 only
   bool cancelled_ = false;        // stopped while this host waited for data
   bool stopped_ = false;          // by the platform, all hosts
 };
@@ -143,8 +138,8 @@ void Job::announce() {
     check_count(*count);
     report_.set_training_pictures(*count / hosts);
   } else {
+    streams_ = true;
     report_.set_training_pictures(hp_.num_training_samples / hosts);
-    if (hosts > 1) log_.info("Pipe mode on several instances: each learns from its own share of the stream.");
   }
 }
 
@@ -168,26 +163,29 @@ void Job::plan_parts() {
   const std::int64_t count = data_.train->count().value_or(hp_.mini_batch_size);
   const std::int64_t batch = std::clamp<std::int64_t>(count, 1, hp_.mini_batch_size);
   const std::int64_t copies = 2 * 4 * std::ssize(network_.parameters().values());  // the best model, and a save of it
-  const auto left = static_cast<std::int64_t>(static_cast<double>(numeric::available_memory()) * kUsableMemory) - copies;
+  const auto left =
+      static_cast<std::int64_t>(static_cast<double>(numeric::available_memory()) * kUsableMemory) - copies;
   const auto needed = [&](std::int64_t pictures) { return network_.memory_needed(pictures); };
   at_once_ = pictures_at_once(batch, left, needed);
   const std::int64_t least = std::min<std::int64_t>(batch, 2);
   if (at_once_ == 0)
-    throw Error(Kind::kLimit,
-                fmt::format("image-classification: {} pictures of image_shape {} in a network of num_layers {} need {:.1f} "
-                            "GiB of memory, {:.1f} GiB are left; choose a larger instance type or a smaller image_shape",
-                            least, hp_.image_shape, hp_.num_layers, gibibytes(needed(least)),
-                            gibibytes(std::max<std::int64_t>(left, 0))));
+    throw Error(
+        Kind::kLimit,
+        fmt::format("image-classification: {} pictures of image_shape {} in a network of num_layers {} need {:.1f} "
+                    "GiB of memory, {:.1f} GiB are left; choose a larger instance type or a smaller image_shape",
+                    least, hp_.image_shape, hp_.num_layers, gibibytes(needed(least)),
+                    gibibytes(std::max<std::int64_t>(left, 0))));
   if (at_once_ < batch)
-    log_.info("A batch of {} pictures needs {:.1f} GiB of memory, {:.1f} GiB are left: gradients are added up over parts "
-              "of {} pictures, and each part has its own batch norm statistics.",
-              batch, gibibytes(needed(batch)), gibibytes(left), at_once_);
+    log_.info(
+        "A batch of {} pictures needs {:.1f} GiB of memory, {:.1f} GiB are left: gradients are added up over parts "
+        "of {} pictures, and each part has its own batch norm statistics.",
+        batch, gibibytes(needed(batch)), gibibytes(left), at_once_);
 }
 
 /// File mode: counts the labels in a pass of its own. Pipe mode: the stream is read once an epoch, so that the first
 /// epoch counts and the others are weighted.
 void Job::weigh_classes() {
-  if (!data_.train->count()) {
+  if (streams_) {
     log_.info("use_weighted_loss in Pipe mode: labels are counted in epoch 0, the loss is weighted from epoch 1.");
     counting_.emplace(hp_.num_classes);
     return;
@@ -298,7 +296,8 @@ std::optional<Scores> Job::validate(std::int64_t epoch) {
   stopped_ = exchange_.any(interrupted || cancelled_);
   scores.merge(exchange_.hosts());
   if (stopped_) return std::nullopt;
-  if (scores.pictures() == 0) throw Error(Kind::kInvalid, "channel validation: holds no picture; at least one is needed");
+  if (scores.pictures() == 0)
+    throw Error(Kind::kInvalid, "channel validation: holds no picture; at least one is needed");
   return scores;
 }
 
@@ -330,6 +329,7 @@ Model Job::current(std::int64_t epoch) const {
   model.epoch = epoch + 1;
   model.batch_size = hp_.mini_batch_size;
   model.resize = hp_.resize;
+  model.hyperparameters = context_.hyperparameters();
   return model;
 }
 
@@ -370,7 +370,7 @@ Model Job::run() {
   for (; epoch < hp_.epochs && !stopped_; ++epoch) {
     train_epoch(epoch);
     if (stopped_) break;
-    if (epoch == 0 && !data_.train->count()) check_count(trained_.pictures());
+    if (epoch == 0 && streams_) check_count(trained_.pictures());
     report_.trained(trained_);
     if (!std::isfinite(trained_.loss()))
       log_.warn("Epoch[{}]: the loss is not finite; a lower learning_rate than {} is likely to help.", epoch, rate_);
