@@ -178,17 +178,10 @@ void NetworkPlanner::back_pooling(int number) {
   Node& n = node(number);
   const Op& o = op(number);
   const Desc in = input_of(number).map.desc;
-  const bool global = o.kind == OpKind::kGlobalPool;
-  const MapShape& from = op(o.inputs.front()).shape;
-  const memory::dims kernel = global ? memory::dims{from.height, from.width} : memory::dims{o.kernel, o.kernel};
-  const memory::dims pads{o.pad, o.pad}, strides{o.stride, o.stride};
-  const dnnl::pooling_backward::primitive_desc primitive(
-      {global ? algorithm::pooling_avg_exclude_padding : algorithm::pooling_max, in, n.map.desc, strides, kernel, pads,
-       pads},
-      primitive_attributes(), engine(), n.pooling);
+  const auto primitive = backward_pooling(graph_, o, in, n.pooling);
   const Tensor next = plan_.reserve(in);
   Plan::Arguments arguments{{DNNL_ARG_DIFF_DST, gradient_of(number, n.map.desc).first}, {DNNL_ARG_DIFF_SRC, next}};
-  if (!global) arguments.emplace_back(DNNL_ARG_WORKSPACE, n.workspace);
+  if (o.kind == OpKind::kMaxPool) arguments.emplace_back(DNNL_ARG_WORKSPACE, n.workspace);
   plan_.add(primitive, std::move(arguments));
   give_gradient(o.inputs.front(), next, true);
 }

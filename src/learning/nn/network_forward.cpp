@@ -199,17 +199,10 @@ void NetworkPlanner::add_pooling(int number) {
   Node& n = node(number);
   const Op& o = op(number);
   const Tensor in = input_of(number).map;
-  const bool global = o.kind == OpKind::kGlobalPool;
-  const MapShape& from = op(o.inputs.front()).shape;
-  const memory::dims kernel = global ? memory::dims{from.height, from.width} : memory::dims{o.kernel, o.kernel};
-  const memory::dims pads{o.pad, o.pad}, strides{o.stride, o.stride};
-  const dnnl::pooling_forward::desc desc(
-      forward_kind(), global ? algorithm::pooling_avg_exclude_padding : algorithm::pooling_max, in.desc,
-      map_desc(pictures_, o.shape, in.desc.data_type()), strides, kernel, pads, pads);
-  n.pooling = {desc, primitive_attributes(), engine()};
+  n.pooling = forward_pooling(graph_, o, forward_kind(), in.desc);
   n.map = plan_.reserve(n.pooling.dst_desc());
   Plan::Arguments arguments{{DNNL_ARG_SRC, in}, {DNNL_ARG_DST, n.map}};
-  if (training_ && !global)
+  if (training_ && o.kind == OpKind::kMaxPool)
     arguments.emplace_back(DNNL_ARG_WORKSPACE, n.workspace = plan_.reserve(n.pooling.workspace_desc()));
   plan_.add(n.pooling, std::move(arguments));
 }

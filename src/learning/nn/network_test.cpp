@@ -38,7 +38,7 @@ class NetworkGradient : public ::testing::TestWithParam<Case> {};
 /// against LibTorch asks for more.
 TEST_P(NetworkGradient, MatchesCentralDifferences) {
   const auto& [name, build, loss] = GetParam();
-  Network network(testing_networks::graph(build), {.loss = loss, .threads = 2});
+  Network network(testing_networks::graph(build), {.loss = loss});
   testing_networks::randomize(network.parameters(), 3);
   const Batch data = batch(network.graph(), loss, 4, 5);
   const float scale = 0.25F;

@@ -53,7 +53,10 @@ void Plan::add(Function function, const std::vector<Tensor>& uses) {
 }
 
 Tensor Plan::in_layout(const Tensor& tensor, const Desc& desc) {
-  if (tensor.desc == desc) return tensor;
+  return tensor.desc == desc ? tensor : copy(tensor, desc);
+}
+
+Tensor Plan::copy(const Tensor& tensor, const Desc& desc) {
   const Tensor result = reserve(desc);
   add(dnnl::reorder::primitive_desc(engine(), tensor.desc, engine(), desc, primitive_attributes()),
       {{DNNL_ARG_FROM, tensor}, {DNNL_ARG_TO, result}});

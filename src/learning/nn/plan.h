@@ -60,6 +60,9 @@ class Plan {
   /// `tensor` itself when it has that layout already, else a new tensor and a step that fills it.
   Tensor in_layout(const Tensor& tensor, const Desc& desc);
 
+  /// A new tensor with those values in any case.
+  Tensor copy(const Tensor& tensor, const Desc& desc);
+
   /// Places the arena's tensors. No step may be added afterwards.
   void finish();
   /// Generates the primitives' code; once, before the first execution.
