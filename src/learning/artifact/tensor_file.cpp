@@ -169,8 +169,9 @@ void write_file_in_pieces(const std::filesystem::path& path, const std::function
       small.clear();
     };
     write([&](std::span<const std::byte> bytes) {
-      if (small.size() + bytes.size() > kPiece) flush();
-      if (bytes.size() > kPiece / 2) return write_all(fd.get(), bytes, temporary.string());
+      const bool large = bytes.size() > kPiece / 2;
+      if (large || small.size() + bytes.size() > kPiece) flush();  // what came before goes first
+      if (large) return write_all(fd.get(), bytes, temporary.string());
       small.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     });
     flush();
