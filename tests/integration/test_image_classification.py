@@ -17,7 +17,7 @@ from job_helpers import GROUP, lines
 BUCKET = "pictures"
 IMAGE = "433757028032.dkr.ecr.us-west-2.amazonaws.com/image-classification:1"
 NAMES = ["red", "green", "blue"]
-SHAPE = "3,64,64"
+SHAPE = "3,48,48"
 
 
 def picture(label, number, size=(80, 70), form="JPEG", channels=3):
@@ -61,7 +61,7 @@ class Client:
                                                 "S3DataDistributionType": "FullyReplicated"}}, **more}
 
     def train(self, name, hyperparameters, channels, expect="Completed", instances=1, mode="File", **more):
-        given = dict(num_layers=18, image_shape=SHAPE, num_classes=3, num_training_samples=48, mini_batch_size=16, epochs=2,
+        given = dict(num_layers=18, image_shape=SHAPE, num_classes=3, num_training_samples=48, mini_batch_size=8, epochs=2,
                      learning_rate=0.01) | hyperparameters
         self.sm.create_training_job(
             TrainingJobName=name, RoleArn=self.role,
@@ -110,7 +110,7 @@ def client(role):
 @pytest.fixture(scope="module")
 def trained(client):
     """The first job: the script of the book, on small pictures."""
-    job = client.train("scratch", dict(epochs=4, top_k=2),
+    job = client.train("scratch", dict(epochs=5, top_k=2),
                        [client.channel("train", "rec/train/"), client.channel("validation", "rec/validation/")])
     client.deploy("scratch", job)
     return job
@@ -136,7 +136,7 @@ def test_artifact_holds_the_published_files_and_ours(client, trained):
     params = [name for name in files if name.endswith(".params")]
     assert len(params) == 1 and params[0].startswith("image-classification-000")
     assert {"image-classification-symbol.json", "model-shapes.json", "model.json", "model.onnx"} <= set(files)
-    assert files["model-shapes.json"] == b'[{"shape": [16, 3, 64, 64], "name": "data"}]'
+    assert files["model-shapes.json"] == b'[{"shape": [8, 3, 48, 48], "name": "data"}]'
     assert json.loads(files["model.json"])["metrics"]["validation:accuracy"] > 0.8
 
 
@@ -151,7 +151,7 @@ def test_notebook_of_ground_truth_reads_the_log(client, trained):
             samples = int(message.split("num_training_samples': u'")[1].split("'")[0])
         elif "Validation-accuracy" in message:
             accuracies.append(float(message.split("Validation-accuracy=")[1]))
-    assert samples == 48 and len(accuracies) == 4 and max(accuracies) > 0.8
+    assert samples == 48 and len(accuracies) == 5 and max(accuracies) > 0.8
     assert sum("Final configuration" in m for m in messages) == 1
     text = "\n".join(messages)
     assert text.startswith("Docker entrypoint called with argument(s): train")
