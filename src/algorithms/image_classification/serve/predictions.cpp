@@ -12,7 +12,6 @@
 #include "contract/layout.h"
 #include "learning/numeric/index.h"
 #include "learning/vision/decode.h"
-#include "learning/vision/resize.h"
 
 namespace clary::image_classification {
 namespace {
@@ -63,25 +62,21 @@ Predictions::Predictions(const Model& model, const ServeOptions& options)
       resize_(model.resize),
       class_names_(model.class_names) {}
 
-std::vector<std::uint8_t> Predictions::pixels_of(std::span<const std::byte> file, std::int64_t& pixels_left) const {
-  std::vector<std::uint8_t> out(at(image_.size()));
-  const vision::DecodeLimits limits{.pixels = pixels_left};
-  vision::Decoder decoder(image_.channels, limits);
-  const vision::Size size = decoder.open(file);
-  pixels_left -= size.height * size.width;
-  if (options_.preprocess == Preprocess::kResizeCrop) {
-    Preparer(image_, resize_).prepare(file, {}, out.data());
-    return out;
+void Predictions::prepare(std::span<const std::byte> file, std::int64_t& pixels_left,
+                          std::span<std::uint8_t> out) const {
+  Preparer preparer(image_, resize_);
+  if (options_.preprocess == Preprocess::kStretch) {
+    pixels_left -= preparer.stretch(file, pixels_left, out.data());
+    return;
   }
-  vision::Picture picture;
-  decoder.read(vision::whole(size), picture);
-  const vision::Size target{image_.height, image_.width};
-  vision::Resizer().resize(picture, target, vision::whole(target), false, out.data());
-  return out;
+  const vision::Size size = vision::Decoder(image_.channels, {.pixels = pixels_left}).open(file);
+  pixels_left -= size.height * size.width;
+  preparer.prepare(file, {}, out.data());
 }
 
 std::vector<float> Predictions::probabilities(std::span<const std::byte> file, std::int64_t& pixels_left) const {
-  const auto pixels = pixels_of(file, pixels_left);
+  std::vector<std::uint8_t> pixels(at(image_.size()));
+  prepare(file, pixels_left, pixels);
   std::vector<float> out(at(predictor_.outputs()));
   predictor_.run(1, pixels, out);
   nn::to_probabilities(loss_, predictor_.outputs(), out);

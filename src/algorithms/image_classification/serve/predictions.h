@@ -40,7 +40,7 @@ class Predictions {
   std::string name_of(std::int64_t c) const;
 
  private:
-  std::vector<std::uint8_t> pixels_of(std::span<const std::byte> file, std::int64_t& pixels_left) const;
+  void prepare(std::span<const std::byte> file, std::int64_t& pixels_left, std::span<std::uint8_t> out) const;
 
   ServeOptions options_;
   nn::Predictor predictor_;

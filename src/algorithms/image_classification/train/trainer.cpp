@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "algorithms/image_classification/model/artifact.h"
 #include "algorithms/image_classification/model/topology_text.h"
 #include "algorithms/image_classification/train/checkpoint.h"
 #include "algorithms/image_classification/train/class_weights.h"
@@ -51,14 +52,16 @@ nn::NetworkOptions network_options(const Hyperparameters& hp, shell::TrainContex
 
 class Job {
  public:
-  Job(const Hyperparameters& hp, shell::TrainContext& context, Data data, Start start);
+  /// @param memory  bytes that maps of a batch may take; nothing: what is left
+  Job(const Hyperparameters& hp, shell::TrainContext& context, Data data, Start start,
+      std::optional<std::int64_t> memory);
   Model run();
 
  private:
   void announce();
   void check_count(std::int64_t pictures);
   void resume();
-  void plan_parts();
+  void plan_parts(std::optional<std::int64_t> memory);
   void weigh_classes();
 
   std::unique_ptr<Pass> open(Pictures& pictures, std::int64_t epoch);
@@ -68,9 +71,12 @@ class Job {
   void step(const Batch& batch, std::int64_t mine, std::int64_t all, Scores& scores);
   void validate_epoch(std::int64_t epoch);
   std::optional<Scores> validate(std::int64_t epoch);
+  bool score(std::unique_ptr<Pass> pass, Scores& scores);
+  void score_as_served();
   bool is_kept(std::int64_t epoch) const;
   void consider(std::int64_t epoch, const Scores& scores);
   void store(std::int64_t epoch);
+  void restore_kept();
   Json metrics_of(const Scores& validation) const;
   ScoreOptions score_options(bool validation) const;
   Model current(std::int64_t epoch) const;
@@ -101,7 +107,8 @@ class Job {
   bool stopped_ = false;          // by the platform, all hosts
 };
 
-Job::Job(const Hyperparameters& hp, shell::TrainContext& context, Data data, Start start)
+Job::Job(const Hyperparameters& hp, shell::TrainContext& context, Data data, Start start,
+         std::optional<std::int64_t> memory)
     : hp_(hp),
       context_(context),
       log_(context.log()),
@@ -117,7 +124,7 @@ Job::Job(const Hyperparameters& hp, shell::TrainContext& context, Data data, Sta
   network_.parameters() = std::move(start.parameters);
   announce();
   resume();
-  plan_parts();
+  plan_parts(memory);
   if (hp_.multi_label && hp_.use_weighted_loss && state_.weights.positive.empty()) weigh_classes();
 }
 
@@ -156,15 +163,27 @@ void Job::resume() {
   state_ = from_shell(*loaded, hp_.num_classes, network_.parameters(), optimizer_);
   stopping_.restore(state_.stopping_best, state_.stopping_idle);
   log_.info("Resuming after epoch {} from {}", state_.epochs, checkpoints_.file().string());
+  if (hp_.checkpoint_frequency && context_.hosts().is_first()) restore_kept();
+}
+
+/// The params files of epochs that ended before, into the new model folder.
+void Job::restore_kept() {
+  for (std::int64_t epoch = 0; epoch < state_.epochs; ++epoch) {
+    if (!is_kept(epoch)) continue;
+    const auto copy = params_path(context_.checkpoint_dir(), epoch + 1),
+               path = params_path(context_.model_dir(), epoch + 1);
+    if (std::filesystem::exists(copy))
+      std::filesystem::copy_file(copy, path, std::filesystem::copy_options::overwrite_existing);
+  }
 }
 
 /// After everything else has its memory.
-void Job::plan_parts() {
+void Job::plan_parts(std::optional<std::int64_t> memory) {
   const std::int64_t count = data_.train->count().value_or(hp_.mini_batch_size);
   const std::int64_t batch = std::clamp<std::int64_t>(count, 1, hp_.mini_batch_size);
   const std::int64_t copies = 2 * 4 * std::ssize(network_.parameters().values());  // the best model, and a save of it
-  const auto left =
-      static_cast<std::int64_t>(static_cast<double>(numeric::available_memory()) * kUsableMemory) - copies;
+  const auto left = memory.value_or(
+      static_cast<std::int64_t>(static_cast<double>(numeric::available_memory()) * kUsableMemory) - copies);
   const auto needed = [&](std::int64_t pictures) { return network_.memory_needed(pictures); };
   at_once_ = pictures_at_once(batch, left, needed);
   const std::int64_t least = std::min<std::int64_t>(batch, 2);
@@ -276,13 +295,11 @@ void Job::train_epoch(std::int64_t epoch) {
                .enlarged = pass ? pass->enlarged() : 0};
 }
 
-/// Nothing when the platform stops the job meanwhile.
-std::optional<Scores> Job::validate(std::int64_t epoch) {
-  Scores scores(score_options(true));
+/// A pass over the validation pictures, of all hosts. @return false when the platform stops the job meanwhile
+bool Job::score(std::unique_ptr<Pass> pass, Scores& scores) {
   const auto classes = hp_.num_classes;
-  const auto pass = open(*data_.validation, epoch);
   bool interrupted = false;
-  while (next(pass.get(), batch_)) {
+  while (!interrupted && next(pass.get(), batch_)) {
     logits_.resize(at(batch_.pictures * classes));
     double loss = 0;
     each_part(batch_.pictures, at_once_, [&](std::int64_t from, std::int64_t count) {
@@ -291,14 +308,33 @@ std::optional<Scores> Job::validate(std::int64_t epoch) {
     });
     scores.add(batch_.pictures, logits_, batch_.labels, loss);
     interrupted = context_.stop_requested();
-    if (interrupted) break;
   }
-  stopped_ = exchange_.any(interrupted || cancelled_);
+  interrupted = exchange_.any(interrupted || cancelled_);
   scores.merge(exchange_.hosts());
+  return !interrupted;
+}
+
+/// Nothing when the platform stops the job meanwhile.
+std::optional<Scores> Job::validate(std::int64_t epoch) {
+  Scores scores(score_options(true));
+  stopped_ = !score(open(*data_.validation, epoch), scores);
   if (stopped_) return std::nullopt;
   if (scores.pictures() == 0)
     throw Error(Kind::kInvalid, "channel validation: holds no picture; at least one is needed");
   return scores;
+}
+
+/// The best model on the validation pictures as an endpoint prepares them unless it is asked otherwise: stretched,
+/// where training and validation keep the aspect and crop. The user sees what that costs.
+void Job::score_as_served() {
+  auto pass = data_.validation->stretched_pass();
+  if (pass == nullptr || context_.stop_on_any_host()) return;
+  network_.parameters() = state_.best->parameters;
+  Scores scores(score_options(false));
+  if (!score(std::move(pass), scores)) return;
+  log_.info("Served-accuracy of the validation pictures: stretch={:f} resize_crop={:f} (CLARY_INFERENCE_PREPROCESS)",
+            scores.accuracy(), state_.best->accuracy);
+  state_.best->metrics["served:accuracy:stretch"] = scores.accuracy();
 }
 
 Json Job::metrics_of(const Scores& validation) const {
@@ -339,6 +375,10 @@ void Job::store(std::int64_t epoch) {
   const auto path = current(epoch).save_parameters(context_.model_dir());
   if (!hp_.checkpoint_frequency && !stored_.empty() && stored_ != path) std::filesystem::remove(stored_);
   stored_ = path;
+  // A job that goes on elsewhere finds the epochs that it keeps beside its state.
+  if (hp_.checkpoint_frequency && checkpoints_.enabled())
+    std::filesystem::copy_file(path, params_path(context_.checkpoint_dir(), epoch + 1),
+                               std::filesystem::copy_options::overwrite_existing);
   report_.saved(path);
 }
 
@@ -387,6 +427,7 @@ Model Job::run() {
     state_.stopping_best = stopping_.best(), state_.stopping_idle = stopping_.idle();
     checkpoints_.save(to_shell(state_, network_.parameters(), optimizer_));
   }
+  if (state_.best) score_as_served();
   Model model = current(state_.best ? state_.best->epoch : std::max<std::int64_t>(epoch, 1) - 1);
   if (state_.best) {
     model.parameters = std::move(state_.best->parameters);
@@ -401,8 +442,9 @@ Model Job::run() {
 
 }  // namespace
 
-Model train(const Hyperparameters& hp, shell::TrainContext& context, Data data, Start start) {
-  return Job(hp, context, std::move(data), std::move(start)).run();
+Model train(const Hyperparameters& hp, shell::TrainContext& context, Data data, Start start,
+            std::optional<std::int64_t> memory) {
+  return Job(hp, context, std::move(data), std::move(start), memory).run();
 }
 
 Model train(const Hyperparameters& hp, shell::TrainContext& context) {

@@ -2,7 +2,9 @@
 // The training job: pictures in, epochs, validation, model out. Prints what AWS's container prints.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "algorithms/image_classification/data/pictures.h"
 #include "algorithms/image_classification/hyperparameters.h"
@@ -20,6 +22,8 @@ struct Data {
 Model train(const Hyperparameters& hp, shell::TrainContext& context);
 
 /// On pictures that are opened and a network that is there.
-Model train(const Hyperparameters& hp, shell::TrainContext& context, Data data, Start start);
+/// @param memory  bytes that the maps of a batch may take; nothing: what the machine and the instance have left
+Model train(const Hyperparameters& hp, shell::TrainContext& context, Data data, Start start,
+            std::optional<std::int64_t> memory = std::nullopt);
 
 }  // namespace clary::image_classification

@@ -16,6 +16,7 @@
 #include "algorithms/image_classification/image_classification.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "learning/nn/network.h"
 #include "learning/numeric/index.h"
 
 namespace clary::image_classification {
@@ -127,11 +128,12 @@ struct Job {
                           R"({"S3Uri": "s3://b/c", "LocalPath": ")" + dir.string() + "\"}");
   }
 
-  Model run(Made train = Made(48, 1), Made validation = Made(24, 2), Fake::Behaviour behaviour = {.shuffles = true}) {
+  Model run(Made train = Made(48, 1), Made validation = Made(24, 2), Fake::Behaviour behaviour = {.shuffles = true},
+            std::optional<std::int64_t> memory = std::nullopt) {
     shell::TrainContext context(ImageClassification::descriptor(), setup);
     Data data{std::make_unique<Fake>(std::move(train), std::move(behaviour)),
               std::make_unique<Fake>(std::move(validation), Fake::Behaviour{})};
-    return image_classification::train(hp, context, std::move(data), random_start(hp, 1));
+    return image_classification::train(hp, context, std::move(data), random_start(hp, 1), memory);
   }
 
   std::vector<std::string> files() const {
@@ -216,6 +218,22 @@ TEST(Trainer, CheckpointFrequencyKeepsThoseEpochsAndTheBestIsOneOfThem) {
   EXPECT_TRUE(model.epoch == 2 || model.epoch == 4);
   EXPECT_THAT(job.log, Not(HasSubstr("Storing the best model")));
   EXPECT_LT(job.log.find("Saved checkpoint"), job.log.find("Epoch[1] Validation-accuracy"));
+}
+
+TEST(Trainer, ResumedJobHasTheEpochsThatItKeptBefore) {
+  Job job;
+  job.hp.epochs = 4, job.hp.checkpoint_frequency = 2;
+  job.with_checkpoints();
+  Fake::Behaviour killed{.shuffles = true};
+  killed.on_next = [](std::int64_t epoch, std::int64_t) {
+    if (epoch == 2) throw Error(Kind::kInternal, "killed");
+  };
+  EXPECT_THROW(job.run(Made(48, 1), Made(24, 2), killed), Error);
+  std::filesystem::remove_all(job.setup.layout.model_dir());
+  std::filesystem::create_directories(job.setup.layout.model_dir());
+  job.run();
+  EXPECT_EQ(job.files(),
+            (std::vector<std::string>{"image-classification-0002.params", "image-classification-0004.params"}));
 }
 
 TEST(Trainer, StopsEarlyWhenNothingImproves) {
@@ -328,18 +346,33 @@ TEST(Trainer, RefusesAnEmptyValidation) {
   EXPECT_THROW(job.run(Made(48, 1), Made(0, 2)), Error);
 }
 
-/// Two hosts with the same pictures each against one host that has every picture twice in a batch of double size: batch
-/// norms see the same distribution, so that only the order of sums differs.
-TEST(Trainer, TwoHostsLearnAsOneWithTheDoubleBatch) {
-  Made twice(0, 1);
-  const Made once(32, 1);
+/// Every picture of `once` twice, so that both halves of each batch of 32 hold the same 16.
+Made each_half_twice(const Made& once) {
+  Made out(0, 1);
   for (std::size_t half = 0; half < 2; ++half)
     for (int copy = 0; copy < 2; ++copy)
       for (std::size_t i = half * 16; i < half * 16 + 16; ++i)
-        twice.pixels.push_back(once.pixels[i]), twice.labels.push_back(once.labels[i]);
+        out.pixels.push_back(once.pixels[i]), out.labels.push_back(once.labels[i]);
+  return out;
+}
+
+double relative_difference(const Model& a, const Model& b) {
+  const auto x = numbers_of(a), y = numbers_of(b);
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    difference += std::pow(static_cast<double>(x[i]) - static_cast<double>(y[i]), 2);
+    size += std::pow(static_cast<double>(y[i]), 2);
+  }
+  return std::sqrt(difference / size);
+}
+
+/// Two hosts with the same pictures each against one host that has every picture twice in a batch of double size: batch
+/// norms see the same distribution, so that only the order of sums differs.
+TEST(Trainer, TwoHostsLearnAsOneWithTheDoubleBatch) {
+  const Made once(32, 1);
   Job one;
   one.hp.mini_batch_size = 32, one.hp.epochs = 1;
-  const Model expected = one.run(twice, Made(24, 2), {});
+  const Model expected = one.run(each_half_twice(once), Made(24, 2), {});
 
   Job two;
   two.hp.epochs = 1;
@@ -360,13 +393,35 @@ TEST(Trainer, TwoHostsLearnAsOneWithTheDoubleBatch) {
   }
   for (std::thread& host : hosts) host.join();
   EXPECT_EQ(numbers_of(models[0]), numbers_of(models[1])) << "hosts hold the same bytes";
-  const auto a = numbers_of(models[0]), b = numbers_of(expected);
-  double difference = 0, size = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-    size += std::pow(static_cast<double>(b[i]), 2);
+  EXPECT_LT(relative_difference(models[0], expected), 1e-3);
+}
+
+/// As above: halves of a batch have the statistics of the whole, except that the running ones move twice.
+TEST(Trainer, ABatchInPartsMakesTheSameUpdate) {
+  Job whole, parts;
+  whole.hp.mini_batch_size = parts.hp.mini_batch_size = 32;
+  whole.hp.epochs = parts.hp.epochs = 1;
+  const nn::Network network(resnet(random_start(whole.hp, 1).description), {});
+  const Model expected = whole.run(each_half_twice(Made(32, 1)), Made(24, 2), {});
+  const Model found = parts.run(each_half_twice(Made(32, 1)), Made(24, 2), {}, network.memory_needed(16));
+  EXPECT_THAT(parts.log, HasSubstr("gradients are added up over parts of 16 pictures"));
+  EXPECT_THAT(whole.log, Not(HasSubstr("gradients are added up")));
+  double difference = 0;
+  for (std::size_t i = 0; i < expected.parameters.values().size(); ++i)
+    difference = std::max(difference, std::abs(static_cast<double>(expected.parameters.values()[i]) -
+                                               static_cast<double>(found.parameters.values()[i])));
+  EXPECT_LT(difference, 1e-3);
+}
+
+TEST(Trainer, RefusesANetworkThatDoesNotFitIntoMemory) {
+  Job job;
+  try {
+    job.run(Made(48, 1), Made(24, 2), {}, 1000);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::kLimit);
+    EXPECT_THAT(error.what(), HasSubstr("2 pictures of image_shape 3,8,8 in a network of num_layers 20 need"));
   }
-  EXPECT_LT(std::sqrt(difference / size), 1e-3);
 }
 
 }  // namespace
