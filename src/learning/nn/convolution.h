@@ -18,11 +18,11 @@ struct ConvolutionSize {
 ConvolutionSize convolution_size(const Graph& graph, const Op& op, std::int64_t pictures, Type type);
 
 /// Whether Winograd's minimal filtering (Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR
-/// 2016; oneDNN has F(4x4, 3x3) and F(2x2, 3x3) in float32) pays: 3x3 kernels of stride 1, enough channels on both
-/// sides that the products outweigh the transforms, and enough positions to read the transformed weights for (they are
-/// up to four times the weights) where those exceed a core's cache. A rule, not a measurement at run time, so that
-/// results repeat.
-bool winograd_pays(const ConvolutionSize& size);
+/// 2016; oneDNN has F(4x4, 3x3) and F(2x2, 3x3) in float32) pays: 3x3 kernels of stride 1, at least `fewest_channels`
+/// on both sides, so that the products outweigh the transforms, and enough positions to read the transformed weights
+/// for (they are up to four times the weights) where those exceed a core's cache. A rule, not a measurement at run
+/// time, so that results repeat.
+bool winograd_pays(const ConvolutionSize& size, std::int64_t fewest_channels);
 
 /// Memory formats are oneDNN's choice. `attributes` are applied to it (operations on the output).
 dnnl::convolution_forward::primitive_desc forward_convolution(const ConvolutionSize& size, dnnl::prop_kind kind,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
 #include "learning/nn/loss.h"
@@ -88,6 +89,11 @@ Result trained(const Build& build, const NetworkOptions& options, std::int64_t p
   return r;
 }
 
+double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  const auto dot = [](const auto& x, const auto& y) { return std::inner_product(x.begin(), x.end(), y.begin(), 0.0); };
+  return dot(a, b) / std::sqrt(dot(a, a) * dot(b, b));
+}
+
 TEST(Network, RepeatsItselfBitForBit) {
   const Build build{.picture = {3, 20, 17}, .width = 32, .stride = 2};
   EXPECT_EQ(trained(build, {.threads = 2}, 9), trained(build, {.threads = 2}, 9));
@@ -144,12 +150,32 @@ TEST(Network, ForwardUsesRunningStatisticsAndLeavesThem) {
   EXPECT_FALSE(std::ranges::equal(before, network.parameters().statistics()));
 }
 
+/// Maps in bfloat16 have 8 bits: a network of some layers agrees with float32 to a few percent, and its gradients point
+/// the same way.
+class NetworkBfloat16 : public ::testing::TestWithParam<Case> {};
+
+TEST_P(NetworkBfloat16, IsNearFloat32) {
+  auto [name, build, loss] = GetParam();
+  build.width = 32;
+  const Result exact = trained(build, {.loss = loss}, 6);
+  const Result rough = trained(build, {.loss = loss, .precision = Precision::kBFloat16}, 6);
+  EXPECT_NEAR(rough.loss, exact.loss, 0.05 * exact.loss);
+  EXPECT_GT(cosine(rough.gradients, exact.gradients), 0.95);
+  EXPECT_GT(cosine(rough.logits, exact.logits), 0.99);
+  EXPECT_GT(cosine(rough.statistics, exact.statistics), 0.999);
+  EXPECT_NE(rough.logits, exact.logits);
+}
+
+INSTANTIATE_TEST_SUITE_P(Graphs, NetworkBfloat16, ::testing::ValuesIn(cases()),
+                         [](const auto& row) { return row.param.name; });
+
 TEST(Network, PlansMemoryThatGrowsWithTheBatch) {
   const Network network(testing_networks::graph({.picture = {3, 32, 32}}), {});
-  const auto one = network.memory_needed(1), eight = network.memory_needed(8), sixteen = network.memory_needed(16);
+  const auto one = network.memory_needed(1), many = network.memory_needed(64), twice = network.memory_needed(128);
   EXPECT_GT(one, 16 * 32 * 32 * 4 * 4);  // some maps of one picture
-  EXPECT_LT(one, eight);
-  EXPECT_NEAR(static_cast<double>(sixteen), 2.0 * static_cast<double>(eight), 0.2 * static_cast<double>(sixteen));
+  EXPECT_LT(one, many);
+  // Scratch memory of primitives grows otherwise.
+  EXPECT_NEAR(static_cast<double>(twice), 2.0 * static_cast<double>(many), 0.2 * static_cast<double>(twice));
 }
 
 TEST(Network, RefusesLabelsThatAreNoClass) {

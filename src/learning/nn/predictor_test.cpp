@@ -81,6 +81,15 @@ TEST_P(PredictorGraph, AnswersAsTheNetworkDoes) {
   EXPECT_LT(distance(logits, trained.logits), 1e-4);
 }
 
+TEST_P(PredictorGraph, AnswersNearlySoInBfloat16) {
+  const Trained trained(GetParam().build);
+  const Predictor predictor = trained.predictor({.precision = ServedPrecision::kBFloat16});
+  std::vector<float> logits(trained.logits.size());
+  predictor.run(trained.data.pictures, trained.data.pixels, logits);
+  EXPECT_LT(distance(logits, trained.logits), 0.05);
+  EXPECT_GT(distance(logits, trained.logits), 1e-6);
+}
+
 INSTANTIATE_TEST_SUITE_P(Graphs, PredictorGraph, ::testing::ValuesIn(cases()),
                          [](const auto& row) { return row.param.name; });
 
