@@ -97,6 +97,23 @@ void report_disk(const fs::path& data) {
   line(free_gib > 1, "disk", text);
 }
 
+/// Weights that jobs may begin from (use_pretrained_model), which no package brings.
+void report_pretrained(const fs::path& data) {
+  const fs::path folder = server::pretrained_folder(data);
+  std::string names;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(folder, missing)) {
+    const std::string form = entry.path().extension();
+    if (form == ".safetensors" || form == ".pth" || form == ".pt" || form == ".onnx" || form == ".params")
+      names += (names.empty() ? "" : ", ") + entry.path().filename().string();
+  }
+  line(!names.empty(), "pretrained",
+       folder.string() + (names.empty()
+                              ? ": no weights: use_pretrained_model=1 needs resnet-<layers>*.safetensors, .pth, "
+                                ".onnx or .params there, or the job's channel `pretrained`"
+                              : ": " + names));
+}
+
 void report_programs() {
   std::string names;
   std::error_code missing;
@@ -119,6 +136,7 @@ void add_doctor(CLI::App& app) {
     report_gpu();
     report_disk(*data);
     report_programs();
+    report_pretrained(*data);
   });
 }
 

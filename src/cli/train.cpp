@@ -7,7 +7,9 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/local_run.h"
+#include "contract/layout.h"
 #include "formats/archive.h"
+#include "platform/server/installation.h"
 
 namespace clary::cli {
 
@@ -65,7 +67,9 @@ void train(const TrainOptions& options) {
   write_file_atomically(options.output / "input/config/hyperparameters.json", dump_json(hyperparameters));
   write_file_atomically(options.output / "input/config/resourceconfig.json",
                         R"({"current_host":"algo-1","hosts":["algo-1"],"network_interface_name":"lo"})");
-  const int code = wait_for(start({program, "train"}, {{"CLARY_ML_ROOT", fs::absolute(options.output)}}));
+  const int code = wait_for(
+      start({program, "train"}, {{contract::kEnvRoot, fs::absolute(options.output)},
+                                 {contract::kEnvPretrained, server::pretrained_folder(default_data_folder())}}));
   if (code != 0) {
     const fs::path failure = options.output / "output/failure";
     throw Error(Kind::kInvalid, options.algorithm + " failed (exit code " + std::to_string(code) + ")" +

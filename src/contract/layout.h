@@ -18,6 +18,8 @@ inline constexpr const char* kEnvRoot = "CLARY_ML_ROOT";            // Clary onl
 inline constexpr const char* kEnvBindSocket = "CLARY_BIND_SOCKET";  // Clary only: serve on this Unix socket, not on TCP
 inline constexpr const char* kEnvThreads = "CLARY_THREADS";         // Clary only: CPU threads of the program
 inline constexpr const char* kEnvImage = "CLARY_IMAGE";             // Clary only: the image the user asked for
+inline constexpr const char* kEnvPretrained =
+    "CLARY_PRETRAINED";  // Clary only: folder of weights that a job may begin from
 inline constexpr const char* kEnvBindPort = "SAGEMAKER_BIND_TO_PORT";
 inline constexpr const char* kEnvTrainingJobName = "TRAINING_JOB_NAME";
 inline constexpr const char* kEnvTrainingJobArn = "TRAINING_JOB_ARN";

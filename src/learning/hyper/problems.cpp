@@ -15,6 +15,8 @@ namespace {
 // A value in a message is cut to this many bytes.
 constexpr std::size_t kShownValue = 100, kShownToolkitValue = 200;
 
+constexpr const char* kCausedBy = " (caused by ValidationError)";  // Dialect::kValidationError
+
 std::string shortened(std::string_view value, std::size_t limit = kShownValue) {
   return value.size() <= limit ? std::string(value) : std::string(value.substr(0, limit)) + "...";
 }
@@ -66,6 +68,29 @@ std::string toolkit_range_words(const FieldSpec& spec, std::string_view text) {
   return fmt::format("value {} is not {}", shortened(text, kShownToolkitValue), rule_of(spec));
 }
 
+/// "must be a float in the range [0.0, 1.0]": the rule as kValidationError ends its sentence.
+std::string validation_words(const FieldSpec& spec) {
+  const auto choices = [](const std::vector<std::string>& words) {
+    return fmt::format("accepts one of the following: '{}'", fmt::join(words, "', '"));
+  };
+  switch (spec.type) {
+    case FieldType::kCategorical:
+      return choices(spec.choices);
+    case FieldType::kBoolean:
+      return choices({"True", "False"});
+    case FieldType::kInteger:
+      return "must be an integer in the range " + interval_of(spec);
+    case FieldType::kContinuous:
+      return fmt::format("must be a float in the range {}{}, {}{}", spec.above_min ? '(' : '[', python_float(spec.min),
+                         python_float(spec.max), spec.below_max ? ')' : ']');
+    case FieldType::kIntegerList:
+    case FieldType::kWordList:
+    case FieldType::kFreeText:
+      break;
+  }
+  return "must be " + rule_of(spec);
+}
+
 }  // namespace
 
 // kToolkit: sentences of the SageMaker algorithms' own toolkit, which reports the first problem only; the other
@@ -78,6 +103,9 @@ void Problems::check_names(const TextMap& given) {
   if (dialect_ == Dialect::kToolkit) {
     for (const std::string& name : missing)
       found_.push_back({Stage::kMissing, "", "Missing required hyperparameter: " + name});
+  } else if (dialect_ == Dialect::kValidationError) {
+    for (const std::string& name : missing)
+      found_.push_back({Stage::kMissing, "", fmt::format("u'{}' is a required property{}", name, kCausedBy)});
   } else if (!missing.empty()) {
     found_.push_back({Stage::kMissing, "",
                       fmt::format("No value(s) were specified for '{}' which are required hyperparameter(s)",
@@ -90,8 +118,11 @@ void Problems::check_names(const TextMap& given) {
           {Stage::kReading, name, "Extraneous hyperparameter found: " + name.substr(0, kShownToolkitValue)});
       continue;
     }
-    std::string text = fmt::format("Additional properties are not allowed ('{}' was unexpected)", shortened(name));
+    const bool python_2 = dialect_ == Dialect::kValidationError;
+    std::string text = fmt::format("Additional {} are not allowed ({}'{}' was unexpected)",
+                                   python_2 ? "hyperparameters" : "properties", python_2 ? "u" : "", shortened(name));
     if (const auto closest = closest_name(name, table_)) text += fmt::format("; did you mean '{}'?", *closest);
+    if (python_2) text += kCausedBy;
     found_.push_back({Stage::kReading, name, std::move(text)});
   }
 }
@@ -100,6 +131,9 @@ void Problems::bad_value(const FieldSpec& spec, std::string_view text, const Rea
   const bool toolkit = dialect_ == Dialect::kToolkit;
   const bool unreadable = toolkit && read.verdict == Verdict::kUnreadable;
   std::string sentence = read.sentence;
+  if (!sentence.empty() && dialect_ == Dialect::kValidationError)
+    sentence = fmt::format("The value '{}' is not valid for the '{}' hyperparameter which {}{}", shortened(text),
+                           spec.name, sentence, kCausedBy);
   if (sentence.empty()) {
     sentence = toolkit ? "Hyperparameter " + spec.name + ": " : spec.name + ": ";
     // A value of the right type that the range excludes is no reading problem.
@@ -109,6 +143,9 @@ void Problems::bad_value(const FieldSpec& spec, std::string_view text, const Rea
       sentence += *words;
     else if (toolkit)
       sentence += toolkit_range_words(spec, text);
+    else if (dialect_ == Dialect::kValidationError)
+      sentence = fmt::format("The value '{}' is not valid for the '{}' hyperparameter which {}{}", shortened(text),
+                             spec.name, validation_words(spec), kCausedBy);
     else
       sentence +=
           fmt::format("'{}' is not valid under any of the given schemas: expected {}", shortened(text), rule_of(spec));
@@ -119,7 +156,7 @@ void Problems::bad_value(const FieldSpec& spec, std::string_view text, const Rea
 void Problems::broken_rule(const std::string& sentence, const TextMap& configuration) {
   std::vector<std::string> values;
   // The values that the rule speaks of, since the sentence alone does not show what was given.
-  if (dialect_ == Dialect::kJsonSchema)
+  if (dialect_ != Dialect::kToolkit)
     for (const auto& [name, value] : configuration)
       if (names_word(sentence, name)) values.push_back(name + "=" + shortened(value));
   found_.push_back(
@@ -139,7 +176,9 @@ void Problems::raise() const {
                                         [&](const Problem& a, const Problem& b) { return order(a) < order(b); });
     throw Error(Kind::kInvalid, first->sentence);
   }
-  if (found_.size() == 1) throw Error(Kind::kInvalid, algorithm_ + ": " + found_.front().sentence);
+  if (found_.size() == 1)
+    throw Error(Kind::kInvalid,
+                (dialect_ == Dialect::kValidationError ? "" : algorithm_ + ": ") + found_.front().sentence);
   std::string text = fmt::format("{}: {} problems with the hyperparameters:", algorithm_, found_.size());
   for (std::size_t i = 0; i < found_.size(); ++i) text += fmt::format(" ({}) {}.", i + 1, found_[i].sentence);
   throw Error(Kind::kInvalid, text);

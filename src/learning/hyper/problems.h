@@ -28,6 +28,10 @@ enum class Dialect {
   /// the name and can read the value; then in the same order whether the value is in range; then for the rules between
   /// names. Numbers are read as Python reads them.
   kToolkit,
+  /// Every problem in one error, each in the words of Image Classification's container (Python 2): "The value 'x' is
+  /// not valid for the 'optimizer' hyperparameter which accepts one of the following: 'sgd', 'adam' (caused by
+  /// ValidationError)". Values are read as for kJsonSchema.
+  kValidationError,
 };
 
 class Problems {

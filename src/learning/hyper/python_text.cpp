@@ -3,9 +3,35 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 
 namespace clary::hyper {
+namespace {
+
+void append_quoted(std::string& out, std::string_view text) {
+  out += '\'';
+  for (const char c : text) {
+    if (c == '\\' || c == '\'') out += '\\';
+    if (c == '\n')
+      out += "\\n";
+    else if (static_cast<unsigned char>(c) < 0x20)
+      out += fmt::format("\\x{:02x}", c);
+    else
+      out += c;
+  }
+  out += '\'';
+}
+
+/// 30, 1e-08, True
+bool is_python_number(std::string_view text) {
+  if (text == "True" || text == "False") return true;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+}
+
+}  // namespace
 
 // fmt prints the shortest text that reads back, as Python's repr does; Python adds ".0" to whole numbers.
 std::string python_float(double value) {
@@ -22,24 +48,27 @@ std::string python_list(const std::vector<std::string>& words) {
 
 std::string python_repr(const std::map<std::string, std::string, std::less<>>& map) {
   std::string out = "{";
-  const auto quoted = [&out](std::string_view text) {
-    out += '\'';
-    for (const char c : text) {
-      if (c == '\\' || c == '\'') out += '\\';
-      if (c == '\n')
-        out += "\\n";
-      else if (static_cast<unsigned char>(c) < 0x20)
-        out += fmt::format("\\x{:02x}", c);
-      else
-        out += c;
-    }
-    out += '\'';
-  };
   for (const auto& [name, value] : map) {
     if (out.size() > 1) out += ", ";
-    quoted(name);
+    append_quoted(out, name);
     out += ": ";
-    quoted(value);
+    append_quoted(out, value);
+  }
+  return out + "}";
+}
+
+std::string python2_repr(const std::map<std::string, std::string, std::less<>>& configuration,
+                         const std::map<std::string, std::string, std::less<>>& given) {
+  std::string out = "{";
+  for (const auto& [name, value] : configuration) {
+    if (value.empty()) continue;
+    if (out.size() > 1) out += ", ";
+    append_quoted(out += 'u', name);
+    out += ": ";
+    if (!given.contains(name) && is_python_number(value))
+      out += value;
+    else
+      append_quoted(out += 'u', value);
   }
   return out + "}";
 }

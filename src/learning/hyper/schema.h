@@ -5,7 +5,7 @@
 //
 // A member may be
 //   the value's own type   an integer, a double, an enum, a bool, ...; its initialiser is the default
-//   an optional of it      empty unless given, or when given as "auto" (a word that Dialect::kToolkit lacks)
+//   an optional of it      empty unless given, or when given as "auto" (a word of Dialect::kJsonSchema only)
 //   a TextMap              has the value as text under the row's name, if it was given: many rows can share the map
 //                          that a library gets; what it does without the value is said by .or_else()
 #pragma once
@@ -242,7 +242,7 @@ Field<H> ignored(std::string name, std::string fallback = "") {
 /// A rule that spans fields.
 template <class H>
 struct Rule {
-  /// The sentence the user sees, and what must hold. Dialect::kJsonSchema adds the values of the fields that the
+  /// The sentence the user sees, and what must hold. Every dialect but kToolkit adds the values of the fields that the
   /// sentence names.
   Rule(std::string sentence, std::function<bool(const H&)> holds)
       : broken([sentence = std::move(sentence), holds = std::move(holds)](const H& h) {
@@ -276,7 +276,7 @@ class Schema {
       auto& spec = field.spec;
       has_seed = has_seed || spec.name == kSeedName;
       spec.as_python = dialect == Dialect::kToolkit;
-      if (spec.as_python) std::erase(spec.literals, internal::kAuto);
+      if (dialect != Dialect::kJsonSchema) std::erase(spec.literals, internal::kAuto);
       if (!spec.required && spec.default_text.empty())
         spec.default_text = shown_as_literal(spec, field.shown(defaults));
     }

@@ -374,9 +374,54 @@ TEST(Schema, AMemberTooSmallForTheValueRefusesIt) {
     EXPECT_THROW(s.parse(bad), Error) << bad.begin()->second;
 }
 
+struct Pictures {
+  std::int64_t classes = 0;
+  double momentum = 0.9;
+  int optimizer = 0;
+  std::optional<std::int64_t> resize;
+};
+
+std::string validation_problem(const TextMap& given) {
+  static const Schema<Pictures> s{
+      "pictures",
+      {
+          integer("classes", &Pictures::classes, 1).required(),
+          continuous("momentum", &Pictures::momentum, 0, 1),
+          categorical("optimizer", &Pictures::optimizer, {{"sgd", 0}, {"adam", 1}}),
+          integer("resize", &Pictures::resize, 1),
+      },
+      {{"resize must be above 8", [](const Pictures& p) { return p.resize.value_or(9) > 8; }}},
+      Dialect::kValidationError};
+  EXPECT_EQ(s.configuration({{"classes", "2"}}).at("resize"), "");
+  try {
+    s.parse(given);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(SchemaInValidationErrors, SaysEachProblemAsTheContainerDoes) {
+  EXPECT_EQ(validation_problem({{"classes", "2"}, {"optimizer", "rmsprob"}}),
+            "The value 'rmsprob' is not valid for the 'optimizer' hyperparameter which accepts one of the following: "
+            "'sgd', 'adam' (caused by ValidationError)");
+  EXPECT_EQ(validation_problem({{"classes", "2"}, {"momentum", "2"}}),
+            "The value '2' is not valid for the 'momentum' hyperparameter which must be a float in the range "
+            "[0.0, 1.0] (caused by ValidationError)");
+  EXPECT_EQ(validation_problem({{"x", "2"}, {"resize", "auto"}}),
+            "pictures: 3 problems with the hyperparameters: (1) u'classes' is a required property (caused by "
+            "ValidationError). (2) Additional hyperparameters are not allowed (u'x' was unexpected) (caused by "
+            "ValidationError). (3) The value 'auto' is not valid for the 'resize' hyperparameter which must be an "
+            "integer in the range [1, +inf) (caused by ValidationError).");
+  EXPECT_EQ(validation_problem({{"classes", "2"}, {"resize", "8"}}), "resize must be above 8 (given resize=8)");
+}
+
 TEST(PythonText, IsAsPythonPrints) {
   EXPECT_EQ(python_list({}), "[]");
   EXPECT_EQ(python_list({"a", "b"}), "['a', 'b']");
+  EXPECT_EQ(python2_repr({{"eps", "1e-08"}, {"layers", "18"}, {"resize", ""}, {"shape", "3,8,8"}, {"stop", "False"}},
+                         {{"layers", "18"}}),
+            "{u'eps': 1e-08, u'layers': u'18', u'shape': u'3,8,8', u'stop': False}");
   EXPECT_EQ(python_repr({{"a", "1"}, {"b", "it's\n"}}), "{'a': '1', 'b': 'it\\'s\\n'}");
 }
 

@@ -69,5 +69,17 @@ TEST(RocAuc, CountsPairsAndHalfOfTies) {
   EXPECT_DOUBLE_EQ(roc_auc(std::vector<float>{NAN, 2}, std::vector<float>{0, 1}), 0.5) << "a model that diverged";
 }
 
+// Expected values by scikit-learn 1.2's average_precision_score.
+TEST(AveragePrecision, IsScikitLearns) {
+  EXPECT_DOUBLE_EQ(average_precision(std::vector<float>{0.1F, 0.4F, 0.35F, 0.8F}, std::vector<float>{0, 0, 1, 1}),
+                   5.0 / 6);
+  EXPECT_DOUBLE_EQ(average_precision(std::vector<float>{1, 1, 1}, std::vector<float>{0, 1, 1}), 2.0 / 3) << "all tie";
+  EXPECT_DOUBLE_EQ(
+      average_precision(std::vector<float>{0.2F, 0.5F, 0.5F, 0.9F, 0.1F}, std::vector<float>{1, 1, 0, 0, 0}),
+      0.5 / 3 + 0.5 * 2 / 4);
+  EXPECT_EQ(average_precision(std::vector<float>{1, 2}, std::vector<float>{0, 0}), 0);
+  EXPECT_EQ(average_precision(std::vector<float>{NAN, 2}, std::vector<float>{1, 1}), 0) << "a model that diverged";
+}
+
 }  // namespace
 }  // namespace clary::metrics

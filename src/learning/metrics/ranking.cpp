@@ -50,4 +50,17 @@ double roc_auc(std::span<const float> scores, std::span<const float> labels) {
   return positives > 0 && negatives > 0 ? pairs / (positives * negatives) : 0.5;
 }
 
+double average_precision(std::span<const float> scores, std::span<const float> labels) {
+  if (!std::all_of(scores.begin(), scores.end(), [](float s) { return std::isfinite(s); })) return 0;
+  const auto rows = ranked(scores, labels);
+  double positives = 0, taken = 0, area = 0;  // positives: among those taken
+  for (std::size_t i = rows.size(); i > 0;) {
+    const double before = positives;
+    for (const auto key = rows[i - 1].key(); i > 0 && rows[i - 1].key() == key; --i)
+      positives += rows[i - 1].positive() ? 1 : 0, taken += 1;
+    area += (positives - before) * positives / taken;
+  }
+  return positives > 0 ? area / positives : 0;
+}
+
 }  // namespace clary::metrics

@@ -42,4 +42,9 @@ std::vector<RankedScore> ranked(std::span<const float> scores, std::span<const f
 /// rank order only.
 double roc_auc(std::span<const float> scores, std::span<const float> labels);
 
+/// Area under the steps of precision over recall: sum over the distinct scores, from the highest, of (recall there -
+/// recall before) * precision there, as scikit-learn's average_precision_score. 0 without a label of 1. Scores need be
+/// in rank order only.
+double average_precision(std::span<const float> scores, std::span<const float> labels);
+
 }  // namespace clary::metrics

@@ -2,6 +2,8 @@
 // See memory.h.
 #include "learning/numeric/memory.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -21,6 +23,15 @@ std::optional<std::int64_t> parse_count(std::string_view text) {
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (problem != std::errc() || end == text.data()) return std::nullopt;
   return value;
+}
+
+/// "Name:   123 kB" in bytes.
+std::optional<std::int64_t> kilobytes_of(std::string_view key, std::string_view text) {
+  const std::size_t at = text.find(key);
+  if (at == std::string_view::npos) return std::nullopt;
+  const auto kilobytes = parse_count(text.substr(at + key.size()));
+  if (!kilobytes) return std::nullopt;
+  return *kilobytes * 1024;
 }
 
 std::string text_of(const std::filesystem::path& path) {
@@ -44,22 +55,23 @@ std::optional<std::int64_t> cgroup_left() {
   return std::max<std::int64_t>(0, *limit - *used);
 }
 
+/// What the limit on the process's data (RLIMIT_DATA, by which the server bounds a job to its instance) leaves.
+std::optional<std::int64_t> data_limit_left() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_DATA, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
+  const auto used = kilobytes_of("VmData:", text_of("/proc/self/status")).value_or(0);
+  return std::max<std::int64_t>(0, static_cast<std::int64_t>(limit.rlim_cur) - used);
+}
+
 }  // namespace
 
-std::optional<std::int64_t> mem_available(std::string_view meminfo) {
-  constexpr std::string_view kKey = "MemAvailable:";
-  const std::size_t at = meminfo.find(kKey);
-  if (at == std::string_view::npos) return std::nullopt;
-  const auto kilobytes = parse_count(meminfo.substr(at + kKey.size()));
-  if (!kilobytes) return std::nullopt;
-  return *kilobytes * 1024;
-}
+std::optional<std::int64_t> mem_available(std::string_view meminfo) { return kilobytes_of("MemAvailable:", meminfo); }
 
 // The smaller of the two: MemAvailable knows nothing of the container's limit.
 std::int64_t available_memory() {
   const std::int64_t system =
       mem_available(text_of("/proc/meminfo")).value_or(std::numeric_limits<std::int64_t>::max());
-  return std::min(system, cgroup_left().value_or(system));
+  return std::min({system, cgroup_left().value_or(system), data_limit_left().value_or(system)});
 }
 
 }  // namespace clary::numeric

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 
 #include "learning/numeric/blas_core.h"
+#include "learning/numeric/memory.h"
 #include "learning/numeric/threads.h"
 
 namespace clary::numeric {
@@ -50,6 +52,17 @@ TEST(Threads, ReadsTheCgroupQuota) {
   EXPECT_EQ(cgroup_cpus("1000 100000"), 1);
   EXPECT_EQ(cgroup_cpus(""), 0);
   EXPECT_EQ(cgroup_cpus("x y"), 0);
+}
+
+TEST(AvailableMemory, IsNoMoreThanTheLimitOnDataLeaves) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_DATA, &before), 0);
+  const rlimit tight{rlim_t{4} << 30, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_DATA, &tight), 0);
+  const std::int64_t left = available_memory();
+  setrlimit(RLIMIT_DATA, &before);
+  EXPECT_GT(left, 0);
+  EXPECT_LT(left, std::int64_t{4} << 30);
 }
 
 TEST(Threads, EnvironmentWins) {

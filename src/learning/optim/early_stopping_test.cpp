@@ -81,5 +81,13 @@ TEST(LinearRate, FallsToTheFloor) {
   EXPECT_EQ(linear_rate(0.5, 1e-4, 1), 0.5 * 1e-4);
 }
 
+TEST(SteppedRate, FallsAtTheListedEpochs) {
+  const std::int64_t steps[] = {20, 10};
+  EXPECT_EQ(stepped_rate(0.5, 0.1, steps, 9), 0.5);
+  EXPECT_EQ(stepped_rate(0.5, 0.1, steps, 10), 0.5 * 0.1);
+  EXPECT_EQ(stepped_rate(0.5, 0.1, steps, 20), 0.5 * 0.1 * 0.1);
+  EXPECT_EQ(stepped_rate(0.5, 0.1, {}, 20), 0.5);
+}
+
 }  // namespace
 }  // namespace clary::optim

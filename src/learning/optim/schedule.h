@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 
 namespace clary::optim {
 
@@ -22,6 +23,14 @@ struct StepSchedule {
 /// A straight line from `rate` at progress 0 to 0 at progress 1, never below rate * floor.
 inline double linear_rate(double rate, double floor, double progress) {
   return rate * std::max(1 - std::min(progress, 1.0), floor);
+}
+
+/// Multiplied by `factor` at the start of each of the epochs `steps` (counted from 0, in any order); each counts once
+/// for every time that it is listed.
+inline double stepped_rate(double rate, double factor, std::span<const std::int64_t> steps, std::int64_t epoch) {
+  for (const std::int64_t step : steps)
+    if (step <= epoch) rate *= factor;
+  return rate;
 }
 
 }  // namespace clary::optim

@@ -32,8 +32,8 @@ HWY_INLINE V reciprocal_sqrt(D d, V x) {
   return hn::Mul(y, hn::NegMulAdd(hn::Mul(half, y), y, hn::Set(d, 1.5f)));
 }
 
-/// sign(w) max(|w| - threshold, 0), the proximal operator of threshold * |w|: how the l1 penalty is applied after a step.
-/// By a comparison: Max() may answer 0 for NaN, and a model that diverged must show it.
+/// sign(w) max(|w| - threshold, 0), the proximal operator of threshold * |w|: how the l1 penalty is applied after a
+/// step. By a comparison: Max() may answer 0 for NaN, and a model that diverged must show it.
 HWY_INLINE V soft_threshold(D d, V w, V threshold) {
   const V rest = hn::Sub(hn::Abs(w), threshold);
   return hn::CopySign(hn::IfThenZeroElse(hn::Lt(rest, hn::Zero(d)), rest), w);
@@ -52,7 +52,8 @@ HWY_INLINE void update_rule(const Step& step, I width, float* HWY_RESTRICT w, fl
   const I lanes = static_cast<I>(hn::Lanes(d));
   const V rescale = hn::Set(d, step.rescale), wd = hn::Set(d, step.weight_decay), rate = hn::Set(d, step.learning_rate);
   const V bound = hn::Set(d, step.clip), low = hn::Neg(bound), decay = hn::Set(d, step.state_decay);
-  const V nine = hn::Set(d, 0.9f), one = hn::Set(d, 0.1f);
+  const V nine = hn::Set(d, 0.9f), one = hn::Set(d, 0.1f), momentum = hn::Set(d, step.momentum);
+  const V beta_1 = hn::Set(d, step.beta_1), rest_1 = hn::Set(d, step.rest_1), epsilon = hn::Set(d, step.epsilon);
   const bool clips = step.clip > 0;
   const auto clip = [&](V x) { return clips ? hn::Min(hn::Max(x, low), bound) : x; };
   constexpr bool kClipLast = kRule == Rule::kAdam || kRule == Rule::kRmsprop;  // clips after weight decay was added
@@ -67,12 +68,19 @@ HWY_INLINE void update_rule(const Step& step, I width, float* HWY_RESTRICT w, fl
     x = clip(x);
     if constexpr (kRule == Rule::kSgd) {
       weight = hn::NegMulAdd(rate, hn::MulAdd(wd, weight, x), weight);
+    } else if constexpr (kRule == Rule::kMomentum) {
+      s1 = hn::NegMulAdd(rate, hn::MulAdd(wd, weight, x), hn::Mul(momentum, s1));
+      weight = hn::Add(weight, s1);
+    } else if constexpr (kRule == Rule::kNesterov) {
+      x = hn::MulAdd(wd, weight, x);
+      s1 = hn::MulAdd(momentum, s1, x);
+      weight = hn::NegMulAdd(rate, hn::MulAdd(momentum, s1, x), weight);
     } else if constexpr (kRule == Rule::kAdam) {
-      // Adam (Kingma & Ba, 2015): m = 0.9 m + 0.1 g, v = 0.999 v + 0.001 g^2. The correction of both for their start
-      // at zero is in the rate: corrected_rate().
-      s1 = average(nine, one, s1, x);
-      s2 = average_of_square(hn::Set(d, 0.999f), hn::Set(d, 0.001f), s2, x);
-      weight = hn::Sub(weight, hn::Div(hn::Mul(rate, s1), hn::Add(hn::Sqrt(s2), hn::Set(d, 1e-8f))));
+      // Adam (Kingma & Ba, 2015). The correction of both averages for their start at zero is in the rate:
+      // corrected_rate().
+      s1 = average(beta_1, rest_1, s1, x);
+      s2 = average_of_square(hn::Set(d, step.beta_2), hn::Set(d, step.rest_2), s2, x);
+      weight = hn::Sub(weight, hn::Div(hn::Mul(rate, s1), hn::Add(hn::Sqrt(s2), epsilon)));
     } else if constexpr (kRule == Rule::kAdagrad) {
       // AdaGrad (Duchi et al., 2011): the sum of squares, epsilon inside the root.
       s1 = hn::MulAdd(x, x, s1);
@@ -80,8 +88,8 @@ HWY_INLINE void update_rule(const Step& step, I width, float* HWY_RESTRICT w, fl
       weight = hn::NegMulAdd(rate, hn::MulAdd(wd, weight, slope), weight);
     } else if constexpr (kRule == Rule::kRmsprop) {
       // RMSProp (Tieleman & Hinton, 2012): a moving average of squares.
-      s1 = average_of_square(nine, one, hn::Mul(decay, s1), x);
-      weight = hn::NegMulAdd(rate, hn::Div(x, hn::Sqrt(hn::Add(s1, hn::Set(d, 1e-8f)))), weight);
+      s1 = average_of_square(beta_1, rest_1, hn::Mul(decay, s1), x);
+      weight = hn::NegMulAdd(rate, hn::Div(x, hn::Sqrt(hn::Add(s1, epsilon))), weight);
     } else {
       // AdaDelta (Zeiler, 2012): the step is g sqrt(avg(delta^2) + eps) / sqrt(avg(g^2) + eps), written as top *
       // rsqrt(top * bottom), which needs one root instead of two.
@@ -115,7 +123,9 @@ HWY_INLINE void choose(Rule rule, const Step& step, I width, float* w, float* fi
     case Rule::kAdadelta:
       return update_rule<Rule::kAdadelta, kGradient>(step, width, w, first, second, g);
     case Rule::kMomentum:
-      HWY_ABORT("optim::update: momentum is a rule of update_lanes()");
+      return update_rule<Rule::kMomentum, kGradient>(step, width, w, first, second, g);
+    case Rule::kNesterov:
+      return update_rule<Rule::kNesterov, kGradient>(step, width, w, first, second, g);
   }
 }
 
@@ -208,6 +218,7 @@ void UpdateLanes(const LaneStep* step, I rows, I width, float* w, float* first, 
     case Rule::kMomentum:
       return update_all<Rule::kMomentum>(*step, rows, width, w, first, second, gradients, gradient_count, sum);
     case Rule::kSgd:
+    case Rule::kNesterov:
     case Rule::kAdagrad:
     case Rule::kAdadelta:
       HWY_ABORT("optim::update_lanes: only momentum, adam and rmsprop");
@@ -259,9 +270,9 @@ void update_scattered(const LaneStep& step, std::int64_t n, const std::int32_t* 
   HWY_DYNAMIC_DISPATCH(UpdateScattered)(&step, n, index, gradient, w, first, second);
 }
 
-float corrected_rate(float learning_rate, std::int64_t t) {
+float corrected_rate(float learning_rate, std::int64_t t, double beta_1, double beta_2) {
   const auto steps = static_cast<double>(t);
-  const double correction = std::sqrt(1 - std::pow(0.999, steps)) / (1 - std::pow(0.9, steps));
+  const double correction = std::sqrt(1 - std::pow(beta_2, steps)) / (1 - std::pow(beta_1, steps));
   return static_cast<float>(static_cast<double>(learning_rate) * correction);
 }
 }  // namespace clary::optim

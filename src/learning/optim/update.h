@@ -9,36 +9,46 @@
 //   adadelta  first <- 0.9 first + 0.1 g^2,  second <- 0.9 second + 0.1 delta^2
 //   adagrad   first <- first + g^2
 //   momentum  first <- momentum first - rate g
+//   nesterov  first <- momentum first + g
 #pragma once
 
 #include <cstdint>
 
 namespace clary::optim {
 
-enum class Rule { kSgd, kMomentum, kAdam, kAdagrad, kRmsprop, kAdadelta };
+enum class Rule { kSgd, kMomentum, kNesterov, kAdam, kAdagrad, kRmsprop, kAdadelta };
 
-/// One set of constants for all weights, and the order of MXNet 1.3.1's src/operator/optimizer_op-inl.h (AdaGrad and
-/// AdaDelta: python/mxnet/optimizer.py), where decay is part of the gradient only for Adam and RMSProp:
+/// One set of constants for all weights, and the order of MXNet 1.3.1's src/operator/optimizer_op-inl.h (AdaGrad,
+/// AdaDelta and NAG: python/mxnet/optimizer.py), where decay is part of the gradient that is clipped only for Adam and
+/// RMSProp:
 ///   sgd       w -= rate (clip(g) + d w)
+///   momentum  g' = clip(g) + d w;  w += first
+///   nesterov  g' = clip(g) + d w;  w -= rate (g' + momentum first)
 ///   adam      g' = clip(g + d w);  w -= rate first / (sqrt(second) + 1e-8)     b1 = 0.9, b2 = 0.999
 ///   adagrad   g' = clip(g);        w -= rate (g' / sqrt(first + 1e-7) + d w)
 ///   rmsprop   g' = clip(g + d w);  w -= rate g' / sqrt(first + 1e-8)
 ///   adadelta  g' = clip(g);        delta = sqrt((second + 1e-5) / (first + 1e-5)) g';  w -= delta + d w
 /// The square roots of AdaDelta are one reciprocal square root refined by Newton's method: relative error below 2e-7 on
-/// AVX-512, 5e-7 on AVX2. kMomentum is not among them.
+/// AVX-512, 5e-7 on AVX2. The constants of momentum, Adam and RMSProp may be others; those of AdaGrad and AdaDelta are
+/// fixed.
 struct Step {
   float rescale = 1;        // multiplies the gradient
   float clip = 0;           // element-wise bound; <= 0: none
   float learning_rate = 0;  // Adam: with its bias correction, see corrected_rate()
   float weight_decay = 0;
   float state_decay = 1;  // RMSProp, AdaDelta: first, and AdaDelta's second, are multiplied by it before the step
+  float momentum = 0;     // kMomentum, kNesterov
+  /// Adam's b1 and b2; RMSProp's share of the old average is b1. `rest` is 1 - b, given because 1 - 0.9f is not 0.1f.
+  float beta_1 = 0.9f, rest_1 = 0.1f;
+  float beta_2 = 0.999f, rest_2 = 0.001f;
+  float epsilon = 1e-8f;  // Adam, RMSProp: in place of 1e-8
 };
 void update(Rule rule, const Step& step, std::int64_t width, float* w, float* first, float* second, const float* g);
 /// The same with g = 0 throughout.
 void update_without_gradient(Rule rule, const Step& step, std::int64_t width, float* w, float* first, float* second);
 
-/// MXNet's Adam: rate sqrt(1 - 0.999^t) / (1 - 0.9^t) at step t >= 1.
-float corrected_rate(float learning_rate, std::int64_t t);
+/// MXNet's Adam: rate sqrt(1 - b2^t) / (1 - b1^t) at step t >= 1.
+float corrected_rate(float learning_rate, std::int64_t t, double beta_1 = 0.9, double beta_2 = 0.999);
 
 /// Several models side by side, each with its own constants: a block is [rows, width], and column c of each row belongs
 /// to one model ("lane"). Decay is always part of the gradient, and an L1 penalty is a soft threshold after the step:

@@ -33,22 +33,24 @@ struct Case {
   const char* name;
   Rule rule;
   float clip, decay;
+  Step constants{};
 };
 class Update : public testing::TestWithParam<Case> {};
 
 /// `g` is the raw gradient.
 void plain_step(const Case& c, double rate, double rescale, double g, double& w, double& first, double& second) {
   const auto clip = [&](double x) { return c.clip > 0 ? std::min(std::max(x, -wide(c.clip)), wide(c.clip)) : x; };
-  const double d = wide(c.decay), raw = rescale * g;
+  const double d = wide(c.decay), raw = rescale * g, momentum = wide(c.constants.momentum);
+  const double b1 = wide(c.constants.beta_1), b2 = wide(c.constants.beta_2), epsilon = wide(c.constants.epsilon);
   switch (c.rule) {
     case Rule::kSgd:
       w -= rate * (clip(raw) + d * w);
       break;
     case Rule::kAdam: {
       const double x = clip(raw + d * w);
-      first = 0.9 * first + 0.1 * x;
-      second = 0.999 * second + 0.001 * x * x;
-      w -= rate * first / (std::sqrt(second) + 1e-8);
+      first = b1 * first + (1 - b1) * x;
+      second = b2 * second + (1 - b2) * x * x;
+      w -= rate * first / (std::sqrt(second) + epsilon);
       break;
     }
     case Rule::kAdagrad:
@@ -57,8 +59,8 @@ void plain_step(const Case& c, double rate, double rescale, double g, double& w,
       break;
     case Rule::kRmsprop: {
       const double x = clip(raw + d * w);
-      first = 0.9 * first + 0.1 * x * x;
-      w -= rate * x / std::sqrt(first + 1e-8);
+      first = b1 * first + (1 - b1) * x * x;
+      w -= rate * x / std::sqrt(first + epsilon);
       break;
     }
     case Rule::kAdadelta: {
@@ -70,7 +72,15 @@ void plain_step(const Case& c, double rate, double rescale, double g, double& w,
       break;
     }
     case Rule::kMomentum:
-      FAIL();
+      first = momentum * first - rate * (clip(raw) + d * w);
+      w += first;
+      break;
+    case Rule::kNesterov: {
+      const double x = clip(raw) + d * w;
+      first = momentum * first + x;
+      w -= rate * (x + momentum * first);
+      break;
+    }
   }
 }
 
@@ -81,7 +91,8 @@ TEST_P(Update, FollowsTheRuleWithAndWithoutGradient) {
   std::vector<double> pw(w.begin(), w.end()), p1(at(kWidth)), p2(at(kWidth));
   for (unsigned t = 1; t <= 30; ++t) {
     const bool rests = t % 3 == 0;
-    const Step step{.rescale = 0.5f, .clip = c.clip, .learning_rate = 0.02f, .weight_decay = c.decay};
+    Step step = c.constants;
+    step.rescale = 0.5f, step.clip = c.clip, step.learning_rate = 0.02f, step.weight_decay = c.decay;
     const std::vector<float> g = numbers(at(kWidth), 10 + t);
     if (rests)
       update_without_gradient(c.rule, step, kWidth, w.data(), first.data(), second.data());
@@ -91,18 +102,30 @@ TEST_P(Update, FollowsTheRuleWithAndWithoutGradient) {
   }
   for (std::size_t i = 0; i < at(kWidth); ++i) {
     EXPECT_NEAR(w[i], pw[i], 2e-5) << i;
-    EXPECT_NEAR(first[i], p1[i], 2e-5 * (1 + p1[i])) << i;
+    EXPECT_NEAR(first[i], p1[i], 2e-5 * (1 + std::abs(p1[i]))) << i;
     EXPECT_NEAR(second[i], p2[i], 2e-5) << i;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     All, Update,
-    testing::Values(Case{"sgd", Rule::kSgd, 0, 0}, Case{"sgd_clip_decay", Rule::kSgd, 0.3f, 0.01f},
-                    Case{"adam", Rule::kAdam, 0, 0}, Case{"adam_clip_decay", Rule::kAdam, 0.3f, 0.01f},
-                    Case{"adagrad", Rule::kAdagrad, 0, 0}, Case{"adagrad_clip_decay", Rule::kAdagrad, 0.3f, 0.01f},
-                    Case{"rmsprop", Rule::kRmsprop, 0, 0}, Case{"rmsprop_clip_decay", Rule::kRmsprop, 0.3f, 0.01f},
-                    Case{"adadelta", Rule::kAdadelta, 0, 0}, Case{"adadelta_clip_decay", Rule::kAdadelta, 0.3f, 0.01f}),
+    testing::Values(
+        Case{"sgd", Rule::kSgd, 0, 0}, Case{"sgd_clip_decay", Rule::kSgd, 0.3f, 0.01f}, Case{"adam", Rule::kAdam, 0, 0},
+        Case{"adam_clip_decay", Rule::kAdam, 0.3f, 0.01f}, Case{"adagrad", Rule::kAdagrad, 0, 0},
+        Case{"adagrad_clip_decay", Rule::kAdagrad, 0.3f, 0.01f}, Case{"rmsprop", Rule::kRmsprop, 0, 0},
+        Case{"rmsprop_clip_decay", Rule::kRmsprop, 0.3f, 0.01f}, Case{"adadelta", Rule::kAdadelta, 0, 0},
+        Case{"adadelta_clip_decay", Rule::kAdadelta, 0.3f, 0.01f},
+        Case{"momentum", Rule::kMomentum, 0, 0, {.momentum = 0.7f}},
+        Case{"momentum_clip_decay", Rule::kMomentum, 0.3f, 0.01f, {.momentum = 0.9f}},
+        Case{"momentum_of_zero", Rule::kMomentum, 0, 0.01f},
+        Case{"nesterov", Rule::kNesterov, 0, 0, {.momentum = 0.7f}},
+        Case{"nesterov_clip_decay", Rule::kNesterov, 0.3f, 0.01f, {.momentum = 0.9f}},
+        Case{"adam_other_constants",
+             Rule::kAdam,
+             0,
+             0,
+             {.beta_1 = 0.5f, .rest_1 = 0.5f, .beta_2 = 0.75f, .rest_2 = 0.25f, .epsilon = 0.01f}},
+        Case{"rmsprop_other_constants", Rule::kRmsprop, 0, 0, {.beta_1 = 0.5f, .rest_1 = 0.5f, .epsilon = 0.01f}}),
     [](const auto& row) { return std::string(row.param.name); });
 
 TEST(UpdateStateDecay, IsWhatStepsWithoutGradientLeaveOfTheAverages) {
@@ -214,6 +237,7 @@ TEST(UpdateScattered, IsTheBlockUpdateOfThoseWeights) {
 TEST(CorrectedRate, IsThatOfMxnetsAdam) {
   EXPECT_FLOAT_EQ(corrected_rate(0.1f, 1), 0.1f * std::sqrt(0.001f) / 0.1f);
   EXPECT_FLOAT_EQ(corrected_rate(0.1f, 100'000), 0.1f);
+  EXPECT_FLOAT_EQ(corrected_rate(0.1f, 2, 0.5, 0.75), 0.1f * std::sqrt(1 - 0.5625f) / 0.75f);
 }
 
 }  // namespace

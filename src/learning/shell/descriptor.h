@@ -47,6 +47,10 @@ struct Descriptor {
   std::string default_accept = "application/json";  // of a request that names none
   bool distributed = false;
   bool gpu = false;
+  /// The default and final configuration in the log as a container on Python 2 prints them (hyper::python2_repr).
+  bool python_2 = false;
+  /// Of /execution-parameters: "MULTI_RECORD", or "SINGLE_RECORD" where a request is one thing, such as a picture.
+  std::string batch_strategy = "MULTI_RECORD";
   /// A key that users copy out of AWS's logs: Dimensions.Algorithm of #metrics lines, "AWS/NTM".
   std::string log_name;
 };

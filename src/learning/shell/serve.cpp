@@ -66,8 +66,8 @@ class Service {
 
  private:
   std::string execution_parameters() const {
-    return fmt::format(R"({{"MaxConcurrentTransforms": {}, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": {}}})",
-                       options_.threads, options_.max_request_bytes >> 20);
+    return fmt::format(R"({{"MaxConcurrentTransforms": {}, "BatchStrategy": "{}", "MaxPayloadInMB": {}}})",
+                       options_.threads, descriptor_.batch_strategy, options_.max_request_bytes >> 20);
   }
 
   // Requests run on the connection's thread when they are short (see kInlineLimit): a long one there would delay every

@@ -43,10 +43,14 @@ void write_failure(const contract::Layout& layout, const std::string& text) noex
 
 void log_configuration(TrainLog& log, const Program& program, const contract::Layout& layout,
                        const contract::Hyperparameters& given) {
-  log.info("Reading default configuration from {}: {}", program.name, hyper::python_repr(program.defaults()));
-  log.info("Merging with provided configuration from {}: {}", layout.hyperparameters().string(),
-           hyper::python_repr(given));
-  log.info("Final configuration: {}", hyper::python_repr(program.configuration(given)));
+  const auto shown = [&](const contract::Hyperparameters& configuration, const contract::Hyperparameters& from_user) {
+    return program.descriptor.python_2 ? hyper::python2_repr(configuration, from_user)
+                                       : hyper::python_repr(configuration);
+  };
+  log.plain("Docker entrypoint called with argument(s): train");
+  log.info("Reading default configuration from {}: {}", program.name, shown(program.defaults(), {}));
+  log.info("Merging with provided configuration from {}: {}", layout.hyperparameters().string(), shown(given, given));
+  log.info("Final configuration: {}", shown(program.configuration(given), given));
 }
 
 // Hyperparameters are checked before anything is created or read, so that a wrong one fails within milliseconds.

@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 
+#include "contract/layout.h"
+
 namespace clary::server {
 
 namespace fs = std::filesystem;
@@ -20,5 +22,10 @@ fs::path algorithms_folder() {
 }
 
 fs::path port_relay_program() { return binary_folder().parent_path() / "libexec" / "clary" / "port_relay"; }
+
+fs::path pretrained_folder(const fs::path& data) {
+  const char* folder = std::getenv(contract::kEnvPretrained);
+  return fs::absolute(folder != nullptr && *folder != '\0' ? fs::path(folder) : data / "pretrained");
+}
 
 }  // namespace clary::server

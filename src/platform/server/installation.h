@@ -19,4 +19,7 @@ std::filesystem::path algorithms_folder();
 /// <prefix>/libexec/clary/port_relay, the way into the network of a sandbox.
 std::filesystem::path port_relay_program();
 
+/// Weights that training jobs may begin from: <data>/pretrained. $CLARY_PRETRAINED overrides.
+std::filesystem::path pretrained_folder(const std::filesystem::path& data);
+
 }  // namespace clary::server

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "contract/layout.h"
 #include "platform/aws/credentials.h"
 #include "platform/aws/edge.h"
 #include "platform/aws/proxy.h"
@@ -64,7 +65,9 @@ UniqueFd lock_folder(const fs::path& folder) {
 
 catalog::AlgorithmCatalog load_catalog(const Config& config) {
   catalog::AlgorithmCatalog catalog;
-  catalog.add_builtins(algorithms_folder(), config.files);
+  auto files = config.files;
+  files.try_emplace(contract::kEnvPretrained, pretrained_folder(config.data));
+  catalog.add_builtins(algorithms_folder(), files);
   catalog.add_user_images(config.images);
   return catalog;
 }

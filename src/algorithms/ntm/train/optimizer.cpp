@@ -82,6 +82,7 @@ void Optimizer::catch_up_row(Parameters& p, std::int64_t row, std::int64_t targe
       }
       break;
     case Rule::kMomentum:
+    case Rule::kNesterov:
       break;  // not one of NTM's
     case Rule::kAdam:
       for (std::int64_t i = done + 1; i <= target; ++i) {
