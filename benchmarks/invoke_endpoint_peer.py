@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peers of invoke_endpoint.py: what people write when they serve such a model themselves: Flask, run by gunicorn, with the
-usual library (one thread a request), CSV or JSON in, JSON out, unsigned. PEER names the algorithm; PEER_DATA a folder with the rows
+usual library (one thread a request), CSV, JSON or JPEG in, JSON out, unsigned. PEER names the algorithm; PEER_DATA a folder with the rows
 (rows.npz) and with what our model.tar.gz holds (model/)."""
 import json
 import os
@@ -78,7 +78,59 @@ def blazingtext_vectors():
     return lambda body: [{"vector": model.get_word_vector(word).tolist(), "word": word} for word in json.loads(body)["instances"]]
 
 
-answer = {"knn": lambda: rows_of_csv(knn()), "linear-learner": lambda: rows_of_csv(linear_learner()), "xgboost": lambda: rows_of_csv(xgboost()),
+def torch_function(node):
+    """One node of an ONNX file as a function of tensors."""
+    import onnx
+    import torch.nn.functional as F
+    given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    return {
+        "Conv": lambda x, w, *b: F.conv2d(x, w, *b, stride=given["strides"], padding=given.get("pads", [0, 0])[:2]),
+        "BatchNormalization": lambda x, gamma, beta, mean, var: F.batch_norm(x, mean, var, gamma, beta, eps=given.get("epsilon", 1e-5)),
+        "Relu": F.relu,
+        "MaxPool": lambda x: F.max_pool2d(x, given["kernel_shape"], given["strides"], given.get("pads", [0, 0])[:2]),
+        "Add": lambda a, b: a + b,
+        "GlobalAveragePool": lambda x: x.mean((2, 3), keepdim=True),
+        "Flatten": lambda x: x.flatten(1),
+        "Gemm": lambda x, w, b: F.linear(x, w if given.get("transB") else w.t(), b),
+        "Softmax": lambda x: F.softmax(x, 1),
+    }[node.op_type]
+
+
+def resnet():
+    """Our model.onnx as TorchScript: traced, frozen, folded; OpenCV decodes and resizes, which is what users do."""
+    import cv2
+    import onnx
+    import torch
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    graph = onnx.load(str(FOLDER / "model/model.onnx")).graph
+    weights = {t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).copy()) for t in graph.initializer}
+    steps = [(torch_function(node), list(node.input), node.output[0]) for node in graph.node]
+    picture = next(i.name for i in graph.input if i.name not in weights)
+
+    class Network(torch.nn.Module):
+        def forward(self, x):
+            values = dict(weights, **{picture: x})
+            for step, inputs, output in steps:
+                values[output] = step(*(values[name] for name in inputs))
+            return values[graph.output[0].name]
+
+    with torch.no_grad():
+        traced = torch.jit.trace(Network().eval(), torch.zeros(1, 3, 224, 224))
+        model = torch.jit.optimize_for_inference(torch.jit.freeze(traced.eval()))
+        for _ in range(3):
+            model(torch.zeros(1, 3, 224, 224))
+
+    def answer(body):
+        pixels = cv2.cvtColor(cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        pixels = cv2.resize(pixels, (224, 224))
+        with torch.no_grad():
+            return model(torch.from_numpy(pixels.transpose(2, 0, 1)[None].astype(np.float32)))[0].tolist()
+    return answer
+
+
+PICTURES = os.environ["PEER"].startswith("resnet")
+answer = {"resnet-18": resnet, "resnet-50": resnet, "knn": lambda: rows_of_csv(knn()), "linear-learner": lambda: rows_of_csv(linear_learner()), "xgboost": lambda: rows_of_csv(xgboost()),
           "blazingtext": blazingtext, "blazingtext-vectors": blazingtext_vectors}[os.environ["PEER"]]()
 
 
@@ -89,4 +141,4 @@ def ping():
 
 @app.post("/invocations")
 def invocations():
-    return answer(flask.request.get_data(as_text=True))
+    return answer(flask.request.get_data(as_text=not PICTURES))
