@@ -5,6 +5,9 @@
 #include <cmath>
 #include <cstring>
 #include <numbers>
+#include <vector>
+
+#include "learning/vision/kernels.h"
 
 namespace clary::vision {
 namespace {
@@ -24,7 +27,9 @@ int colour_offset(numeric::PhiloxStream& stream, int limit) {
 
 constexpr int kPlaceBits = 10;  // of source coordinates, as in cv::warpAffine
 constexpr int kWeightBits = 5;  // of the places between pixels
-constexpr int kOutside = 127;   // MXNet's example passes fill_value 127
+constexpr int kDroppedBits = kPlaceBits - kWeightBits;
+constexpr int kOutside = 127;        // MXNet's example passes fill_value 127
+constexpr std::int64_t kBorder = 2;  // pixels: a place beyond reads only of them
 
 /// x' = m[0] x + m[1] y + m[2], y' = m[3] x + m[4] y + m[5]
 using Affine = std::array<double, 6>;
@@ -51,74 +56,37 @@ Affine inverse_of(const Affine& m) {
 
 std::int64_t to_place(double coordinate) { return std::llrint(coordinate * (1 << kPlaceBits)); }
 
-/// One output pixel from the four around (x, y), which are in units of 1/32 pixel.
-void sample(const Picture& picture, std::int64_t x, std::int64_t y, std::uint8_t* out) {
-  constexpr int kOne = 1 << kWeightBits;
-  const std::int64_t left = x >> kWeightBits, top = y >> kWeightBits;
-  const int fx = static_cast<int>(x & (kOne - 1)), fy = static_cast<int>(y & (kOne - 1));
-  const std::int64_t channels = picture.channels();
-  const bool inside = left >= 0 && top >= 0 && left + 1 < picture.width() && top + 1 < picture.height();
-  const auto at = [&](std::int64_t row, std::int64_t column, std::int64_t c) -> int {
-    if (!inside && (row < 0 || column < 0 || row >= picture.height() || column >= picture.width())) return kOutside;
-    return picture.row(row)[column * channels + c];
-  };
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const int upper = at(top, left, c) * (kOne - fx) + at(top, left + 1, c) * fx;
-    const int lower = at(top + 1, left, c) * (kOne - fx) + at(top + 1, left + 1, c) * fx;
-    out[c] = static_cast<std::uint8_t>((upper * (kOne - fy) + lower * fy + kOne * kOne / 2) >> (2 * kWeightBits));
-  }
-}
-
-// ---- colours, by the formulas of cv::cvtColor (RGB <-> HLS) in float32
-
-struct Hls {
-  float hue, lightness, saturation;  // degrees, 0..1, 0..1
-};
-
-Hls to_hls(float r, float g, float b) {
-  const float most = std::max({r, g, b}), least = std::min({r, g, b}), range = most - least;
-  Hls out{0, (most + least) / 2, 0};
-  if (range <= 1e-7F) return out;
-  out.saturation = out.lightness < 0.5F ? range / (most + least) : range / (2 - most - least);
-  const float degrees = 60 / range;
-  if (most == r) {
-    out.hue = (g - b) * degrees;
-  } else if (most == g) {
-    out.hue = (b - r) * degrees + 120;
-  } else {
-    out.hue = (r - g) * degrees + 240;
-  }
-  if (out.hue < 0) out.hue += 360;
+/// The picture with kBorder pixels of what lies outside on each side.
+Picture with_border(const Picture& picture) {
+  const std::int64_t channels = picture.channels(), side = kBorder * channels;
+  Picture out({picture.height() + 2 * kBorder, picture.width() + 2 * kBorder}, channels);
+  std::memset(out.row(0), kOutside, out.size_bytes());
+  for (std::int64_t y = 0; y < picture.height(); ++y)
+    std::memcpy(out.row(y + kBorder) + side, picture.row(y), static_cast<std::size_t>(picture.row_bytes()));
   return out;
 }
 
-/// One channel, at its distance in hue (in sixths of the circle) from red.
-float channel_of(float low, float high, float sixths) {
-  if (sixths < 0) sixths += 6;
-  if (sixths >= 6) sixths -= 6;
-  if (sixths < 1) return low + (high - low) * sixths;
-  if (sixths < 3) return high;
-  return sixths < 4 ? low + (high - low) * (4 - sixths) : low;
+/// The plain form of kernels::sample_row, for grey.
+void sample_grey_row(const kernels::AffineRow& row, std::int64_t columns, std::uint8_t* out) {
+  constexpr int kOne = 1 << kWeightBits;
+  for (std::int64_t i = 0; i < columns; ++i) {
+    const std::int64_t x = (row.x + row.dx[i]) >> kDroppedBits, y = (row.y + row.dy[i]) >> kDroppedBits;
+    const int fx = static_cast<int>(x & (kOne - 1)), fy = static_cast<int>(y & (kOne - 1));
+    const std::int64_t left = std::clamp(x >> kWeightBits, -kBorder, row.width) + kBorder;
+    const std::int64_t top = std::clamp(y >> kWeightBits, -kBorder, row.height) + kBorder;
+    const std::uint8_t* at = row.pixels + top * row.stride + left;
+    const int upper = at[0] * (kOne - fx) + at[1] * fx;
+    const int lower = at[row.stride] * (kOne - fx) + at[row.stride + 1] * fx;
+    out[i] = static_cast<std::uint8_t>((upper * (kOne - fy) + lower * fy + kOne * kOne / 2) >> (2 * kWeightBits));
+  }
 }
 
-std::uint8_t to_byte(float value) { return static_cast<std::uint8_t>(std::clamp(std::lrintf(value), 0L, 255L)); }
-
-float limited(float value, int offset, float limit) {
-  return std::clamp(std::nearbyint(value) + static_cast<float>(offset), 0.0F, limit);
-}
-
-void shift_pixel(std::uint8_t* rgb, const std::array<int, 3>& offsets) {
-  constexpr float kScale = 1.0F / 255;
-  const Hls hls = to_hls(static_cast<float>(rgb[0]) * kScale, static_cast<float>(rgb[1]) * kScale,
-                         static_cast<float>(rgb[2]) * kScale);
-  const float hue = limited(hls.hue / 2, offsets[0], 180);
-  const float l = limited(hls.lightness * 255, offsets[1], 255) * kScale;
-  const float s = limited(hls.saturation * 255, offsets[2], 255) * kScale;
-  const float high = l <= 0.5F ? l * (1 + s) : l + s - l * s, low = 2 * l - high;
-  const float sixths = hue / 30;
-  rgb[0] = to_byte(channel_of(low, high, sixths + 2) * 255);
-  rgb[1] = to_byte(channel_of(low, high, sixths) * 255);
-  rgb[2] = to_byte(channel_of(low, high, sixths - 2) * 255);
+/// Places of columns relative to that of column 0, with room behind for vectors.
+std::vector<std::int64_t> steps(double per_column, std::int64_t columns) {
+  std::vector<std::int64_t> out(static_cast<std::size_t>(columns + kernels::kPadding));
+  for (std::int64_t i = 0; i < columns; ++i)
+    out[static_cast<std::size_t>(i)] = to_place(per_column * static_cast<double>(i));
+  return out;
 }
 
 }  // namespace
@@ -153,22 +121,37 @@ Window crop_window(Size picture, Size size, const Draw& draw) {
 void transform(const Picture& picture, const Draw& draw, Picture& out) {
   out.reshape(picture.whole(), picture.window(), picture.channels());
   const Affine m = inverse_of(forward_of(draw, picture.whole()));
-  constexpr int kDropped = kPlaceBits - kWeightBits;
-  constexpr std::int64_t kRounding = 1 << (kDropped - 1);
+  const Picture bordered = with_border(picture);
+  const std::int64_t width = out.width();
+  const std::vector<std::int64_t> dx = steps(m[0], width), dy = steps(m[3], width);
+  std::vector<std::uint8_t> line(static_cast<std::size_t>(4 * (width + kernels::kPadding)));
+  kernels::AffineRow row{bordered.row(0), bordered.row_bytes(), out.height(), width, 0, 0, dy.data(), dx.data()};
+  constexpr std::int64_t kRounding = 1 << (kDroppedBits - 1);
   for (std::int64_t y = 0; y < out.height(); ++y) {
-    const std::int64_t x0 = to_place(m[1] * static_cast<double>(y) + m[2]) + kRounding;
-    const std::int64_t y0 = to_place(m[4] * static_cast<double>(y) + m[5]) + kRounding;
-    std::uint8_t* to = out.row(y);
-    for (std::int64_t x = 0; x < out.width(); ++x, to += out.channels()) {
-      const auto at = static_cast<double>(x);
-      sample(picture, (x0 + to_place(m[0] * at)) >> kDropped, (y0 + to_place(m[3] * at)) >> kDropped, to);
+    row.x = to_place(m[1] * static_cast<double>(y) + m[2]) + kRounding;
+    row.y = to_place(m[4] * static_cast<double>(y) + m[5]) + kRounding;
+    if (out.channels() == 1) {
+      sample_grey_row(row, width, out.row(y));
+      continue;
     }
+    kernels::sample_row(row, width, line.data());
+    kernels::drop_fourth(line.data(), width);
+    std::memcpy(out.row(y), line.data(), static_cast<std::size_t>(out.row_bytes()));
   }
 }
 
 void shift_colours(std::uint8_t* pixels, std::int64_t count, const Draw& draw) {
-  if (draw.hls == std::array<int, 3>{}) return;
-  for (std::int64_t i = 0; i < count; ++i) shift_pixel(pixels + 3 * i, draw.hls);
+  const auto [hue, lightness, saturation] = draw.hls;
+  if (hue == 0 && lightness == 0 && saturation == 0) return;
+  constexpr std::int64_t kUnit = 64;
+  const std::int64_t most = count / kUnit * kUnit;
+  kernels::shift_colours(pixels, most, hue, lightness, saturation);
+  if (most == count) return;
+  std::array<std::uint8_t, 3 * kUnit> last{};  // the rest, with room
+  const auto bytes = static_cast<std::size_t>(3 * (count - most));
+  std::memcpy(last.data(), pixels + 3 * most, bytes);
+  kernels::shift_colours(last.data(), kUnit, hue, lightness, saturation);
+  std::memcpy(pixels + 3 * most, last.data(), bytes);
 }
 
 Size with_shorter_side(Size picture, std::int64_t shorter) {

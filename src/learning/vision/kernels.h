@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inner loops of resizing, for whatever vectors the CPU has. Internal to vision.
+// The inner loops of resizing and augmentation, for whatever vectors the CPU has. Internal to vision.
 #pragma once
 
 #include <cstdint>
@@ -21,5 +21,21 @@ void blend_rows(const std::int16_t* a, const std::int16_t* b, std::int16_t weigh
 
 /// In place: the first three of every four bytes. @param columns  groups of four
 void drop_fourth(std::uint8_t* line, std::int64_t columns);
+
+/// What one row of an affine map reads. Places are in 1/1024 pixel of a picture that has a border of two pixels.
+struct AffineRow {
+  const std::uint8_t* pixels;   // the border's first, RGB; 8 bytes behind the last may be read
+  std::int64_t stride;          // bytes of a row with its borders
+  std::int64_t height, width;   // without borders
+  std::int64_t y, x;            // place of column 0, rounding included
+  const std::int64_t *dy, *dx;  // by column, what is added to y and x
+};
+
+/// out[4 i + c] = the RGB picture at column i's place, bilinear to 1/32 pixel; bytes 4 i + 3 are unspecified.
+void sample_row(const AffineRow& row, std::int64_t columns, std::uint8_t* out);
+
+/// Adds to hue (0..180), lightness and saturation (0..255) of RGB pixels, in place; sums are limited.
+/// @param count  a multiple of 64
+void shift_colours(std::uint8_t* pixels, std::int64_t count, int hue, int lightness, int saturation);
 
 }  // namespace clary::vision::kernels

@@ -2,6 +2,9 @@
 // For tests: the pictures of testdata/, and how far two differ.
 #pragma once
 
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -28,6 +31,21 @@ inline Picture golden(const std::string& name, Size size, std::int64_t channels)
   if (bytes.size() != out.size_bytes()) throw std::logic_error(name + " has another size");
   std::memcpy(out.row(0), bytes.data(), bytes.size());
   return out;
+}
+
+/// Calls f once for each instruction set that the kernels exist for here.
+template <class F>
+void for_each_target(F f) {
+  const auto targets = hwy::SupportedTargets();
+  for (auto left = targets; left != 0; left &= left - 1) {
+    const auto target = left & -left;
+    SCOPED_TRACE(hwy::TargetName(target));
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().DeInit();  // chosen anew at the next call
+    f();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().DeInit();
 }
 
 /// The largest difference of two bytes; 256 when the pictures have not the same shape.
