@@ -27,7 +27,7 @@ enum Model : std::uint32_t { kIr = 1, kProducer = 2, kGraph = 7, kOpsetImport = 
 enum Graph : std::uint32_t { kNode = 1, kGraphName = 2, kInitializer = 5, kInput = 11, kOutput = 12 };
 enum Node : std::uint32_t { kNodeInput = 1, kNodeOutput = 2, kNodeName = 3, kOpType = 4, kAttribute = 5 };
 enum Attribute : std::uint32_t { kAttributeName = 1, kF = 2, kI = 3, kS = 4, kInts = 8, kAttributeType = 20 };
-enum AttributeKind : std::uint64_t { kFloatKind = 1, kIntKind = 2, kIntsKind = 7 };
+enum AttributeKind : std::int64_t { kFloatKind = 1, kIntKind = 2, kIntsKind = 7 };
 enum Tensor : std::uint32_t {
   kDims = 1,
   kDataType = 2,
@@ -332,14 +332,14 @@ void OnnxWriter::node(const std::string& op, const std::string& name, std::span<
     put_integer(encoded, kAttributeType, kind);
     wire::put_bytes(out, kAttribute, encoded);
   };
-  for (const auto& [key, values] : attributes.lists)
-    attribute(key, kIntsKind, [&](std::string& to) {
-      for (const std::int64_t value : values) put_integer(to, kInts, value);
+  for (const auto& entry : attributes.lists)
+    attribute(entry.first, kIntsKind, [&](std::string& to) {
+      for (const std::int64_t value : entry.second) put_integer(to, kInts, value);
     });
-  for (const auto& [key, value] : attributes.integers)
-    attribute(key, kIntKind, [&](std::string& to) { put_integer(to, kI, value); });
-  for (const auto& [key, value] : attributes.numbers)
-    attribute(key, kFloatKind, [&](std::string& to) { put_float(to, kF, value); });
+  for (const auto& entry : attributes.integers)
+    attribute(entry.first, kIntKind, [&](std::string& to) { put_integer(to, kI, entry.second); });
+  for (const auto& entry : attributes.numbers)
+    attribute(entry.first, kFloatKind, [&](std::string& to) { put_float(to, kF, entry.second); });
   wire::put_bytes(nodes_, kNode, out);
 }
 

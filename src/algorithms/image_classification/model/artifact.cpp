@@ -111,13 +111,22 @@ std::string read_part(const fs::path& dir, const char* name) {
   return read_file(dir / name, kMaxTextBytes);
 }
 
-void read_params(const fs::path& path, const nn::Graph& graph, nn::Parameters& parameters) {
+/// The network's size follows from its depth but for the number of classes, which is compared with the arrays that are
+/// there before anything is allocated.
+nn::Parameters read_params(const fs::path& path, const Description& description) {
   const artifact::MappedFile file(path);
   const auto views = artifact::view_arrays(file.bytes());
   WeightMap weights;
   for (const artifact::TensorView& view : views)
     if (view.name.starts_with("arg:") || view.name.starts_with("aux:")) weights.arrays[view.name.substr(4)] = &view;
-  fill(weights, graph, parameters, true);
+  const auto head = weights.arrays.find(description.head + "_weight");
+  if (head == weights.arrays.end() || head->second->shape.empty() || head->second->shape[0] != description.classes)
+    throw Error(Kind::kMalformed, fmt::format("{}: it has no {:.100}_weight of {} classes, which the symbol names",
+                                              path.filename().string(), description.head, description.classes));
+  const nn::Graph graph = resnet(description);
+  nn::Parameters out(graph);
+  fill(weights, graph, out, true);
+  return out;
 }
 
 }  // namespace
@@ -157,9 +166,7 @@ LoadedModel load(const fs::path& dir) {
   out.description = described.description;
   out.loss = described.loss;
   out.epoch = params.epoch;
-  const nn::Graph graph = resnet(out.description);
-  out.parameters = nn::Parameters(graph);
-  read_params(params.path, graph, out.parameters);
+  out.parameters = read_params(params.path, out.description);
   return out;
 }
 

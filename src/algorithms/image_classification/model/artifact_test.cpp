@@ -118,7 +118,7 @@ TEST(SymbolForm, EveryNetworkIsFoundAgain) {
   d.topology.projection = T::Projection::kWhereShapeChanges;
   EXPECT_EQ(described(parse_json(symbol_json(resnet(d), nn::Loss::kSoftmax)), d.image).description, d);
   d.layers = 50;
-  d.topology = {T::Order::kPostActivation, T::Projection::kEveryStage, true, 2e-5F};
+  d.topology = {T::Order::kPostActivation, T::Projection::kWhereShapeChanges, true, 2e-5F};
   EXPECT_EQ(described(parse_json(symbol_json(resnet(d), nn::Loss::kSoftmax)), d.image).description, d);
 }
 
@@ -274,10 +274,27 @@ TEST(Artifact, WhatIsMissingOrWrongIsNamed) {
   wider.classes = 6;
   save_parameters(folder.path(), wider, random_parameters(resnet(wider)), 1);
   EXPECT_THAT(refusal([&] { load(folder.path()); }),
-              HasSubstr("fc1_weight (arg:fc1_weight) has shape [6, 64], must be [5, 64]"));
+              HasSubstr("image-classification-0001.params: it has no fc1_weight of 5 classes"));
+  // A symbol that asks for more memory than there is.
+  const std::string symbol = read_file(folder.path() / "image-classification-symbol.json");
+  Json huge = parse_json(symbol);
+  for (Json& node : huge["nodes"])
+    if (node["name"] == "fc1") node["attrs"]["num_hidden"] = "150000000";
+  write_file_atomically(folder.path() / "image-classification-symbol.json", dump_json(huge));
+  EXPECT_THAT(refusal([&] { load(folder.path()); }), HasSubstr("it has no fc1_weight of 150000000 classes"));
+  write_file_atomically(folder.path() / "image-classification-symbol.json", symbol);
+  auto cut = artifact::read_arrays(read_file(folder.path() / "image-classification-0001.params"));
+  std::erase_if(cut, [](const auto& array) { return array.name == "aux:bn1_moving_var"; });
+  for (auto& array : cut)
+    if (array.name.starts_with("arg:fc1_")) {
+      array.shape[0] = 5;
+      array.values.resize(array.values.size() / 6 * 5);
+    }
+  write_file_atomically(folder.path() / "image-classification-0001.params", artifact::write_arrays(cut));
+  EXPECT_THAT(refusal([&] { load(folder.path()); }), HasSubstr("weights: bn1_moving_var is missing"));
   write_file_atomically(folder.path() / "image-classification-0001.params",
                         artifact::write_arrays({{"arg:conv0_weight", {1}, {1}}}));
-  EXPECT_THAT(refusal([&] { load(folder.path()); }), HasSubstr("weights: "));
+  EXPECT_THAT(refusal([&] { load(folder.path()); }), HasSubstr("it has no fc1_weight"));
   std::filesystem::remove(folder.path() / "model-shapes.json");
   EXPECT_THAT(refusal([&] { load(folder.path()); }), HasSubstr("holds no model-shapes.json"));
 }

@@ -25,7 +25,7 @@ using Integers = std::vector<std::int64_t>;
 /// Writes the operations; the value of each has the name of its last node.
 class Writer {
  public:
-  explicit Writer(const nn::Graph& graph) : graph_(graph) {
+  explicit Writer(const nn::Graph& graph) {
     for (const nn::Op& op : graph.ops) values_.push_back(add(op));
   }
 
@@ -77,7 +77,6 @@ class Writer {
     throw Error(Kind::kInternal, op.name + ": no such operation in ONNX");
   }
 
-  const nn::Graph& graph_;
   std::vector<std::string> values_;
 };
 

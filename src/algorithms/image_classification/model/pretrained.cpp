@@ -264,7 +264,7 @@ std::vector<std::string> left_over(std::span<const TensorView> views, const Weig
 class Importer {
  public:
   Importer(const artifact::MappedFile& file, const Description& wanted, std::uint64_t seed, Head head)
-      : file_(file), contents_(read_contents(file, wanted)), seed_(seed), head_(head) {
+      : contents_(read_contents(file, wanted)), seed_(seed), head_(head) {
     out_.description = wanted;
   }
 
@@ -318,8 +318,7 @@ class Importer {
     out_.left = left_over(views, weights, head, with_head);
   }
 
-  const artifact::MappedFile& file_;
-  Contents contents_;
+  Contents contents_;  // views into the file, which outlives this
   std::uint64_t seed_;
   Head head_;
   nn::Graph graph_;

@@ -203,9 +203,10 @@ def make_torchvision(folder, depth):
     base = "%s/resnet%d-torchvision" % (folder, depth)
     model(x).detach().numpy().tofile(base + ".logits")
     torch.save(model.state_dict(), base + ".pth")
-    torch.save({"state_dict": {"module." + k: v for k, v in model.state_dict().items()}}, base + "-old.pt",
-               _use_new_zipfile_serialization=False)
-    write_safetensors(base + ".safetensors", model.state_dict())
+    if depth == 18:
+        torch.save({"state_dict": {"module." + k: v for k, v in model.state_dict().items()}}, base + "-old.pt",
+                   _use_new_zipfile_serialization=False)
+        write_safetensors(base + ".safetensors", model.state_dict())
     export(base + ".onnx", model, x)
 
 
@@ -239,8 +240,10 @@ def make(folder):
         w, x = Weights(depth, GLUON), normalised_input()
         base = "%s/resnet%d-gluon" % (folder, depth)
         gluon_v2(w, x, depth).numpy().tofile(base + ".logits")
-        write_params(base + ".params", w.state)
-        export(base + ".onnx", Functional(gluon_v2, w, depth), x)
+        if depth == 18:
+            write_params(base + ".params", w.state)
+        else:
+            export(base + ".onnx", Functional(gluon_v2, w, depth), x)
         w, x = Weights(depth + 1, MXNET), raw_input()
         base = "%s/resnet%d-mxnet" % (folder, depth)
         mxnet_v2(w, x, depth)  # fills w
