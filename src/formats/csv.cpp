@@ -150,7 +150,11 @@ bool CsvDecoder::skip_blank_line(Block& block) {
   if (first != '\n' && first != '\r' && first != ' ' && first != '\t') return false;
   // Every line of a block ends with a newline (newline_at_end), so that find() succeeds.
   const std::size_t end = block.text().find('\n', block.position);
-  if (!trimmed(block.text().substr(block.position, end - block.position)).empty()) return false;
+  const std::string_view line = block.text().substr(block.position, end - block.position);
+  if (!trimmed(line).empty()) return false;
+  // Where blanks separate, a line of them is a row of missing values. It also has more than the one separator, its line
+  // end, that is skipped below.
+  if (line.find(options_.delimiter) != std::string_view::npos) return false;
   fill(block, 1);
   ++next_;
   block.position = end + 1;

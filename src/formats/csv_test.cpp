@@ -160,6 +160,15 @@ TEST(Csv, SkipsBlankLinesAndAByteOrderMark) {
   EXPECT_THAT(read_plain("5\n\n6").values, ElementsAre(5, 6));
 }
 
+// The position in the list of separators went out of step with the text, and an error quoted bytes behind the body.
+TEST(Csv, ALineOfSeparatorsThatAreBlanksIsARow) {
+  EXPECT_THAT(failure("5\n\t\n7\n8\n", "text/csv;delimiter=tab;label_size=0", {}), HasSubstr("line 2"));
+  const Batch rows = read_all("1\t2\n\t\n \n3\t4\n", "text/csv;delimiter=tab;label_size=0", {.missing_allowed = true});
+  EXPECT_EQ(rows.rows, 3);
+  EXPECT_TRUE(std::isnan(rows.values[2]) && std::isnan(rows.values[3]));
+  EXPECT_EQ(rows.values[5], 4);
+}
+
 TEST(Csv, ReadsRunsOfOneDigitFields) {
   std::string text;
   std::vector<float> expected;
