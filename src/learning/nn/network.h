@@ -35,10 +35,10 @@ struct NetworkOptions {
 /// A batch in memory of the caller.
 struct PictureBatch {
   std::int64_t pictures = 0;
-  std::span<const std::uint8_t> pixels;  // [pictures, H, W, C], 0..255
-  std::span<const float> labels;         // [pictures] (kSoftmax) or [pictures, classes] (kLogistic)
+  std::span<const std::uint8_t> pixels{};  // [pictures, H, W, C], 0..255
+  std::span<const float> labels{};         // [pictures] (kSoftmax) or [pictures, classes] (kLogistic)
   /// kLogistic: factor of the loss of each label of 0 and of each label of 1, by class; empty: 1.
-  std::span<const float> negative_weights, positive_weights;
+  std::span<const float> negative_weights{}, positive_weights{};
 };
 
 class Network {

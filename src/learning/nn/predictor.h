@@ -19,7 +19,7 @@ enum class ServedPrecision { kFloat32, kBFloat16, kInt8 };
 struct PredictorOptions {
   ServedPrecision precision = ServedPrecision::kFloat32;
   /// kInt8: pictures [n, H, W, C] by whose maps the scales of the 8-bit numbers are set.
-  std::span<const std::uint8_t> calibration;
+  std::span<const std::uint8_t> calibration{};
 };
 
 class Predictor {

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learning/nn/predictor_plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "learning/nn/convolution.h"
+#include "learning/nn/network_plan.h"
+#include "learning/nn/pictures.h"
+#include "learning/numeric/index.h"
+
+namespace clary::nn::onednn {
+namespace {
+
+using dnnl::algorithm;
+using dnnl::prop_kind;
+using numeric::at;
+
+constexpr auto kInference = prop_kind::forward_inference;
+
+/// [O, ...] -> each of the O slices times its factor.
+void multiply_slices(numeric::Floats& weights, const numeric::Floats& factor) {
+  const std::size_t slice = weights.size() / factor.size();
+  for (std::size_t i = 0; i < weights.size(); ++i) weights[i] *= factor[i / slice];
+}
+
+}  // namespace
+
+Tensor Constants::add(Plan& plan, const Desc& layout, const Desc& plain, numeric::Floats values) {
+  constexpr std::int64_t kLine = 64;
+  const std::int64_t offset = size_;
+  size_ += (static_cast<std::int64_t>(bytes(layout)) + kLine - 1) / kLine * kLine;
+  entries_.push_back({offset, layout, plain, std::move(values)});
+  return plan.fixed(layout, Region::kConstants, offset);
+}
+
+void Constants::write() {
+  memory_.reserve(size_);
+  dnnl::stream stream(engine());
+  for (Entry& entry : entries_) {
+    memory from(entry.plain, engine(), entry.values.data());
+    memory to(entry.layout, engine(), memory_.data() + entry.offset);
+    dnnl::reorder(from, to).execute(stream, from, to);
+    stream.wait();
+  }
+  entries_.clear();
+}
+
+PredictorPlanner::PredictorPlanner(const Graph& graph, const Parameters& parameters, Type type, std::int64_t pictures,
+                                   Constants& constants)
+    : graph_(graph),
+      parameters_(parameters),
+      type_(type),
+      pictures_(pictures),
+      constants_(constants),
+      consumers_(graph.ops.size()),
+      nodes_(graph.ops.size()) {
+  for (const Op& o : graph.ops)
+    for (const int input : o.inputs) ++consumers_[at(input)];
+  for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i].readers = consumers_[i];
+}
+
+Plan PredictorPlanner::plan() && {
+  const int last = static_cast<int>(nodes_.size()) - 1;
+  const std::int64_t classes = graph_.outputs();
+  const Tensor out = map(last);
+  const bool is_matrix = out.desc.dims().size() == 2;
+  const Tensor logits =
+      plan_.in_layout(out, is_matrix ? Desc({pictures_, classes}, Type::f32, Format::nc)
+                                     : map_desc(pictures_, graph_.ops.back().shape, Type::f32, Format::nchw));
+  plan_.add([=, count = at(pictures_ * classes)](
+                const Execution& run, Call& call) { std::copy_n(run.at<float>(logits), count, call.logits.begin()); },
+            {logits});
+  plan_.finish();
+  return std::move(plan_);
+}
+
+std::span<const float> PredictorPlanner::values(int number, Role role) const {
+  const auto& list = parameters_.list();
+  return parameters_.of(
+      *std::ranges::find_if(list, [&](const Parameter& p) { return p.op == number && p.role == role; }));
+}
+
+PredictorPlanner::Affine PredictorPlanner::affine(int norm) const {
+  const Op& o = op(norm);
+  const auto mean = values(norm, Role::kRunningMean), variance = values(norm, Role::kRunningVariance),
+             beta = values(norm, Role::kBeta);
+  Affine out;
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    const double gamma = o.gamma_is_one ? 1 : values(norm, Role::kGamma)[c];
+    const double factor = gamma / std::sqrt(double{variance[c]} + o.epsilon);
+    out.factor.push_back(static_cast<float>(factor));
+    out.shift.push_back(static_cast<float>(beta[c] - mean[c] * factor));
+  }
+  return out;
+}
+
+Tensor PredictorPlanner::vector(numeric::Floats values) {
+  const Desc desc({static_cast<std::int64_t>(values.size())}, Type::f32, Format::a);
+  return constants_.add(plan_, desc, desc, std::move(values));
+}
+
+Tensor PredictorPlanner::map(int number) {
+  Node& n = node(number);
+  if (!n.made) {
+    n.map = make(number);
+    n.made = true;
+  }
+  return n.map;
+}
+
+std::pair<Tensor, bool> PredictorPlanner::read(int number) {
+  const Tensor tensor = map(number);
+  return {tensor, --node(number).readers == 0};
+}
+
+PredictorPlanner::Chain PredictorPlanner::chain_to(int number) const {
+  const Op& o = op(number);
+  const int input = o.inputs.empty() ? -1 : o.inputs.front();
+  if (o.kind == OpKind::kConvolution) return {.convolution = number};
+  if (o.kind == OpKind::kBatchNorm && op(input).kind == OpKind::kConvolution && is_only_for_one(input))
+    return {.convolution = input, .norm = number, .relu = o.relu};
+  if (o.kind == OpKind::kAdd) {
+    const int shortcut = o.inputs[1];
+    Chain chain = is_only_for_one(input) ? chain_to(input) : Chain{};
+    if (chain.convolution < 0 || chain.sum >= 0 || chain.relu) return {};
+    chain.sum = number;
+    chain.other = shortcut;
+    return chain;
+  }
+  if (o.kind == OpKind::kRelu && is_only_for_one(input)) {
+    Chain chain = chain_to(input);
+    chain.relu = true;
+    return chain;
+  }
+  return {};
+}
+
+Tensor PredictorPlanner::make(int number) {
+  if (const Chain chain = chain_to(number); chain.convolution >= 0) return convolution(chain);
+  switch (op(number).kind) {
+    case OpKind::kBatchNorm:
+      return batch_norm(number);
+    case OpKind::kRelu:
+      return relu(number);
+    case OpKind::kAdd:
+      return sum(number);
+    case OpKind::kMaxPool:
+    case OpKind::kGlobalPool:
+      return pooling(number);
+    case OpKind::kLinear:
+      return linear(number);
+    case OpKind::kInput:
+    case OpKind::kConvolution:
+      break;
+  }
+  return pictures(number);
+}
+
+/// The pictures as they are (number is the input), or normalised (number is the batch norm on them): padding of a
+/// convolution with zeros is padding of the normalised pictures, so that the norm cannot be folded into its weights.
+Tensor PredictorPlanner::pictures(int number) {
+  const MapShape shape = op(number).shape;
+  PixelTable table = identity_table(shape.channels);
+  if (number > 0) {
+    const auto mean = values(number, Role::kRunningMean), variance = values(number, Role::kRunningVariance);
+    table = normalizing_table({{mean.begin(), mean.end()}, {variance.begin(), variance.end()}}, op(number).epsilon,
+                              values(number, Role::kBeta));
+  }
+  const Tensor map = plan_.reserve(map_desc(pictures_, shape, Type::f32, Format::nchw));
+  plan_.add(
+      [=, table = std::move(table)](const Execution& run, Call& call) {
+        fill_map(table, call.batch.pictures, shape, call.batch.pixels.data(), run.at<float>(map));
+      },
+      {map});
+  return map;
+}
+
+Tensor PredictorPlanner::convolution(const Chain& chain) {
+  const Op& o = op(chain.convolution);
+  const auto plain_values = values(chain.convolution, Role::kWeight);
+  numeric::Floats kernels(plain_values.begin(), plain_values.end());
+  Affine after{{}, numeric::Floats(at(o.shape.channels))};
+  if (chain.norm >= 0) {
+    after = affine(chain.norm);
+    multiply_slices(kernels, after.factor);
+  }
+  // Both maps exist before either counts as read: a step planned for the one must not overwrite the other.
+  map(o.inputs.front());
+  if (chain.sum >= 0) map(chain.other);
+  const Tensor in = read(o.inputs.front()).first;
+
+  dnnl::primitive_attr attributes = primitive_attributes();
+  dnnl::post_ops operations;
+  if (chain.sum >= 0) operations.append_sum(1);
+  if (chain.relu) operations.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
+  attributes.set_post_ops(operations);
+  const ConvolutionSize size = convolution_size(graph_, o, pictures_, type_);
+  const auto primitive = forward_convolution(size, kInference, true, attributes);
+
+  Tensor out;
+  if (chain.sum >= 0) {  // computed over the shortcut's map
+    const auto [other, last] = read(chain.other);
+    out = last ? plan_.in_layout(other, primitive.dst_desc()) : plan_.copy(other, primitive.dst_desc());
+  } else {
+    out = plan_.reserve(primitive.dst_desc());
+  }
+  const Desc plain({o.shape.channels, size.in.channels, o.kernel, o.kernel}, Type::f32, Format::oihw);
+  plan_.add(primitive, {{DNNL_ARG_SRC, plan_.in_layout(in, primitive.src_desc())},
+                        {DNNL_ARG_WEIGHTS, constants_.add(plan_, primitive.weights_desc(), plain, std::move(kernels))},
+                        {DNNL_ARG_BIAS, vector(std::move(after.shift))},
+                        {DNNL_ARG_DST, out}});
+  return out;
+}
+
+Tensor PredictorPlanner::batch_norm(int number) {
+  const Op& o = op(number);
+  if (o.inputs.front() == 0 && !o.relu && o.gamma_is_one && is_only_for_one(0)) return pictures(number);
+  const auto [in, last] = read(o.inputs.front());
+  const auto mean = values(number, Role::kRunningMean), variance = values(number, Role::kRunningVariance),
+             beta = values(number, Role::kBeta);
+  numeric::Floats gamma(mean.size(), 1.0F);
+  if (!o.gamma_is_one) std::ranges::copy(values(number, Role::kGamma), gamma.begin());
+  auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift |
+               dnnl::normalization_flags::use_global_stats;
+  if (o.relu) flags |= dnnl::normalization_flags::fuse_norm_relu;
+  const dnnl::batch_normalization_forward::primitive_desc primitive({kInference, in.desc, o.epsilon, flags},
+                                                                    primitive_attributes(), engine());
+  const Tensor out = last ? in : plan_.reserve(in.desc);
+  plan_.add(primitive, {{DNNL_ARG_SRC, in},
+                        {DNNL_ARG_DST, out},
+                        {DNNL_ARG_MEAN, vector({mean.begin(), mean.end()})},
+                        {DNNL_ARG_VARIANCE, vector({variance.begin(), variance.end()})},
+                        {DNNL_ARG_SCALE, vector(std::move(gamma))},
+                        {DNNL_ARG_SHIFT, vector({beta.begin(), beta.end()})}});
+  return out;
+}
+
+Tensor PredictorPlanner::relu(int number) {
+  const auto [in, last] = read(op(number).inputs.front());
+  const dnnl::eltwise_forward::primitive_desc primitive({kInference, algorithm::eltwise_relu, in.desc},
+                                                        primitive_attributes(), engine());
+  const Tensor out = last ? in : plan_.reserve(in.desc);
+  plan_.add(primitive, {{DNNL_ARG_SRC, in}, {DNNL_ARG_DST, out}});
+  return out;
+}
+
+Tensor PredictorPlanner::sum(int number) {
+  const int main = op(number).inputs[0], shortcut = op(number).inputs[1];
+  map(main);
+  map(shortcut);
+  const auto [a, last] = read(main);
+  const Tensor b = plan_.in_layout(read(shortcut).first, a.desc);
+  const Tensor out = last ? a : plan_.reserve(a.desc);
+  add_sum_step(plan_, a, b, out);
+  return out;
+}
+
+Tensor PredictorPlanner::pooling(int number) {
+  const Op& o = op(number);
+  const Tensor in = read(o.inputs.front()).first;
+  const auto primitive = forward_pooling(graph_, o, kInference, in.desc);
+  const Tensor out = plan_.reserve(primitive.dst_desc());
+  plan_.add(primitive, {{DNNL_ARG_SRC, in}, {DNNL_ARG_DST, out}});
+  return out;
+}
+
+Tensor PredictorPlanner::linear(int number) {
+  using Linear = dnnl::inner_product_forward;
+  const MapShape& from = op(op(number).inputs.front()).shape;
+  const Tensor plain =
+      plan_.in_layout(read(op(number).inputs.front()).first, map_desc(pictures_, from, type_, Format::nchw));
+  const Tensor in = Plan::view(plain, Desc({pictures_, from.size()}, type_, Format::nc));
+  const std::int64_t outputs = op(number).shape.channels;
+  const Linear::desc desc(kInference, in.desc, Desc({outputs, from.size()}, type_, Format::any),
+                          Desc({outputs}, Type::f32, Format::a), Desc({pictures_, outputs}, Type::f32, Format::nc));
+  const Linear::primitive_desc primitive(desc, primitive_attributes(), engine());
+  const Tensor out = plan_.reserve(primitive.dst_desc());
+  const auto weight = values(number, Role::kWeight), bias = values(number, Role::kBias);
+  plan_.add(primitive, {{DNNL_ARG_SRC, in},
+                        {DNNL_ARG_WEIGHTS, constants_.add(plan_, primitive.weights_desc(),
+                                                          Desc({outputs, from.size()}, Type::f32, Format::oi),
+                                                          {weight.begin(), weight.end()})},
+                        {DNNL_ARG_BIAS, vector({bias.begin(), bias.end()})},
+                        {DNNL_ARG_DST, out}});
+  return out;
+}
+
+}  // namespace clary::nn::onednn
