@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/byte_source.h"
 
+#include <poll.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -16,7 +17,8 @@ namespace {
 /// A descriptor whose first bytes may be looked at before they are read.
 class FdSource : public ByteSource {
  public:
-  FdSource(UniqueFd fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
+  FdSource(UniqueFd fd, std::string name, std::function<bool()> stopped)
+      : fd_(std::move(fd)), name_(std::move(name)), stopped_(std::move(stopped)) {}
 
   std::size_t read(std::span<std::byte> bytes) override {
     if (!ahead_.empty()) {
@@ -26,6 +28,7 @@ class FdSource : public ByteSource {
       return count;
     }
     while (true) {
+      if (stopped_) wait_for_bytes();
       const ssize_t got = ::read(fd_.get(), bytes.data(), bytes.size());
       if (got >= 0) return static_cast<std::size_t>(got);
       if (errno != EINTR) throw_errno("read " + name_);
@@ -46,8 +49,17 @@ class FdSource : public ByteSource {
   }
 
  private:
+  void wait_for_bytes() const {
+    constexpr int kMillisecondsBetweenLooks = 100;
+    pollfd waiting{fd_.get(), POLLIN, 0};
+    do {
+      if (stopped_()) throw Error(Kind::kCancelled, name_ + ": stopped while waiting for data");
+    } while (::poll(&waiting, 1, kMillisecondsBetweenLooks) == 0);
+  }
+
   UniqueFd fd_;
   std::string name_;
+  std::function<bool()> stopped_;
   std::vector<std::byte> ahead_;
 };
 
@@ -118,8 +130,8 @@ class GunzipSource : public ByteSource {
 
 }  // namespace
 
-std::unique_ptr<ByteSource> open_bytes(UniqueFd fd, const std::string& name) {
-  auto source = std::make_unique<FdSource>(std::move(fd), name);
+std::unique_ptr<ByteSource> open_bytes(UniqueFd fd, const std::string& name, std::function<bool()> stopped) {
+  auto source = std::make_unique<FdSource>(std::move(fd), name, std::move(stopped));
   if (!is_gzip(source->peek(2))) return source;
   return std::make_unique<GunzipSource>(std::move(source), name);
 }

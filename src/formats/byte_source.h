@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,8 +20,10 @@ class ByteSource {
 };
 
 /// Reads `fd`, gunzipping when its first bytes are 1F 8B; concatenated gzip members are read to the end.
-/// @param name  for messages
-std::unique_ptr<ByteSource> open_bytes(UniqueFd fd, const std::string& name);
+/// @param name     for messages
+/// @param stopped  where given, asked ten times a second while no bytes come (a FIFO whose writer is slow); once it says
+///                 true, reading throws Error{kCancelled}
+std::unique_ptr<ByteSource> open_bytes(UniqueFd fd, const std::string& name, std::function<bool()> stopped = nullptr);
 
 constexpr bool is_gzip(std::span<const std::byte> bytes) noexcept {
   return bytes.size() >= 2 && bytes[0] == std::byte{0x1F} && bytes[1] == std::byte{0x8B};

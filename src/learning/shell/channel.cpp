@@ -37,9 +37,11 @@ std::vector<formats::InputFile> Channel::files() const {
 
 bool Channel::is_empty() const { return !is_pipe() && files().empty(); }
 
-std::unique_ptr<formats::ByteSource> Channel::open_pipe() {
+std::unique_ptr<formats::ByteSource> Channel::open_pipe(std::function<bool()> abandoned) {
   const std::string label = name_ + "_" + std::to_string(passes_);
-  return formats::open_bytes(open_next_fifo(), label);
+  if (!abandoned) return formats::open_bytes(open_next_fifo(), label);
+  return formats::open_bytes(open_next_fifo(), label,
+                             [abandoned = std::move(abandoned), stopped = stopped_] { return abandoned() || stopped(); });
 }
 
 std::unique_ptr<formats::RowReader> Channel::rows(const formats::ReadOptions& options) {

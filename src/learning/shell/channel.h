@@ -46,7 +46,9 @@ class Channel {
 
   /// Pipe mode: starts the next pass over the channel's bytes as they are (gunzipped). @throws Error{kCancelled} when
   /// stopped while waiting for the FIFO
-  std::unique_ptr<formats::ByteSource> open_pipe();
+  /// @param abandoned  where given, also asked while reading waits for bytes, as is the stop flag: reading then throws
+  ///                   Error{kCancelled}
+  std::unique_ptr<formats::ByteSource> open_pipe(std::function<bool()> abandoned = nullptr);
 
   /// Starts the next pass.
   /// @throws Error{kInvalid} when a File channel has no files, Error{kCancelled} when stopped while waiting for a FIFO
