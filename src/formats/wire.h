@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The protobuf wire format, bounded: varints, tags and length-delimited fields inside one span. Internal to formats.
+// The protobuf wire format, bounded: varints, tags and length-delimited fields inside one span. For readers that know
+// the fields they want.
 #pragma once
 
 #include <cstddef>

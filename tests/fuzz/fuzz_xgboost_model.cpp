@@ -3,7 +3,7 @@
 // what was found survives being written and read again. (The bytes inside, the library's own forms, are the library's.)
 #include <cstdlib>
 
-#include "algorithms/xgboost/model/pickle.h"
+#include "algorithms/xgboost/model/booster_pickle.h"
 #include "base/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

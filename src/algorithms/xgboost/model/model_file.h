@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "algorithms/xgboost/library/library.h"
-#include "algorithms/xgboost/model/pickle.h"
+#include "algorithms/xgboost/model/booster_pickle.h"
 #include "algorithms/xgboost/tag.h"
 
 namespace clary::xgboost {

@@ -1,67 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stack machine over pickle opcodes (documented in Python's Lib/pickletools.py) whose values are inert. A class and
-// its arguments become an Object; the few calls that only spell bytes (bytearray, bytes, _codecs.encode) are understood
-// as such. Memory is bounded by the input: a value keeps no more than the bytes that describe it.
+#include "learning/artifact/pickle.h"
+
 #include <fmt/format.h>
 
+#include <bit>
 #include <charconv>
-#include <deque>
+#include <optional>
 #include <unordered_map>
-#include <variant>
 
-#include "algorithms/xgboost/model/pickle.h"
 #include "base/error.h"
 
-namespace clary::xgboost {
+namespace clary::artifact::pickle {
 namespace {
 
-constexpr std::size_t kMaxValues = 1 << 20;  // a Booster needs a few dozen and one a feature name
-
-struct Value;
-using Ref = Value*;  // values live in Machine::values_ until the end; cycles through the memo do no harm
-struct None {};
-struct Mark {};
-struct List {
-  std::vector<Ref> items;
-};
-struct Dict {
-  std::vector<std::pair<Ref, Ref>> items;
-};
-struct Global {
-  std::string name;  // "module class"
-};
-struct Object {
-  std::string type;
-  Ref state = nullptr;
-};
-struct Text {
-  std::string utf8;
-};
-struct Bytes {
-  std::string bytes;
-};
-struct Value {
-  std::variant<None, Mark, std::int64_t, Text, Bytes, List, Dict, Global, Object> is;
-};
+constexpr std::size_t kMaxValues = 1 << 20;  // a network of 1,000 arrays needs 20,000
 
 [[noreturn]] void fail(const std::string& why) { throw Error(Kind::kMalformed, "pickle: " + why); }
-
-/// UTF-8 of characters below 256 to those bytes.
-std::string latin1(const std::string& utf8) {
-  std::string out;
-  out.reserve(utf8.size());
-  for (std::size_t i = 0; i < utf8.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(utf8[i]);
-    if (byte < 0x80) {
-      out += utf8[i];
-    } else if ((byte == 0xC2 || byte == 0xC3) && i + 1 < utf8.size()) {
-      out += static_cast<char>((byte & 3) << 6 | (static_cast<unsigned char>(utf8[++i]) & 0x3F));
-    } else {
-      fail("a bytearray's text is not latin-1");
-    }
-  }
-  return out;
-}
 
 void append_utf8(std::string& out, std::uint32_t code) {
   if (code < 0x80) {
@@ -85,15 +39,17 @@ std::optional<std::uint32_t> hex(std::string_view digits) {
 
 class Machine {
  public:
-  explicit Machine(std::string_view bytes) : rest_(bytes) {}
+  explicit Machine(std::string_view bytes) : size_(bytes.size()), rest_(bytes) {}
 
-  /// What is on the stack at STOP.
-  Ref run() {
+  /// The values, and what is on the stack at STOP.
+  Pickle run() {
     while (true) {
       const auto opcode = static_cast<unsigned char>(take(1)[0]);
-      if (opcode == '.') return pop();
+      if (opcode == '.') break;
       step(opcode);
     }
+    const Ref root = pop();
+    return {std::move(values_), root, size_ - rest_.size()};
   }
 
  private:
@@ -125,11 +81,30 @@ class Machine {
     return value;
   }
 
+  static std::uint64_t big_endian(std::string_view bytes) {
+    std::uint64_t value = 0;
+    for (const char c : bytes) value = value << 8 | static_cast<unsigned char>(c);
+    return value;
+  }
+  /// Protocol 0's "F" line.
+  void decimal_fraction() {
+    const auto text = line();
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error == std::errc::invalid_argument || end != text.data() + text.size()) fail("a fraction is none");
+    push(value);
+  }
+
   template <class T>
   void push(T&& value) {
-    if (values_.size() >= kMaxValues) fail("it holds too many values");
-    values_.push_back(Value{std::forward<T>(value)});
-    stack_.push_back(&values_.back());
+    if (values_->size() >= kMaxValues) fail("it holds too many values");
+    values_->push_back(Value{std::forward<T>(value)});
+    stack_.push_back(&values_->back());
+  }
+  /// Values of the memo can be copied into others again and again; together no more than the pickle itself.
+  void spend(std::size_t bytes) {
+    copied_ += bytes;
+    if (copied_ > 2 * size_) fail("its texts are repeated too often");
   }
   Ref pop() {
     if (stack_.empty()) fail("it takes more from the stack than there is");
@@ -162,7 +137,7 @@ class Machine {
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (end != text.data() + text.size()) fail("an integer is none");
-    if (error != std::errc()) value = 0;  // larger than 64 bits: nothing that a Booster needs
+    if (error != std::errc()) value = 0;  // larger than 64 bits: nothing that a model's size or name needs
     push(value);
   }
   void add_items(const std::vector<Ref>& items) {
@@ -179,10 +154,7 @@ class Machine {
     push(Dict{});
     add_items(items);
   }
-  void object(const Ref& type) {
-    const auto* global = std::get_if<Global>(&type->is);
-    push(Object{global != nullptr ? global->name : std::string(), nullptr});
-  }
+  void object(Ref type, Ref arguments) { push(Object{type, arguments, nullptr}); }
   void set_memo(std::uint64_t number) {
     if (memo_.size() >= kMaxValues) fail("it holds too many values");
     memo_[number] = top();
@@ -194,7 +166,7 @@ class Machine {
     stack_.push_back(found->second);
   }
 
-  static const std::string* text_of(const List& list, std::size_t i) {
+  static const std::string* text_at(const List& list, std::size_t i) {
     if (i >= list.items.size()) return nullptr;
     const auto* text = std::get_if<Text>(&list.items[i]->is);
     return text != nullptr ? &text->utf8 : nullptr;
@@ -206,21 +178,46 @@ class Machine {
     const Ref callee = pop();
     const auto* global = std::get_if<Global>(&callee->is);
     const auto* list = std::get_if<List>(&arguments->is);
-    if (global == nullptr || list == nullptr) return push(Object{});
+    if (global == nullptr || list == nullptr) return object(callee, arguments);
     const std::string& name = global->name;
     if (name == "__builtin__ bytearray" || name == "builtins bytearray" || name == "__builtin__ bytes" ||
-        name == "builtins bytes" || name == "_codecs encode") {
-      if (list->items.empty()) return push(Bytes{});
-      if (const auto* bytes = std::get_if<Bytes>(&list->items[0]->is)) return push(Bytes{*bytes});
-      if (const auto* text = text_of(*list, 0)) return push(Bytes{latin1(*text)});
-      fail("a bytearray is made of neither text nor bytes");
-    }
+        name == "builtins bytes" || name == "_codecs encode")
+      return spelled_bytes(*list);
     if (name == "copy_reg _reconstructor" || name == "copyreg _reconstructor") {
       if (list->items.empty()) fail("an object has no class");
-      return object(list->items[0]);
+      return object(list->items[0], arguments);
     }
-    if (name == "collections OrderedDict") return push(Dict{});
-    push(Object{name, nullptr});
+    if (name == "collections OrderedDict") return ordered(*list);
+    object(callee, arguments);
+  }
+
+  /// bytearray(bytes), bytes(text, "latin-1"), encode(text, "latin-1")
+  void spelled_bytes(const List& arguments) {
+    if (arguments.items.empty()) return push(Bytes{});
+    if (const auto* bytes = std::get_if<Bytes>(&arguments.items[0]->is)) {
+      spend(bytes->bytes.size());
+      return push(Bytes{*bytes});
+    }
+    if (const auto* text = text_at(arguments, 0)) {
+      spend(text->size());
+      return push(Bytes{latin1(*text)});
+    }
+    fail("a bytearray is made of neither text nor bytes");
+  }
+
+  /// OrderedDict(), OrderedDict([[key, value], ...])
+  void ordered(const List& arguments) {
+    Dict out;
+    const auto* pairs = arguments.items.empty() ? nullptr : std::get_if<List>(&arguments.items[0]->is);
+    if (pairs != nullptr) {
+      spend(pairs->items.size());
+      for (const Ref item : pairs->items) {
+        const auto* pair = std::get_if<List>(&item->is);
+        if (pair == nullptr || pair->items.size() != 2) fail("a dictionary is made of something else than pairs");
+        out.items.emplace_back(pair->items[0], pair->items[1]);
+      }
+    }
+    push(std::move(out));
   }
 
   void build() {
@@ -281,6 +278,7 @@ class Machine {
     const auto* a = std::get_if<Text>(&module->is);
     const auto* b = std::get_if<Text>(&name->is);
     if (a == nullptr || b == nullptr) fail("a class name is no text");
+    spend(a->utf8.size() + b->utf8.size());
     push(Global{a->utf8 + " " + b->utf8});
   }
   void text(std::uint64_t size) { push(Text{std::string(take(size))}); }
@@ -288,8 +286,10 @@ class Machine {
 
   void step(unsigned char opcode);
 
+  std::size_t size_;
   std::string_view rest_;
-  std::deque<Value> values_;
+  std::size_t copied_ = 0;
+  std::unique_ptr<std::deque<Value>> values_ = std::make_unique<std::deque<Value>>();
   std::vector<Ref> stack_;
   std::unordered_map<std::uint64_t, Ref> memo_;
 };
@@ -353,13 +353,22 @@ void Machine::step(unsigned char opcode) {
       push(std::int64_t{0});
       break;  // LONG4
     case 'F':
-      line();
-      push(None{});
-      break;  // numbers with a fraction are not needed
-    case 'G':
-      take(8);
-      push(None{});
+      decimal_fraction();
       break;
+    case 'G':
+      push(std::bit_cast<double>(big_endian(take(8))));
+      break;
+    case 'P': {  // PERSID
+      push(Text{std::string(line())});
+      const Ref id = pop();
+      push(Persistent{id});
+      break;
+    }
+    case 'Q': {  // BINPERSID
+      const Ref id = pop();
+      push(Persistent{id});
+      break;
+    }
     case 'S':
       string_line();
       break;
@@ -448,27 +457,30 @@ void Machine::step(unsigned char opcode) {
     case 'i': {
       global_line();
       const Ref type = pop();
-      pop_to_mark();
-      object(type);
+      push(List{pop_to_mark()});
+      const Ref arguments = pop();
+      object(type, arguments);
       break;
     }
     case 'o': {
       const auto items = pop_to_mark();
       if (items.empty()) fail("an object has no class");
-      object(items[0]);
+      push(List{{items.begin() + 1, items.end()}});
+      const Ref arguments = pop();
+      object(items[0], arguments);
       break;
     }
     case 0x81: {
-      pop();
+      const Ref arguments = pop();
       const Ref type = pop();
-      object(type);
+      object(type, arguments);
       break;
     }
     case 0x92: {
-      pop();
-      pop();
+      pop();  // keywords
+      const Ref arguments = pop();
       const Ref type = pop();
-      object(type);
+      object(type, arguments);
       break;
     }
     case 'R':
@@ -499,77 +511,49 @@ void Machine::step(unsigned char opcode) {
       get_memo(number(4));
       break;
     default:
-      fail(fmt::format("opcode 0x{:02x} is not one of a Booster's", opcode));
+      fail(fmt::format("opcode 0x{:02x} is not one of data", opcode));
   }
 }
 
-std::string text_value(const Value& value) {
+}  // namespace
+
+Pickle parse(std::string_view bytes) { return Machine(bytes).run(); }
+
+std::string_view text_of(const Value& value) {
   if (const auto* text = std::get_if<Text>(&value.is)) return text->utf8;
   if (const auto* bytes = std::get_if<Bytes>(&value.is)) return bytes->bytes;
   return "";
 }
 
-/// The last value of a key, which is what Python's dictionary keeps.
+std::string_view type_of(const Object& object) {
+  const auto* global = object.type != nullptr ? std::get_if<Global>(&object.type->is) : nullptr;
+  return global != nullptr ? std::string_view(global->name) : std::string_view();
+}
+
 const Value* find(const Dict& dict, std::string_view key) {
-  for (auto it = dict.items.rbegin(); it != dict.items.rend(); ++it)
-    if (text_value(*it->first) == key) return it->second;
+  for (auto it = dict.items.rbegin(); it != dict.items.rend(); ++it) {
+    const Value& name = *it->first;
+    const auto* text = std::get_if<Text>(&name.is);
+    const auto* bytes = std::get_if<Bytes>(&name.is);
+    if ((text != nullptr && text->utf8 == key) || (bytes != nullptr && bytes->bytes == key)) return it->second;
+  }
   return nullptr;
 }
 
-/// The state of an object: a dictionary, or the first of (dictionary, slots).
-const Dict* state_of(const Value& value) {
-  const auto* object = std::get_if<Object>(&value.is);
-  if (object == nullptr || object->state == nullptr) return nullptr;
-  if (const auto* pair = std::get_if<List>(&object->state->is))
-    return pair->items.empty() ? nullptr : std::get_if<Dict>(&pair->items[0]->is);
-  return std::get_if<Dict>(&object->state->is);
-}
-
-std::vector<std::string> texts(const Dict& state, std::string_view key) {
-  std::vector<std::string> out;
-  const Value* found = find(state, key);
-  const auto* list = found != nullptr ? std::get_if<List>(&found->is) : nullptr;
-  if (list != nullptr)
-    for (const Ref item : list->items) out.push_back(text_value(*item));
+std::string latin1(const std::string& utf8) {
+  std::string out;
+  out.reserve(utf8.size());
+  for (std::size_t i = 0; i < utf8.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(utf8[i]);
+    if (byte < 0x80) {
+      out += utf8[i];
+    } else if ((byte == 0xC2 || byte == 0xC3) && i + 1 < utf8.size()) {
+      out += static_cast<char>((byte & 3) << 6 | (static_cast<unsigned char>(utf8[++i]) & 0x3F));
+    } else {
+      fail("a bytearray's text is not latin-1");
+    }
+  }
   return out;
 }
 
-std::optional<std::int64_t> integer(const Dict& state, std::string_view key) {
-  const Value* found = find(state, key);
-  const auto* value = found != nullptr ? std::get_if<std::int64_t>(&found->is) : nullptr;
-  return value != nullptr ? std::optional(*value) : std::nullopt;
-}
-
-}  // namespace
-
-bool is_pickle(std::string_view bytes) {
-  if (bytes.size() >= 2 && bytes[0] == '\x80') return bytes[1] >= 2 && bytes[1] <= 5;
-  for (const std::string_view start :
-       {"ccopy_reg\n_reconstructor", "ccopyreg\n_reconstructor", "cxgboost.", "(ixgboost."})
-    if (bytes.starts_with(start)) return true;
-  return false;
-}
-
-PickledBooster parse_pickle(std::string_view bytes) {
-  Machine machine(bytes);
-  const Value* value = machine.run();
-  // scikit-learn's estimators keep the Booster in `_Booster`.
-  if (const Dict* state = state_of(*value))
-    if (const Value* inner = find(*state, "_Booster")) value = inner;
-  const Dict* state = state_of(*value);
-  const Value* handle = state != nullptr ? find(*state, "handle") : nullptr;
-  if (handle == nullptr || std::get<Object>(value->is).type.find("Booster") == std::string::npos)
-    fail("it holds no trained xgboost.core.Booster");
-  PickledBooster out;
-  if (const auto* raw = std::get_if<Bytes>(&handle->is)) out.handle = raw->bytes;
-  if (const auto* text = std::get_if<Text>(&handle->is)) out.handle = latin1(text->utf8);
-  if (out.handle.empty()) fail("the Booster has no model in it");
-  out.feature_names = texts(*state, "feature_names");
-  out.feature_types = texts(*state, "feature_types");
-  if (const Value* booster = find(*state, "booster")) out.booster = text_value(*booster);
-  out.best_iteration = integer(*state, "best_iteration");
-  out.best_ntree_limit = integer(*state, "best_ntree_limit");
-  return out;
-}
-
-}  // namespace clary::xgboost
+}  // namespace clary::artifact::pickle

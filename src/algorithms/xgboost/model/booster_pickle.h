@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pickles of Python's Booster. Writing: protocol 2, which every Python reads. Reading: the opcodes of protocols 0 to 5
-// are followed as data (numbers, texts, lists, dictionaries, names of classes, their arguments and states), and nothing
-// is ever called or imported. Bounded in values and memory.
+// Pickles of Python's Booster. Writing: protocol 2, which every Python reads. Reading: as data, nothing is called or
+// imported (learning/artifact/pickle.h).
 #pragma once
 
 #include <cstdint>
