@@ -92,7 +92,10 @@ void Loader::prepare(Preparer& preparer, Encoded& picture, Slot& slot) const {
     slot.pixels.resize(picture_bytes_);
     const vision::Draw draw =
         vision::draw(options_.augmentation, stream_of(options_.seed, rules_.epoch, picture.number));
-    slot.enlarged = preparer.prepare(picture.file, draw, slot.pixels.data());
+    if (options_.stretch)
+      preparer.stretch(picture.file, vision::DecodeLimits{}.pixels, slot.pixels.data());
+    else
+      slot.enlarged = preparer.prepare(picture.file, draw, slot.pixels.data());
     std::swap(slot.labels, picture.labels);
   } catch (const Error& error) {
     const std::string problem = source_->name_of(picture) + ": " + error.what();

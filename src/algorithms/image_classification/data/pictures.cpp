@@ -85,18 +85,25 @@ class FilePictures : public Pictures {
 
   std::optional<std::int64_t> count() const override { return share_.total(); }
 
-  std::unique_ptr<Pass> pass(std::int64_t epoch) override {
-    auto order = share_.order(options_.seed, epoch);
-    LoaderRules rules{channel_, epoch};
-    if (may_skip_) rules.may_skip_of = std::max<std::int64_t>(static_cast<std::int64_t>(order.size()), 1);
-    rules.replace_skipped = options_.shuffle && context_.hosts().size() > 1;
-    auto source = std::make_unique<OrderedSource<Files>>(files_, std::move(order));
-    return std::make_unique<Loader>(std::move(source), options_, std::move(rules), context_.log());
+  std::unique_ptr<Pass> pass(std::int64_t epoch) override { return pass(epoch, options_); }
+  std::unique_ptr<Pass> stretched_pass() override {
+    PictureOptions options = options_;
+    options.stretch = true;
+    return pass(0, options);
   }
 
   std::vector<std::string> class_names() const override { return names_; }
 
  private:
+  std::unique_ptr<Pass> pass(std::int64_t epoch, const PictureOptions& options) {
+    auto order = share_.order(options_.seed, epoch);
+    LoaderRules rules{channel_, epoch};
+    if (may_skip_) rules.may_skip_of = std::max<std::int64_t>(static_cast<std::int64_t>(order.size()), 1);
+    rules.replace_skipped = options_.shuffle && context_.hosts().size() > 1;
+    auto source = std::make_unique<OrderedSource<Files>>(files_, std::move(order));
+    return std::make_unique<Loader>(std::move(source), options, std::move(rules), context_.log());
+  }
+
   TrainContext& context_;
   std::string channel_;
   PictureOptions options_;
@@ -177,6 +184,8 @@ std::unique_ptr<Pictures> open_stream(TrainContext& context, const std::string& 
 std::unique_ptr<Pictures> open_records(TrainContext& context, const std::string& channel, const PictureOptions& options,
                                        const LabelForm& form) {
   const shell::Channel& c = context.channel(channel);
+  if (context.has_channel(channel + "_lst"))
+    context.log().warn("channel {0}_lst is not used: channel {0} holds records, which have their labels.", channel);
   context.log().info("Searching for .rec files in {}.", c.folder().string());
   const auto all = c.files();
   const auto files = with_suffix(all, ".rec");

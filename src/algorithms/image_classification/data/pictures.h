@@ -19,6 +19,7 @@ struct PictureOptions {
   nn::MapShape image;                  // what the network reads
   std::optional<std::int64_t> resize;  // shorter side before the crop
   vision::Augmentation augmentation = vision::Augmentation::kNone;
+  bool stretch = false;  // whole pictures, whatever their aspect, without resize and crop: as they are served
   bool shuffle = false;  // training: another order in every epoch
   std::int64_t classes = 0;
   bool multi_label = false;
@@ -53,6 +54,8 @@ class Pictures {
   virtual std::optional<std::int64_t> count() const = 0;
   /// This host's share of pass `epoch` (from 0). In Pipe mode passes must be started in order.
   virtual std::unique_ptr<Pass> pass(std::int64_t epoch) = 0;
+  /// The same pictures with PictureOptions::stretch; nothing for streams, which are read once an epoch.
+  virtual std::unique_ptr<Pass> stretched_pass() { return nullptr; }
   /// Names by class number, where the data has some (classes.txt, class-name of a manifest, folders of a list); may be
   /// empty.
   virtual std::vector<std::string> class_names() const = 0;

@@ -50,6 +50,20 @@ bool Preparer::prepare(std::span<const std::byte> file, const vision::Draw& draw
   return target != wished;
 }
 
+std::int64_t Preparer::stretch(std::span<const std::byte> file, std::int64_t pixels, std::uint8_t* out) {
+  const Size size = decoder_.open(file), target{image_.height, image_.width};
+  // open() has bounded both edges.
+  if (size.height * size.width > pixels)
+    throw Error(Kind::kLimit,
+                fmt::format("{} x {} pixels are more than the {} that are left", size.width, size.height, pixels));
+  decoder_.read(vision::whole(size), decoded_);
+  if (size == target)
+    copy_window(decoded_, vision::whole(size), false, out);
+  else
+    resizer_.resize(decoded_, target, vision::whole(target), false, out);
+  return size.height * size.width;
+}
+
 /// A transformation moves pixels far: it needs the whole picture.
 void Preparer::transformed(Size size, Size target, const Window& crop, const vision::Draw& draw, std::uint8_t* out) {
   const std::int64_t limit = vision::DecodeLimits{}.pixels;

@@ -27,6 +27,10 @@ class Preparer {
   /// @throws Error as vision::Decoder does; Error{kLimit} when the resized picture would be too large
   bool prepare(std::span<const std::byte> file, const vision::Draw& draw, std::uint8_t* out);
 
+  /// The whole picture, whatever its aspect: what AWS's container serves. @param pixels  of the file at most
+  /// @return pixels of the file. @throws Error as vision::Decoder does
+  std::int64_t stretch(std::span<const std::byte> file, std::int64_t pixels, std::uint8_t* out);
+
  private:
   void transformed(vision::Size size, vision::Size target, const vision::Window& crop, const vision::Draw& draw,
                    std::uint8_t* out);

@@ -32,10 +32,6 @@ constexpr const char* kBestEpoch = "best_epoch";
 constexpr int kFormat = 1;  // of model.json
 constexpr std::uint64_t kMaxTextBytes = 16 << 20;
 
-fs::path params_path(const fs::path& dir, std::int64_t epoch) {
-  return dir / fmt::format("{}{:04}{}", kPrefix, epoch, kParams);
-}
-
 /// model.json: what the network is, over what the caller says about it.
 Json metadata_of(const Description& d, const SaveOptions& options) {
   Json out = options.metadata;
@@ -134,6 +130,10 @@ nn::Parameters read_params(const fs::path& path, const Description& description)
 }
 
 }  // namespace
+
+fs::path params_path(const fs::path& dir, std::int64_t epoch) {
+  return dir / fmt::format("{}{:04}{}", kPrefix, epoch, kParams);
+}
 
 void save(const fs::path& dir, const Description& description, const nn::Parameters& parameters,
           const SaveOptions& options) {

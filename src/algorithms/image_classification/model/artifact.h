@@ -26,6 +26,9 @@ struct SaveOptions {
 void save(const std::filesystem::path& dir, const Description& description, const nn::Parameters& parameters,
           const SaveOptions& options);
 
+/// image-classification-NNNN.params in that folder
+std::filesystem::path params_path(const std::filesystem::path& dir, std::int64_t epoch);
+
 /// Only image-classification-NNNN.params, for an epoch that is not the best one. @return its path
 std::filesystem::path save_parameters(const std::filesystem::path& dir, const Description& description,
                                       const nn::Parameters& parameters, std::int64_t epoch);
