@@ -41,8 +41,11 @@ def test_algorithms_lists_and_prints_tables():
 
 def test_doctor_says_what_the_machine_can_do(tmp_path):
     text = clary("doctor", "--data", tmp_path)
-    for thing in ("sandbox", "CPU", "BLAS core", "memory", "GPU", "disk", "algorithms"):
+    for thing in ("sandbox", "CPU", "BLAS core", "memory", "GPU", "disk", "algorithms", "pretrained"):
         assert thing in text
+    (tmp_path / "pretrained").mkdir()
+    (tmp_path / "pretrained/resnet-18.safetensors").touch()
+    assert "resnet-18.safetensors" in clary("doctor", "--data", tmp_path)
 
 
 def test_env_prints_lines_for_a_running_server_and_says_when_there_is_none(server, tmp_path):
@@ -102,7 +105,7 @@ def test_train_reports_a_mistake_in_one_line(tmp_path):
 
 
 def test_the_manual_pages_are_what_the_programs_print():
-    for name in ("ntm", "knn", "linear-learner", "blazingtext", "xgboost"):
+    for name in ("ntm", "knn", "linear-learner", "blazingtext", "xgboost", "image-classification"):
         printed = subprocess.run([str(BINARY.parents[1] / "libexec/clary/algorithms" / name), "describe", "--markdown"], text=True,
                                  stdout=subprocess.PIPE, check=True).stdout
         page = (ROOT / "docs/algorithms" / (name + ".md")).read_text()
