@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Trains a residual network for some steps on pictures of random bytes and prints how long a step takes;
 // image_training.py drives it beside PyTorch.
-//   image_training LAYERS EDGE BATCH STEPS THREADS float32|bfloat16
-// prints: seconds of each step (the first, which plans and allocates, apart), CPU seconds of each, loss, arena bytes
+//   image_training LAYERS EDGE BATCH STEPS THREADS float32|bfloat16 [FOLDER]
+// prints each step's loss, seconds and CPU seconds (the first, which plans and allocates, apart), and the arena's size.
+// FOLDER: the pictures, the labels and the first parameters are written there, so that a peer computes the same losses.
 #include <fmt/format.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -33,12 +36,18 @@ void update(std::span<float> values, std::span<const float> gradients, std::vect
   }
 }
 
+template <class T>
+void write(const std::filesystem::path& path, std::span<const T> values) {
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size_bytes()));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   numeric::let_idle_threads_sleep(argv);
-  if (argc != 7) {
-    fmt::print(stderr, "usage: image_training LAYERS EDGE BATCH STEPS THREADS float32|bfloat16\n");
+  if (argc != 7 && argc != 8) {
+    fmt::print(stderr, "usage: image_training LAYERS EDGE BATCH STEPS THREADS float32|bfloat16 [FOLDER]\n");
     return 2;
   }
   const std::int64_t layers = std::atoll(argv[1]), edge = std::atoll(argv[2]), batch = std::atoll(argv[3]);
@@ -56,13 +65,21 @@ int main(int argc, char** argv) {
       momentum(network.gradients().size());
   for (auto& v : labels) v = static_cast<float>(random.next64() % static_cast<std::uint64_t>(classes));
 
-  double loss = 0;
+  if (argc == 8) {
+    const std::filesystem::path folder = argv[7];
+    write<std::uint8_t>(folder / "pixels", pixels);
+    write<float>(folder / "labels", labels);
+    for (const nn::Parameter& p : network.parameters().list())
+      write<float>(folder / p.name, network.parameters().of(p));
+  }
+
   for (int step = 0; step <= std::atoi(argv[4]); ++step) {
     const double wall = wall_seconds(), cpu = cpu_seconds();
-    loss = network.forward_backward({.pictures = batch, .pixels = pixels, .labels = labels},
-                                    1.0F / static_cast<float>(batch), false, logits);
+    const double loss = network.forward_backward({.pictures = batch, .pixels = pixels, .labels = labels},
+                                                 1.0F / static_cast<float>(batch), false, logits);
     update(network.parameters().values(), network.gradients(), momentum);
-    fmt::print("{} {:.4f} s, CPU {:.4f} s\n", step == 0 ? "first" : "step", wall_seconds() - wall, cpu_seconds() - cpu);
+    fmt::print("{} {:.5f}: {:.4f} s, CPU {:.4f} s\n", step == 0 ? "first" : "step", loss / static_cast<double>(batch),
+               wall_seconds() - wall, cpu_seconds() - cpu);
   }
-  fmt::print("loss {:.4f}, {} MiB\n", loss / static_cast<double>(batch), network.memory_needed(batch) >> 20);
+  fmt::print("{} MiB\n", network.memory_needed(batch) >> 20);
 }

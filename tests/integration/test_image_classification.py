@@ -226,7 +226,7 @@ def test_lists_checkpoints_and_batch_transform_of_a_folder(client):
 
     client.model("lists", job)
     client.sm.create_transform_job(
-        TransformJobName="lists", ModelName="lists", MaxConcurrentTransforms=16, MaxPayloadInMB=6, BatchStrategy="SingleRecord",
+        TransformJobName="lists", ModelName="lists", MaxConcurrentTransforms=16, MaxPayloadInMB=6,
         TransformInput={"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/lst/pictures/blue"}},
                         "ContentType": "application/x-image", "SplitType": "None", "CompressionType": "None"},
         TransformOutput={"S3OutputPath": f"s3://{BUCKET}/transformed"},
@@ -234,6 +234,10 @@ def test_lists_checkpoints_and_batch_transform_of_a_folder(client):
     transform = wait_until(lambda: client.sm.describe_transform_job(TransformJobName="lists"),
                            lambda j: j["TransformJobStatus"] not in ("InProgress", "Stopping"))
     assert transform["TransformJobStatus"] == "Completed", transform
+    logs = client.server.client("logs")
+    stream = logs.describe_log_streams(logGroupName="/aws/sagemaker/TransformJobs", logStreamNamePrefix="lists/")["logStreams"]
+    events = [logs.get_log_events(logGroupName="/aws/sagemaker/TransformJobs", logStreamName=s["logStreamName"])["events"] for s in stream]
+    assert any("BatchStrategy=SINGLE_RECORD" in e["message"] for page in events for e in page)
     listed = client.s3.list_objects_v2(Bucket=BUCKET, Prefix="transformed/")["Contents"]
     assert len(listed) == 20 and all(o["Key"].endswith(".jpg.out") for o in listed)
     answers = [json.loads(client.s3.get_object(Bucket=BUCKET, Key=o["Key"])["Body"].read()) for o in listed]
@@ -265,6 +269,10 @@ def test_transfer_from_the_servers_folder_of_weights(client, trained):
     client.train("transfer", dict(use_pretrained_model=1, epochs=1, image_shape="3,56,72"), channels)
     messages = "\n".join(lines(client.server, "transfer"))
     assert "Using pretrained model for initializing weights and transfer learning." in messages and "resnet-18-0000.params" in messages
+    source = client.channel("pretrained", trained["ModelArtifacts"]["S3ModelArtifacts"].removeprefix(f"s3://{BUCKET}/"))
+    source["ContentType"] = "application/x-sagemaker-model"
+    client.train("transfer-channel", dict(use_pretrained_model=1, epochs=1), channels + [source])
+    assert any("Pretrained weights: " in m and "params" in m for m in lines(client.server, "transfer-channel"))
 
 
 def test_ground_truth_manifest_in_pipe_mode(client):

@@ -10,8 +10,8 @@ shell::ChannelSpec pictures(const char* name, const char* about) {
   return {.name = name,
           .required = true,
           .about = about,
-          // "rec" is what notebooks of 2017 and 2018 send for image records.
-          .content_types = {"application/x-recordio", "application/x-image", "image/jpeg", "image/png", "rec"},
+          // "rec" and "lst" are what notebooks of 2017 and 2018 send for image records and listed pictures.
+          .content_types = {"application/x-recordio", "application/x-image", "image/jpeg", "image/png", "rec", "lst"},
           .distributions = {"FullyReplicated"},
           .default_content_type = "application/x-recordio"};
 }
@@ -57,7 +57,7 @@ const shell::Descriptor& ImageClassification::descriptor() {
                              .distributions = {"FullyReplicated"},
                              .default_content_type = "application/x-sagemaker-model"};
     shell::ChannelSpec pretrained{.name = kPretrainedChannel,
-                                  .about = "One file of weights for `use_pretrained_model` (ours).",
+                                  .about = "Weights for `use_pretrained_model` (ours): one file, or the artifact of another job.",
                                   .content_types = {},
                                   .input_modes = kFileModes,
                                   .distributions = {"FullyReplicated"},

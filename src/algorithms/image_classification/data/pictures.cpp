@@ -184,6 +184,8 @@ std::unique_ptr<Pictures> open_stream(TrainContext& context, const std::string& 
 std::unique_ptr<Pictures> open_records(TrainContext& context, const std::string& channel, const PictureOptions& options,
                                        const LabelForm& form) {
   const shell::Channel& c = context.channel(channel);
+  if (context.has_channel(channel + "_lst"))
+    context.log().warn("channel {0}_lst is not used: channel {0} holds records, which have their labels.", channel);
   context.log().info("Searching for .rec files in {}.", c.folder().string());
   const auto all = c.files();
   const auto files = with_suffix(all, ".rec");

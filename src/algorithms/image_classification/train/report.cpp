@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::int64_t kSpeedBatches = 20;  // MXNet's Speedometer as the container sets it
 constexpr std::chrono::seconds kProgressEvery{30};
+constexpr std::size_t kMaxClassLines = 1000;
 
 double seconds(std::chrono::steady_clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
@@ -159,6 +160,10 @@ void Report::classes(std::span<const metrics::ClassCounts> classes, const std::v
                      std::int64_t epoch) const {
   log_.info("Classes of the validation pictures, by the model of epoch {}:", epoch + 1);
   for (std::size_t c = 0; c < classes.size(); ++c) {
+    if (c == kMaxClassLines) {
+      log_.info("{} more classes are not listed.", classes.size() - c);
+      break;
+    }
     const metrics::ClassCounts& counts = classes[c];
     if (counts.labelled == 0 && counts.predicted == 0) continue;
     const std::string name = c < names.size() && !names[c].empty() ? fmt::format(" ({})", names[c]) : "";

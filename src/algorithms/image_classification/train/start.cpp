@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "algorithms/image_classification/model/artifact.h"
 #include "algorithms/image_classification/model/model.h"
 #include "algorithms/image_classification/model/pretrained.h"
 #include "base/error.h"
@@ -34,14 +35,22 @@ auto as_client_error(const std::string& what, F&& f) {
   }
 }
 
-/// The finished model in the folder, as files or still packed.
-Model read_artifact(const fs::path& folder) {
-  const fs::path archive = folder / "model.tar.gz";
-  if (!fs::exists(archive)) return Model::read(folder);
-  const TemporaryFolder unpacked;
-  formats::unpack_tar_gz(archive, unpacked.path());
-  return Model::read(unpacked.path());
-}
+/// A channel's folder, or what the artifact in it holds while this object lives.
+class UnpackedFolder {
+ public:
+  explicit UnpackedFolder(const fs::path& folder) : path_(folder) {
+    const fs::path archive = folder / "model.tar.gz";
+    if (!fs::exists(archive)) return;
+    path_ = temporary_.emplace().path();
+    formats::unpack_tar_gz(archive, path_);
+  }
+  const fs::path& path() const { return path_; }
+  bool is_artifact() const { return fs::exists(path_ / "image-classification-symbol.json"); }
+
+ private:
+  std::optional<TemporaryFolder> temporary_;
+  fs::path path_;
+};
 
 std::string shape_text(const nn::MapShape& s) { return fmt::format("{},{},{}", s.channels, s.height, s.width); }
 
@@ -60,8 +69,9 @@ void check_same(const Description& old, const Description& wanted) {
 }
 
 Start continued(const Hyperparameters& hp, shell::TrainContext& context) {
-  const fs::path folder = context.channel(kModelChannel).folder();
-  Model model = as_client_error(fmt::format("channel {}: ", kModelChannel), [&] { return read_artifact(folder); });
+  Model model = as_client_error(fmt::format("channel {}: ", kModelChannel), [&] {
+    return Model::read(UnpackedFolder(context.channel(kModelChannel).folder()).path());
+  });
   check_same(model.description, description_of(hp));
   if (hp.use_pretrained_model)
     context.log().warn("use_pretrained_model has no effect with a channel {}.", kModelChannel);
@@ -72,13 +82,21 @@ Start continued(const Hyperparameters& hp, shell::TrainContext& context) {
   return {std::move(model.description), std::move(model.parameters), std::move(model.class_names)};
 }
 
-Start transferred(const Hyperparameters& hp, shell::TrainContext& context) {
+/// The weights file of the channel, of the operator's folder, or of a finished job's artifact in the channel.
+fs::path weights_file(const Hyperparameters& hp, const std::optional<UnpackedFolder>& channel) {
+  if (channel && channel->is_artifact()) return params_path(channel->path(), load(channel->path()).epoch);
   std::vector<fs::path> folders;
-  if (context.has_channel(kPretrainedChannel)) folders.push_back(context.channel(kPretrainedChannel).folder());
+  if (channel) folders.push_back(channel->path());
   if (const char* folder = std::getenv(contract::kEnvPretrained); folder != nullptr && *folder != '\0')
     folders.emplace_back(folder);
+  return find_pretrained(hp.num_layers, folders);
+}
+
+Start transferred(const Hyperparameters& hp, shell::TrainContext& context) {
   Pretrained found = as_client_error("use_pretrained_model: ", [&] {
-    return import_pretrained(find_pretrained(hp.num_layers, folders), description_of(hp), context.seed());
+    std::optional<UnpackedFolder> channel;
+    if (context.has_channel(kPretrainedChannel)) channel.emplace(context.channel(kPretrainedChannel).folder());
+    return import_pretrained(weights_file(hp, channel), description_of(hp), context.seed());
   });
   context.log().info("Pretrained weights: {}", found.summary());
   return {std::move(found.description), std::move(found.parameters)};
