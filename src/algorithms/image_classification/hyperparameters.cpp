@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/error.h"
 #include "base/text.h"
 
 namespace clary::image_classification {
@@ -132,22 +133,29 @@ std::vector<hyper::Field<H>> fields() {
 }
 
 std::vector<hyper::Rule<H>> rules() {
-  return {{"use_pretrained_model needs num_layers 18, 34, 50, 101, 152 or 200",
-           [](const H& hp) { return !hp.use_pretrained_model || in_large_family(hp.num_layers); }},
-          {fmt::format("use_pretrained_model needs an image_shape of 3 channels and at least {0} x {0} pixels",
-                       kSmallestPretrainedEdge),
-           [](const H& hp) {
-             const nn::MapShape image = hp.image();
-             return !hp.use_pretrained_model ||
-                    (image.channels == 3 && std::min(image.height, image.width) >= kSmallestPretrainedEdge);
-           }},
-          {"top_k must be below num_classes",
+  return {{"top_k must be below num_classes",
            [](const H& hp) { return !hp.top_k || hp.multi_label || *hp.top_k < hp.num_classes; }},
           {"checkpoint_frequency must not exceed epochs",
            [](const H& hp) { return !hp.checkpoint_frequency || *hp.checkpoint_frequency <= hp.epochs; }}};
 }
 
 }  // namespace
+
+void check_published_weights_fit(const Hyperparameters& hp) {
+  if (!in_large_family(hp.num_layers))
+    throw Error(
+        Kind::kInvalid,
+        fmt::format("use_pretrained_model needs num_layers 18, 34, 50, 101, 152 or 200, not {}, without a channel "
+                    "pretrained that holds weights of that depth",
+                    hp.num_layers));
+  const nn::MapShape image = hp.image();
+  if (image.channels != 3 || std::min(image.height, image.width) < kSmallestPretrainedEdge)
+    throw Error(
+        Kind::kInvalid,
+        fmt::format("use_pretrained_model needs an image_shape of 3 channels and at least {0} x {0} pixels, not "
+                    "{1}, without a channel pretrained that holds weights of such a network",
+                    kSmallestPretrainedEdge, hp.image_shape));
+}
 
 nn::MapShape Hyperparameters::image() const { return parsed_shape(image_shape).value_or(nn::MapShape{}); }
 
