@@ -42,7 +42,10 @@ bool RecordIoStream::next_part(std::string& payload, std::uint32_t& flag) {
   const std::size_t got = take(reinterpret_cast<char*>(head), sizeof head);
   if (got == 0) return false;
   if (got >= sizeof head[0] && head[0] != kRecordIoMagic)
-    fail(fmt::format("has the wrong magic number 0x{:08X}, expected 0x{:08X}", head[0], kRecordIoMagic));
+    fail(
+        fmt::format("has the wrong magic number 0x{:08X}, expected 0x{:08X}; files that are not RecordIO need "
+                    "RecordWrapperType RecordIO",
+                    head[0], kRecordIoMagic));
   if (got != sizeof head) fail("is cut within its header");
   flag = head[1] >> 29;
   const std::size_t size = head[1] & kMaxRecordIoPart;

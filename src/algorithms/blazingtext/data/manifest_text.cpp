@@ -4,14 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "algorithms/blazingtext/data/ngrams.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "formats/recordio.h"
+#include "formats/recordio_stream.h"
 
 namespace clary::blazingtext {
 namespace {
@@ -30,7 +29,7 @@ void append_label(std::string& out, std::string_view text) {
 class ManifestText : public formats::ByteSource {
  public:
   ManifestText(std::unique_ptr<formats::ByteSource> records, std::string name)
-      : records_(std::move(records)), name_(std::move(name)) {}
+      : records_(std::move(records), name, kMaxSampleBytes), name_(std::move(name)) {}
 
   std::size_t read(std::span<std::byte> bytes) override {
     if (at_ == lines_.size()) make_lines();
@@ -44,8 +43,8 @@ class ManifestText : public formats::ByteSource {
   void make_lines() {
     lines_.clear(), at_ = 0;
     std::string text, label;
-    while (lines_.size() < kWantedBytes && next_record(text)) {
-      if (!next_record(label)) fail("has a text, but no label; AttributeNames must be the text and the label");
+    while (lines_.size() < kWantedBytes && records_.next(text)) {
+      if (!records_.next(label)) fail("has a text, but no label; AttributeNames must be the text and the label");
       add_line(text, label);
       ++sample_;
     }
@@ -62,53 +61,11 @@ class ManifestText : public formats::ByteSource {
     lines_.append(labels).append(" ").append(text).append("\n");
   }
 
-  /// One record's payload; false at the end of the stream.
-  bool next_record(std::string& out) {
-    out.clear();
-    for (bool more = true; more;) {
-      std::array<std::uint32_t, 2> head{};
-      const std::size_t got = read_exactly(reinterpret_cast<char*>(head.data()), sizeof(head));
-      if (got == 0 && out.empty()) return false;
-      if (got != sizeof(head)) fail("ends within a record's header");
-      if (head[0] != formats::kRecordIoMagic)
-        fail("is not a RecordIO record; the channel needs RecordWrapperType RecordIO and an augmented manifest");
-      const std::uint32_t flag = head[1] >> 29, size = head[1] & 0x1fff'ffff;
-      if (size > kMaxSampleBytes - out.size()) fail(fmt::format("is longer than {} bytes", kMaxSampleBytes));
-      if (flag == 2 || flag == 3) append_magic(out);
-      append_payload(out, size);
-      more = flag == 1 || flag == 2;  // first or middle part of a split record
-    }
-    return true;
-  }
-
-  /// The magic word at which a split record was cut.
-  static void append_magic(std::string& out) {
-    constexpr std::uint32_t kMagic = formats::kRecordIoMagic;
-    out.append(reinterpret_cast<const char*>(&kMagic), sizeof(kMagic));
-  }
-
-  void append_payload(std::string& out, std::uint32_t size) {
-    const std::size_t start = out.size(), padded = (size + 3U) / 4 * 4;
-    out.resize(start + padded);
-    if (read_exactly(out.data() + start, padded) != padded) fail("ends within a record");
-    out.resize(start + size);
-  }
-
-  std::size_t read_exactly(char* out, std::size_t size) {
-    std::size_t have = 0;
-    while (have < size) {
-      const std::size_t got = records_->read(std::as_writable_bytes(std::span(out + have, size - have)));
-      if (got == 0) break;
-      have += got;
-    }
-    return have;
-  }
-
   [[noreturn]] void fail(const std::string& problem) const {
     throw Error(Kind::kMalformed, fmt::format("{}: sample {} {}", name_, sample_, problem));
   }
 
-  std::unique_ptr<formats::ByteSource> records_;
+  formats::RecordIoStream records_;
   std::string name_;
   std::string lines_;
   std::size_t at_ = 0;

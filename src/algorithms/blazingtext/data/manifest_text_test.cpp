@@ -46,7 +46,7 @@ std::string problem_of(const std::string& records) {
   try {
     text_of(records);
   } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), Kind::kMalformed);
+    EXPECT_TRUE(error.kind() == Kind::kMalformed || error.kind() == Kind::kLimit);
     return error.what();
   }
   return "";
@@ -83,7 +83,7 @@ TEST(ManifestText, BrokenStreamsAreNamedBySample) {
   const std::string good = records_of({"text", "1"});
   EXPECT_THAT(problem_of(good + records_of({"text"})), testing::HasSubstr("sample 2 has a text, but no label"));
   EXPECT_THAT(problem_of(good + records_of({"text", "{}"})), testing::HasSubstr("sample 2 the label is an object"));
-  EXPECT_THAT(problem_of("plain text that is no record"), testing::HasSubstr("sample 1 is not a RecordIO record"));
+  EXPECT_THAT(problem_of("plain text that is no record"), testing::HasSubstr("record 1 has the wrong magic number"));
   for (std::size_t size = 1; size < good.size(); ++size) EXPECT_NE(problem_of(good.substr(0, size)), "") << size;
   std::string huge = good;
   const std::uint32_t length = 0x1fff'ffff;
