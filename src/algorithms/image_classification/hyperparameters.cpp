@@ -14,7 +14,6 @@ namespace {
 using H = Hyperparameters;
 
 constexpr std::int64_t kMaxEdge = 8192, kMaxClasses = 1'000'000;
-constexpr std::int64_t kSmallestPretrainedEdge = 33;  // up to 32 pixels a network has another first layer
 
 std::optional<nn::MapShape> parsed_shape(std::string_view text) {
   std::vector<std::int64_t> numbers;
@@ -39,10 +38,6 @@ hyper::Read<std::string> read_shape(std::string_view text) {
             fmt::format("must have the form 'channels,height,width' with 1 or 3 channels and edges from 1 to {}",
                         kMaxEdge)};
   return {hyper::Verdict::kTaken, fmt::format("{},{},{}", shape->channels, shape->height, shape->width)};
-}
-
-bool in_large_family(std::int64_t layers) {
-  return layers == 18 || layers == 34 || layers == 50 || layers == 101 || layers == 152 || layers == 200;
 }
 
 std::vector<hyper::Field<H>> fields() {
@@ -132,16 +127,7 @@ std::vector<hyper::Field<H>> fields() {
 }
 
 std::vector<hyper::Rule<H>> rules() {
-  return {{"use_pretrained_model needs num_layers 18, 34, 50, 101, 152 or 200",
-           [](const H& hp) { return !hp.use_pretrained_model || in_large_family(hp.num_layers); }},
-          {fmt::format("use_pretrained_model needs an image_shape of 3 channels and at least {0} x {0} pixels",
-                       kSmallestPretrainedEdge),
-           [](const H& hp) {
-             const nn::MapShape image = hp.image();
-             return !hp.use_pretrained_model ||
-                    (image.channels == 3 && std::min(image.height, image.width) >= kSmallestPretrainedEdge);
-           }},
-          {"top_k must be below num_classes",
+  return {{"top_k must be below num_classes",
            [](const H& hp) { return !hp.top_k || hp.multi_label || *hp.top_k < hp.num_classes; }},
           {"checkpoint_frequency must not exceed epochs",
            [](const H& hp) { return !hp.checkpoint_frequency || *hp.checkpoint_frequency <= hp.epochs; }}};

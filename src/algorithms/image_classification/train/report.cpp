@@ -127,7 +127,7 @@ void Report::epoch_ended(const Progress& progress) {
   const double mean = seconds_of_epochs_ / static_cast<double>(epochs_timed_);
   std::string text = fmt::format(
       "Progress: epoch {} of {} ended, {} pictures, {:.1f} images/s with validation, "
-      "learning rate {}",
+      "learning rate {:.6g}",
       epoch_ + 1, hp_.epochs, progress.pictures, static_cast<double>(progress.pictures) / std::max(took, 1e-9),
       progress.rate);
   if (progress.skipped > 0) text += fmt::format(", {} pictures skipped", progress.skipped);
