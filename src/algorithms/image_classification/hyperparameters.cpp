@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/error.h"
 #include "base/text.h"
 
 namespace clary::image_classification {
@@ -15,7 +14,6 @@ namespace {
 using H = Hyperparameters;
 
 constexpr std::int64_t kMaxEdge = 8192, kMaxClasses = 1'000'000;
-constexpr std::int64_t kSmallestPretrainedEdge = 33;  // up to 32 pixels a network has another first layer
 
 std::optional<nn::MapShape> parsed_shape(std::string_view text) {
   std::vector<std::int64_t> numbers;
@@ -40,10 +38,6 @@ hyper::Read<std::string> read_shape(std::string_view text) {
             fmt::format("must have the form 'channels,height,width' with 1 or 3 channels and edges from 1 to {}",
                         kMaxEdge)};
   return {hyper::Verdict::kTaken, fmt::format("{},{},{}", shape->channels, shape->height, shape->width)};
-}
-
-bool in_large_family(std::int64_t layers) {
-  return layers == 18 || layers == 34 || layers == 50 || layers == 101 || layers == 152 || layers == 200;
 }
 
 std::vector<hyper::Field<H>> fields() {
@@ -140,22 +134,6 @@ std::vector<hyper::Rule<H>> rules() {
 }
 
 }  // namespace
-
-void check_published_weights_fit(const Hyperparameters& hp) {
-  if (!in_large_family(hp.num_layers))
-    throw Error(
-        Kind::kInvalid,
-        fmt::format("use_pretrained_model needs num_layers 18, 34, 50, 101, 152 or 200, not {}, without a channel "
-                    "pretrained that holds weights of that depth",
-                    hp.num_layers));
-  const nn::MapShape image = hp.image();
-  if (image.channels != 3 || std::min(image.height, image.width) < kSmallestPretrainedEdge)
-    throw Error(
-        Kind::kInvalid,
-        fmt::format("use_pretrained_model needs an image_shape of 3 channels and at least {0} x {0} pixels, not "
-                    "{1}, without a channel pretrained that holds weights of such a network",
-                    kSmallestPretrainedEdge, hp.image_shape));
-}
 
 nn::MapShape Hyperparameters::image() const { return parsed_shape(image_shape).value_or(nn::MapShape{}); }
 

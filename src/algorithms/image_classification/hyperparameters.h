@@ -54,8 +54,4 @@ struct Hyperparameters {
 
 const Schema<Hyperparameters>& schema();
 
-/// Whether a network can begin from weights that others publish: those of the deep networks for large colour pictures.
-/// @throws Error{kInvalid} naming the hyperparameter, its value and the rule
-void check_published_weights_fit(const Hyperparameters& hp);
-
 }  // namespace clary::image_classification

@@ -96,22 +96,8 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"checkpoints", {{"checkpoint_frequency", "31"}}, "checkpoint_frequency must not exceed epochs"}),
     [](const auto& row) { return std::string(row.param.name); });
 
-/// What is wrong with beginning from published weights, or "".
-std::string misfit(const char* layers, const char* shape) {
-  try {
-    check_published_weights_fit(schema().parse(
-        {{"num_classes", "10"}, {"num_training_samples", "9"}, {"num_layers", layers}, {"image_shape", shape}}));
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-
-TEST(Hyperparameters, PublishedWeightsFitTheDeepNetworksForLargePictures) {
-  EXPECT_EQ(misfit("18", "3,33,200"), "");
-  EXPECT_NE(misfit("20", "3,64,64").find("needs num_layers 18, 34, 50"), std::string::npos);
-  EXPECT_NE(misfit("18", "3,32,200").find("at least 33 x 33 pixels"), std::string::npos);
-  EXPECT_NE(misfit("18", "1,64,64").find("3 channels"), std::string::npos);
+TEST(Hyperparameters, PretrainedWeightsMayBeOfAnyNetworkThatAnotherJobLearned) {
+  EXPECT_EQ(problem({{"use_pretrained_model", "1"}, {"num_layers", "20"}, {"image_shape", "1,32,32"}}), "");
 }
 
 TEST(Hyperparameters, TopKIsIgnoredWithSeveralLabels) {

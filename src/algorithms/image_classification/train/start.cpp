@@ -93,8 +93,6 @@ fs::path weights_file(const Hyperparameters& hp, const std::optional<UnpackedFol
 }
 
 Start transferred(const Hyperparameters& hp, shell::TrainContext& context) {
-  // Weights of a job before may be those of any network that the algorithm trains.
-  if (!context.has_channel(kPretrainedChannel)) check_published_weights_fit(hp);
   Pretrained found = as_client_error("use_pretrained_model: ", [&] {
     std::optional<UnpackedFolder> channel;
     if (context.has_channel(kPretrainedChannel)) channel.emplace(context.channel(kPretrainedChannel).folder());
