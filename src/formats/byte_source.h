@@ -21,7 +21,8 @@ class ByteSource {
 
 /// Reads `fd`, gunzipping when its first bytes are 1F 8B; concatenated gzip members are read to the end.
 /// @param name     for messages
-/// @param stopped  where given, asked ten times a second while no bytes come (a FIFO whose writer is slow); once it says
+/// @param stopped  where given, asked ten times a second while no bytes come (a FIFO whose writer is slow); once it
+/// says
 ///                 true, reading throws Error{kCancelled}
 std::unique_ptr<ByteSource> open_bytes(UniqueFd fd, const std::string& name, std::function<bool()> stopped = nullptr);
 

@@ -40,8 +40,9 @@ bool Channel::is_empty() const { return !is_pipe() && files().empty(); }
 std::unique_ptr<formats::ByteSource> Channel::open_pipe(std::function<bool()> abandoned) {
   const std::string label = name_ + "_" + std::to_string(passes_);
   if (!abandoned) return formats::open_bytes(open_next_fifo(), label);
-  return formats::open_bytes(open_next_fifo(), label,
-                             [abandoned = std::move(abandoned), stopped = stopped_] { return abandoned() || stopped(); });
+  return formats::open_bytes(open_next_fifo(), label, [abandoned = std::move(abandoned), stopped = stopped_] {
+    return abandoned() || stopped();
+  });
 }
 
 std::unique_ptr<formats::RowReader> Channel::rows(const formats::ReadOptions& options) {
