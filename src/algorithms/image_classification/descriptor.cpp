@@ -56,12 +56,13 @@ const shell::Descriptor& ImageClassification::descriptor() {
                              .input_modes = kFileModes,
                              .distributions = {"FullyReplicated"},
                              .default_content_type = "application/x-sagemaker-model"};
-    shell::ChannelSpec pretrained{.name = kPretrainedChannel,
-                                  .about = "Weights for `use_pretrained_model` (ours): one file, or the artifact of another job.",
-                                  .content_types = {},
-                                  .input_modes = kFileModes,
-                                  .distributions = {"FullyReplicated"},
-                                  .default_content_type = "application/octet-stream"};
+    shell::ChannelSpec pretrained{
+        .name = kPretrainedChannel,
+        .about = "Weights for `use_pretrained_model` (ours): one file, or the artifact of another job.",
+        .content_types = {},
+        .input_modes = kFileModes,
+        .distributions = {"FullyReplicated"},
+        .default_content_type = "application/octet-stream"};
     out.channels = {pictures("train", "Labelled pictures to learn from."),
                     pictures("validation", "Labelled pictures; scored after every epoch, the best model is kept."),
                     list("train_lst", "One .lst file, which labels the train channel's pictures."),
