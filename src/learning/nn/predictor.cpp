@@ -38,7 +38,7 @@ Type type_of(ServedPrecision precision) {
     case ServedPrecision::kBFloat16:
       return Type::bf16;
     case ServedPrecision::kInt8:
-      throw Error(Kind::kInvalid, "a network cannot be served in 8-bit integers yet: choose float32 or bfloat16");
+      throw Error(Kind::kInvalid, "networks are not served in 8-bit integers: choose float32 or bfloat16");
   }
   return Type::f32;
 }

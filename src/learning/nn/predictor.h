@@ -24,7 +24,7 @@ struct PredictorOptions {
 
 class Predictor {
  public:
-  /// Keeps nothing of the arguments. @throws Error{kInvalid} for kInt8 without calibration pictures
+  /// Keeps nothing of the arguments. @throws Error{kInvalid} for kInt8, which is not implemented
   Predictor(const Graph& graph, const Parameters& parameters, const PredictorOptions& options = {});
   Predictor(Predictor&&) noexcept;
   Predictor& operator=(Predictor&&) noexcept;

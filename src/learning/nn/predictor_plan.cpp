@@ -18,10 +18,13 @@ using numeric::at;
 
 constexpr auto kInference = prop_kind::forward_inference;
 
-/// [O, ...] -> each of the O slices times its factor.
-void multiply_slices(numeric::Floats& weights, const numeric::Floats& factor) {
-  const std::size_t slice = weights.size() / factor.size();
-  for (std::size_t i = 0; i < weights.size(); ++i) weights[i] *= factor[i / slice];
+/// Weights [O, ...], each of the O slices times its factor; as they are where there are no factors.
+numeric::Floats folded(std::span<const float> weights, std::span<const float> factors) {
+  numeric::Floats out(weights.begin(), weights.end());
+  const std::size_t slice = factors.empty() ? 0 : out.size() / factors.size();
+  for (std::size_t o = 0; o < factors.size(); ++o)
+    for (std::size_t i = o * slice; i < (o + 1) * slice; ++i) out[i] *= factors[o];
+  return out;
 }
 
 }  // namespace
@@ -178,13 +181,8 @@ Tensor PredictorPlanner::pictures(int number) {
 
 Tensor PredictorPlanner::convolution(const Chain& chain) {
   const Op& o = op(chain.convolution);
-  const auto plain_values = values(chain.convolution, Role::kWeight);
-  numeric::Floats kernels(plain_values.begin(), plain_values.end());
   Affine after{{}, numeric::Floats(at(o.shape.channels))};
-  if (chain.norm >= 0) {
-    after = affine(chain.norm);
-    multiply_slices(kernels, after.factor);
-  }
+  if (chain.norm >= 0) after = affine(chain.norm);
   // Both maps exist before either counts as read: a step planned for the one must not overwrite the other.
   map(o.inputs.front());
   if (chain.sum >= 0) map(chain.other);
@@ -206,10 +204,12 @@ Tensor PredictorPlanner::convolution(const Chain& chain) {
     out = plan_.reserve(primitive.dst_desc());
   }
   const Desc plain({o.shape.channels, size.in.channels, o.kernel, o.kernel}, Type::f32, Format::oihw);
-  plan_.add(primitive, {{DNNL_ARG_SRC, plan_.in_layout(in, primitive.src_desc())},
-                        {DNNL_ARG_WEIGHTS, constants_.add(plan_, primitive.weights_desc(), plain, std::move(kernels))},
-                        {DNNL_ARG_BIAS, vector(std::move(after.shift))},
-                        {DNNL_ARG_DST, out}});
+  plan_.add(primitive,
+            {{DNNL_ARG_SRC, plan_.in_layout(in, primitive.src_desc())},
+             {DNNL_ARG_WEIGHTS, constants_.add(plan_, primitive.weights_desc(), plain,
+                                               folded(values(chain.convolution, Role::kWeight), after.factor))},
+             {DNNL_ARG_BIAS, vector(std::move(after.shift))},
+             {DNNL_ARG_DST, out}});
   return out;
 }
 

@@ -124,6 +124,17 @@ TEST(Predictor, KeepsNothingOfTheNetwork) {
   EXPECT_LT(distance(logits, expected), 1e-4);
 }
 
+TEST(Predictor, RefusesIntegers) {
+  const Trained trained({});
+  try {
+    trained.predictor({.precision = ServedPrecision::kInt8, .calibration = trained.data.pixels});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::kInvalid);
+    EXPECT_STREQ(error.what(), "networks are not served in 8-bit integers: choose float32 or bfloat16");
+  }
+}
+
 TEST(Predictor, MakesProbabilities) {
   std::vector<float> logits{1, 2, 0.5F, 1000, 0, -1000};
   to_probabilities(Loss::kSoftmax, 3, logits);
