@@ -75,6 +75,30 @@ std::string in_place_config(const PredictOptions& options) {
                      static_cast<int>(options.type), options.iteration_begin, options.iteration_end);
 }
 
+/// The rows' margins for a prediction in place, which takes them in a matrix without rows of its own.
+class MarginProxy {
+ public:
+  /// @param margins  [N, groups], outlives this; empty: no proxy
+  MarginProxy(std::span<const float> margins, std::int64_t rows) {
+    if (margins.empty() || rows == 0) return;
+    check(XGProxyDMatrixCreate(&handle_));
+    const auto shape = fmt::format("{}, {}", rows, static_cast<std::int64_t>(margins.size()) / rows);
+    const int code =
+        XGDMatrixSetInfoFromInterface(handle_, "base_margin", array_interface(margins.data(), "<f4", shape).c_str());
+    if (code != 0) XGDMatrixFree(handle_);  // no destructor runs after the throw
+    check(code);
+  }
+  ~MarginProxy() {
+    if (handle_ != nullptr) XGDMatrixFree(handle_);
+  }
+  MarginProxy(const MarginProxy&) = delete;
+  MarginProxy& operator=(const MarginProxy&) = delete;
+  DMatrixHandle handle() const noexcept { return handle_; }
+
+ private:
+  DMatrixHandle handle_ = nullptr;
+};
+
 LibraryPrediction copied_prediction(const bst_ulong* shape, bst_ulong dimensions, const float* values) {
   LibraryPrediction out;
   bst_ulong count = 1;
@@ -305,10 +329,11 @@ LibraryPrediction Booster::predict_dense(std::span<const float> values, std::int
   const bst_ulong* shape = nullptr;
   bst_ulong dimensions = 0;
   const float* out = nullptr;
+  const MarginProxy proxy(options.base_margins, rows);
   check(XGBoosterPredictFromDense(
       handle_,
       array_interface(values.empty() ? &nothing : values.data(), "<f4", fmt::format("{}, {}", rows, columns)).c_str(),
-      in_place_config(options).c_str(), nullptr, &shape, &dimensions, &out));
+      in_place_config(options).c_str(), proxy.handle(), &shape, &dimensions, &out));
   return copied_prediction(shape, dimensions, out);
 }
 
@@ -317,10 +342,11 @@ LibraryPrediction Booster::predict_csr(std::span<const std::int64_t> offsets, st
   const bst_ulong* shape = nullptr;
   bst_ulong dimensions = 0;
   const float* out = nullptr;
+  const MarginProxy proxy(options.base_margins, std::ssize(offsets) - 1);
   check(XGBoosterPredictFromCSR(handle_, array_interface(offsets, "<i8").c_str(),
                                 array_interface(columns, "<i4").c_str(), array_interface(values, "<f4").c_str(),
-                                static_cast<bst_ulong>(num_features()), in_place_config(options).c_str(), nullptr,
-                                &shape, &dimensions, &out));
+                                static_cast<bst_ulong>(num_features()), in_place_config(options).c_str(),
+                                proxy.handle(), &shape, &dimensions, &out));
   return copied_prediction(shape, dimensions, out);
 }
 
@@ -409,6 +435,12 @@ std::int64_t Booster::num_features() const {
 void on_log(std::function<void(std::string_view)> sink) {
   log_sink() = std::move(sink);
   check(XGBRegisterLogCallback(write_log));
+}
+
+std::string library_version() {
+  int major = 0, minor = 0, patch = 0;
+  XGBoostVersion(&major, &minor, &patch);
+  return fmt::format("{}.{}.{}", major, minor, patch);
 }
 
 // Cores this process may use, as OpenMP counts them (CPU affinity included).
