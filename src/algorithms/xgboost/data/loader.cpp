@@ -29,6 +29,7 @@ struct Plan {
   ColumnRoles roles;
   std::vector<std::string> names;         // of the features; empty: none
   std::vector<std::int64_t> categorical;  // feature numbers
+  std::optional<formats::LabelRule> label_rule;
 };
 
 /// One channel before its matrix exists.
@@ -104,6 +105,9 @@ Plan make_plan(const Source& train, const LoadOptions& options, shell::TrainCont
   plan.read.as_blocks = true;
   plan.read.num_threads = options.threads > 0 ? options.threads : context.threads();
   plan.read.label_size = 0;
+  // The reader names file and line; where the label is not alone in front, RowStore checks it and names the row.
+  plan.label_rule = options.label_rule;
+  if (plan.type.format() != Format::kCsv) plan.read.label_rule = options.label_rule;
   if (plan.type.format() == Format::kRecordIoProtobuf) plan.read.allow_non_finite = true;  // RowStore refuses infinity
   if (plan.type.format() != Format::kCsv) return plan;
   std::vector<std::string> header;
@@ -113,6 +117,7 @@ Plan make_plan(const Source& train, const LoadOptions& options, shell::TrainCont
   }
   plan_columns(plan, header, options.csv_weights);
   plan.read.label_size = plan.roles.split_by_reader();
+  if (plan.read.label_size == 1) plan.read.label_rule = options.label_rule;
   plan.type.parameters.erase("label_size");
   plan.type.parameters.erase("delimiter");
   if (const auto given = formats::delimiter_parameter(train.channel->content_type())) plan.read.delimiter = *given;
@@ -145,7 +150,8 @@ void read_rows(Source& source, const Plan& plan, shell::TrainContext& context) {
         "Channel '{}' is FullyReplicated: each of the {} hosts trains on its share of the rows. Use ShardedByS3Key to "
         "copy less.",
         source.channel->name(), hosts.size());
-  source.rows.emplace(source.channel->name(), plan.roles, split ? hosts.rank() : 0, split ? hosts.size() : 1);
+  source.rows.emplace(source.channel->name(), plan.roles, split ? hosts.rank() : 0, split ? hosts.size() : 1,
+                      plan.label_rule);
   const auto reader = open_reader(source, plan);
   formats::Batch batch;
   while (reader->next(batch, kAllRows)) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "algorithms/xgboost/model/objectives.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "formats/record_proto.h"

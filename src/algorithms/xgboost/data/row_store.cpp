@@ -160,8 +160,13 @@ bool RowStore::check(const Batch& batch) const {
   };
   const auto labels = static_cast<std::size_t>(batch.label_width);
   for (std::size_t i = 0; i < batch.labels.size(); ++i) {
-    if (std::isfinite(batch.labels[i]) && (i % labels == 0 || batch.labels[i] >= 0)) continue;
-    if (i % labels == 0) fail(i / labels, fmt::format("label {} is not a finite number", batch.labels[i]));
+    const bool is_label = i % labels == 0;
+    if (std::isfinite(batch.labels[i]) && (is_label || batch.labels[i] >= 0)) {
+      if (is_label && label_rule_ && !label_rule_->allows(batch.labels[i]))
+        fail(i / labels, label_rule_->problem(batch.labels[i]));
+      continue;
+    }
+    if (is_label) fail(i / labels, fmt::format("label {} is not a finite number", batch.labels[i]));
     fail(i / labels, fmt::format("weight {} is not a number >= 0", batch.labels[i]));
   }
   for (std::size_t r = 0; r < batch.weights.size(); ++r)
