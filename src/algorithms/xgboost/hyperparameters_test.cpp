@@ -41,13 +41,16 @@ TEST(XgboostHyperparameters, MessagesAreTheContainers) {
   };
   const Row rows[] = {
       {{{"foo", "1"}}, "Extraneous hyperparameter found: foo"},
-      {{{"max_depth", "5.0"}}, "Hyperparameter max_depth: could not parse value (caused by ValueError)"},
-      {{{"max_depth", "abc"}}, "Hyperparameter max_depth: could not parse value (caused by ValueError)"},
-      {{{"eta", "x"}}, "Hyperparameter eta: could not parse value (caused by ValueError)"},
+      {{{"max_depth", "5.0"}},
+       "Hyperparameter max_depth: could not parse value (caused by ValueError): '5.0' is not an integer"},
+      {{{"max_depth", "abc"}},
+       "Hyperparameter max_depth: could not parse value (caused by ValueError): 'abc' is not an integer"},
+      {{{"eta", "0,5"}}, "Hyperparameter eta: could not parse value (caused by ValueError): '0,5' is not a number"},
       {{{"monotone_constraints", "(a)"}},
-       "Hyperparameter monotone_constraints: could not parse value (caused by ValueError)"},
+       "Hyperparameter monotone_constraints: could not parse value (caused by ValueError): '(a)' is not of its form"},
       {{{"interaction_constraints", "[1]"}},
-       "Hyperparameter interaction_constraints: could not parse value (caused by ValueError)"},
+       "Hyperparameter interaction_constraints: could not parse value (caused by ValueError): '[1]' is not of its "
+       "form"},
       {{{"eta", "1.5"}}, "Hyperparameter eta: 1.5 is not in [0, 1]"},
       {{{"learning_rate", "2"}}, "Hyperparameter eta: 2.0 is not in [0, 1]"},
       {{{"gamma", "-1"}}, "Hyperparameter gamma: -1.0 is not in [0, +inf)"},
