@@ -86,6 +86,24 @@ TEST(Assembled, JoinsOneJsonObjectThatIsNotSplit) {
   EXPECT_EQ(assembled(rules, payload, "{\"p\":\n2}"), R"({"SageMakerInput":[1],"SageMakerOutput":{"p":2}})");
 }
 
+TEST(Assembled, CsvOfSeveralLinesIsNotJoinedAsOneRecord) {
+  BatchRules rules;  // SplitType and AssembleWith None, which are the defaults
+  rules.processing.emplace(RecordForm::kCsv, "$", "$", true);
+  PayloadReader several(open_text("1,2\n3,4\n"), rules);
+  try {
+    several.next();
+    FAIL() << "the answers of both rows would follow the second row";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("record 1: the CSV has several lines"));
+    EXPECT_THAT(e.what(), HasSubstr("SplitType and AssembleWith must be Line"));
+  }
+  PayloadReader one(open_text("1,2\r\n\n"), rules);
+  const auto payload = one.next();
+  ASSERT_TRUE(payload);
+  EXPECT_EQ(assembled(rules, *payload, "0.5\n"), "1,2,0.5");
+  EXPECT_THROW(assembled(rules, *payload, "0.5\n0.6\n"), Error);
+}
+
 TEST(Assembled, WrongNumberOfAnswersNamesTheRecords) {
   BatchRules rules = lines(BatchStrategy::kMultiRecord);
   rules.processing.emplace(RecordForm::kCsv, "$", "$", true);
