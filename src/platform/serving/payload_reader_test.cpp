@@ -36,6 +36,25 @@ TEST(PayloadReader, SingleRecordSendsOneLineWithoutItsNewline) {
   EXPECT_THAT(bodies("aa\nbb\n", lines(BatchStrategy::kSingleRecord)), ElementsAre("aa", "bb"));
 }
 
+/// The programs' readers of CSV and JSON lines pass over blank lines: they have no answer.
+TEST(PayloadReader, BlankLinesAreNoRecordsOfCsv) {
+  BatchRules rules = lines(BatchStrategy::kMultiRecord);
+  EXPECT_THAT(bodies("a\n\nb\n\n", rules), ElementsAre("a\n\nb\n\n"));
+  rules.skip_blank_lines = true;
+  EXPECT_THAT(bodies("\na\n \r\nb\n\t\n\n", rules), ElementsAre("a\nb\n\t\n"));
+  EXPECT_THAT(bodies("\n\n", rules), ElementsAre());
+  rules.strategy = BatchStrategy::kSingleRecord;
+  EXPECT_THAT(bodies("a\n\nb\n", rules), ElementsAre("a", "b"));
+  rules.strategy = BatchStrategy::kMultiRecord;
+  rules.processing.emplace(RecordForm::kCsv, "$", "$", true);
+  rules.assembly = Assembly::kLine;
+  PayloadReader reader(open_text("a\n\nb\n"), rules);
+  const auto payload = reader.next();
+  ASSERT_TRUE(payload);
+  EXPECT_EQ(payload->records, 2U);
+  EXPECT_EQ(assembled(rules, *payload, "1\n2\n"), "a,1\nb,2\n");
+}
+
 TEST(PayloadReader, CountsRecordsAcrossPayloads) {
   const BatchRules rules = lines(BatchStrategy::kMultiRecord, 6);
   PayloadReader reader(open_text("aa\nbb\ncc\ndd\nee\n"), rules);
