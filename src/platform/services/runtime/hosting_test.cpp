@@ -231,6 +231,36 @@ TEST_F(HostingTest, MessagesAreTheServices) {
   EXPECT_EQ(call("DeleteModel", {{"ModelName", "M"}}), nullptr);
 }
 
+/// Sum of the endpoint's Invocations that CloudWatch has.
+double counted(const telemetry::MetricStore& metrics) {
+  double sum = 0;
+  for (const auto& point : metrics.read("AWS/SageMaker", {{"EndpointName", "e"}, {"VariantName", "A"}}))
+    if (point.name == "Invocations") sum += point.sum;
+  return sum;
+}
+
+/// Counters go to CloudWatch once a minute; those of a fleet that ends before went nowhere.
+TEST_F(HostingTest, InvocationsOfAFleetThatEndsAreCounted) {
+  deploy();
+  for (int i = 0; i < 3; ++i) invoke("x");
+  create_model("m2", "m2.tar.gz");
+  create_config("c2", "m2");
+  call("UpdateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c2"}});
+  wait_endpoint("e");
+  for (int i = 0; i < 4; ++i) invoke("x");
+  call("DeleteEndpoint", {{"EndpointName", "e"}});
+  for (int i = 0; i < 1000 && error_of("DescribeEndpoint", {{"EndpointName", "e"}}) == "no error"; ++i)
+    std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(counted(metrics), 7);
+}
+
+TEST_F(HostingTest, InvocationsBeforeTheServerStopsAreCounted) {
+  deploy();
+  for (int i = 0; i < 2; ++i) invoke("x");
+  stop_server();
+  EXPECT_EQ(counted(metrics), 2);
+}
+
 TEST_F(HostingTest, DeploysInvokesAndDeletes) {
   create_model("m", "m1.tar.gz", {{"GREETING", "hi"}});
   create_config("c", "m");
