@@ -282,6 +282,17 @@ TEST_F(HostingTest, DeploysInvokesAndDeletes) {
   EXPECT_EQ(invoke("big 3000000").body.size(), 3000000U);
   EXPECT_EQ(invoke(std::string(3 << 20, 'a')).body, std::string(3 << 20, 'A'));
 
+  const std::string attributes(1024, 'a');
+  EXPECT_EQ(Json::parse(invoke("headers", {{"X-Amzn-SageMaker-Custom-Attributes", attributes}})
+                            .body)["X-Amzn-SageMaker-Custom-Attributes"],
+            attributes);
+  EXPECT_THAT(invoke("x", {{"X-Amzn-SageMaker-Custom-Attributes", attributes + "b"}}).error,
+              HasSubstr("Value of 1025 bytes at 'customAttributes' failed to satisfy constraint: Member must have "
+                        "length less than or equal to 1024"));
+  EXPECT_THAT(invoke("x", {{"X-Amzn-SageMaker-Custom-Attributes", "gr\xC3\xBC\xC3\x9F"}}).error,
+              HasSubstr("visible ASCII"));
+  EXPECT_THAT(invoke("x", {{"X-Amzn-SageMaker-Inference-Id", std::string(65, 'i')}}).error, HasSubstr("inferenceId"));
+
   const Answer refused = invoke("status 415 bad type");
   EXPECT_EQ(refused.status, 424);
   EXPECT_THAT(refused.error, StartsWith("Received client error (415) from primary with message \"bad type\". See "));
