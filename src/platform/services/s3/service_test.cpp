@@ -288,6 +288,26 @@ TEST_F(S3Multipart, WholeLife) {
                   "<PartsCount>2</PartsCount>"));
 }
 
+/// The header describes the object; it was once compared with the XML that lists the parts.
+TEST_F(S3Multipart, CompletionTakesTheChecksumOfTheObject) {
+  const auto crc = [](const std::string& bytes) { return digest(Digest::kCrc32, bytes); };
+  const std::string whole = to_base64(crc(big_ + "tail")), composite = to_base64(crc(crc(big_) + crc("tail")));
+  const auto completed = [&](std::string_view type, const std::string& checksum) {
+    const std::string id = create({{"x-amz-checksum-algorithm", "CRC32"}, {"x-amz-checksum-type", type}});
+    const std::string one = put_part(id, 1, big_), two = put_part(id, 2, "tail");
+    return send("POST", "/bucket/m?uploadId=" + id, list({one, two}), {{"x-amz-checksum-crc32", checksum}});
+  };
+  EXPECT_TRUE(has(completed("FULL_OBJECT", whole), "<ChecksumCRC32>" + whole + "</ChecksumCRC32>"));
+  EXPECT_EQ(completed("FULL_OBJECT", to_base64(crc("other"))).code, "BadDigest");
+  EXPECT_EQ(completed("FULL_OBJECT", "AAA=").code, "InvalidRequest");
+  EXPECT_TRUE(has(completed("COMPOSITE", composite + "-2"), "<ChecksumCRC32>" + composite + "-2</ChecksumCRC32>"));
+  EXPECT_EQ(completed("COMPOSITE", composite + "-3").code, "BadDigest");
+  const Answer part = send("GET", "/bucket/m?partNumber=2", "", {{"x-amz-checksum-mode", "ENABLED"}});
+  EXPECT_EQ(header(part, "x-amz-checksum-crc32"), to_base64(crc("tail")));
+  EXPECT_EQ(header(send("GET", "/bucket/m", "", {{"x-amz-checksum-mode", "ENABLED"}}), "x-amz-checksum-crc32"),
+            composite + "-2");
+}
+
 TEST_F(S3Multipart, Errors) {
   const std::string id = create();
   for (const char* number : {"0", "10001", "x", ""})
