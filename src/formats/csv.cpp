@@ -17,7 +17,7 @@
 namespace clary::formats {
 namespace {
 
-constexpr std::size_t kTextChecked = 512;  // bytes of a file's start that tell text from binary files
+constexpr std::size_t kTextChecked = 512;  // bytes of a file's start in which a zero byte means no text
 constexpr std::size_t kIndexAhead = 4096;  // separators found at a time: the text between stays in the L1/L2 cache
 
 std::string_view without_carriage_return(std::string_view line) {

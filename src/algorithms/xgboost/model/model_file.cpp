@@ -147,7 +147,7 @@ Booster read_binary(std::string_view bytes) {
 }
 
 /// The binary form begins with base_score as a float32, which the library takes for the start of JSON when its first
-/// byte is '{' and no magic stands before it.
+/// byte is '{' and no magic comes before it.
 Booster read_binary_model(std::string_view bytes) {
   return bytes.starts_with(kBinaryMagic) ? read_binary(bytes) : read_binary(std::string(kBinaryMagic) += bytes);
 }

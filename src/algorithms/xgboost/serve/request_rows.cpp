@@ -61,7 +61,7 @@ formats::ContentType type_of(std::string_view text) {
 
 /// Dense rows, and sparse ones that give a shape, are as wide as the model. libsvm gives no shape: its last columns may
 /// be absent. Stricter than the published container, which takes CSV of one column less and libsvm of one more: those
-/// are rows whose columns all stand one place beside the model's (an InputFilter of one column too many; indices from 1
+/// are rows whose columns are all one place off the model's (an InputFilter of one column too many; indices from 1
 /// for a model of CSV), and were scored wrongly without a word.
 void check_width(Batch& rows, Format format, std::int64_t features) {
   if (format == Format::kLibsvm ? rows.width > features : rows.width != features)
