@@ -29,6 +29,10 @@ RELAXED = {
     ("CreateTrainingJobRequest", "StoppingCondition"),
 }
 
+# Enums of instance types grow every month, and no operation depends on one of them: a value of this form is accepted
+# besides those of the model (src/platform/catalog/instance_types.cpp sizes it). The few other values stay exact.
+INSTANCE_TYPE = r"ml\.[a-z][a-z0-9]*(-[a-z0-9]+)*\.(nano|micro|small|medium|large|([1-9][0-9]{0,2})?xlarge|metal|interactive)"
+
 TYPES = {"structure": "kStructure", "list": "kList", "map": "kMap", "string": "kString", "character": "kString",
          "blob": "kBlob", "integer": "kInteger", "long": "kLong", "float": "kFloat", "double": "kFloat",
          "boolean": "kBoolean", "timestamp": "kTimestamp"}
@@ -86,6 +90,8 @@ class Tables:
             value = body.get(edge) if kind in LIMITED else None
             limits.append("kNoLimit" if value is None else str(int(value)))
         pattern = body.get("pattern") if kind == "string" else None
+        if name.endswith("InstanceType") and any(value.startswith("ml.") for value in body.get("enum", [])):
+            pattern = INSTANCE_TYPE
         self.shapes[number] = (TYPES[kind], first, count, limits[0], limits[1], pattern)
         return number
 

@@ -19,6 +19,12 @@ struct RowShape {
   std::int64_t label_width = -1;  // -1: not known yet
 };
 
+/// How many rows `bytes` hold when the first takes `row_bytes`, and an eighth more.
+inline std::int64_t rows_expected(std::size_t bytes, std::size_t row_bytes) noexcept {
+  const std::size_t rows = bytes / std::max<std::size_t>(row_bytes, 1) + 1;
+  return static_cast<std::int64_t>(rows + rows / 8);
+}
+
 class BatchBuilder {
  public:
   /// Starts an empty batch in `out`, keeping its memory. @param sparse  CSR from the first row on

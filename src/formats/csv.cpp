@@ -17,6 +17,7 @@
 namespace clary::formats {
 namespace {
 
+constexpr std::size_t kTextChecked = 512;  // bytes of a file's start in which a zero byte means no text
 constexpr std::size_t kIndexAhead = 4096;  // separators found at a time: the text between stays in the L1/L2 cache
 
 std::string_view without_carriage_return(std::string_view line) {
@@ -54,6 +55,27 @@ std::string quoted_for_message(std::string_view text) {
   }
   out += text.size() > kShown ? "...\"" : "\"";
   return out;
+}
+
+void check_text(const Block& block) {
+  struct Form {
+    std::string_view start, name;
+  };
+  constexpr auto kForms = std::to_array<Form>({
+      {"PAR1", "a Parquet file"},
+      {"PK\x03\x04", "a zip archive (an Excel workbook, perhaps)"},
+      {"\x89HDF", "an HDF5 file"},
+      {"\x93NUMPY", "an array of numpy"},
+      {"Obj\x01", "an Avro file"},
+      {"\xFF\xFE", "UTF-16 text; expected UTF-8"},
+      {"\xFE\xFF", "UTF-16 text; expected UTF-8"},
+  });
+  const std::string_view text = block.text();
+  for (const auto& [start, name] : kForms)
+    if (text.starts_with(start)) throw RowProblem{block.units, fmt::format("this is {}, not text", name)};
+  const std::size_t zero = text.substr(0, kTextChecked).find('\0');
+  if (zero != std::string_view::npos)
+    throw RowProblem{block.units, fmt::format("byte {} is 0: this is a binary file, not text", zero + 1)};
 }
 
 // Quoted line ends are not supported (numbers have none): the last newline ends a row.
@@ -97,10 +119,14 @@ std::optional<char> delimiter_parameter(const ContentType& type) {
 // say whether the index still fits: the same block, continued where the last call ended.
 void CsvDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std::int64_t max_rows) {
   start(block);
+  const std::string_view text = block.text();
   while (block.position < block.bytes.size() && to.rows() < max_rows) {
     if (skip_blank_line(block)) continue;
     if (shape.width == 0 || shape.label_width < 0) find_shape(block, shape);
-    if (to.rows() == 0 && !to.sparse()) to.expect(max_rows, shape.width);
+    if (to.rows() == 0 && !to.sparse()) {
+      const std::size_t line = line_at(text, block.position).size() + 1;
+      to.expect(std::min(max_rows, rows_expected(text.size() - block.position, line)), shape.width);
+    }
     if (to.sparse()) {
       decode_row<true>(block, shape, to);
     } else {
@@ -114,6 +140,7 @@ void CsvDecoder::start(Block& block) {
   const std::string_view text = block.text();
   const bool fresh = block.position == 0;
   if (block.file_start && fresh) {
+    check_text(block);
     if (text.starts_with("\xEF\xBB\xBF")) block.position = 3;  // byte order mark
     // A header is skipped once per file, as each file has its own.
     if (options_.header) {
@@ -148,6 +175,7 @@ void CsvDecoder::fill(const Block& block, std::size_t fields) {
 bool CsvDecoder::skip_blank_line(Block& block) {
   const char first = block.text()[block.position];
   if (first != '\n' && first != '\r' && first != ' ' && first != '\t') return false;
+  if (first == options_.delimiter && first == '\t') return false;  // a row whose first field is empty
   // Every line of a block ends with a newline (newline_at_end), so that find() succeeds.
   const std::size_t end = block.text().find('\n', block.position);
   const std::string_view line = block.text().substr(block.position, end - block.position);
@@ -224,7 +252,7 @@ void CsvDecoder::decode_row(Block& block, const RowShape& shape, BatchBuilder& t
   float* const label = to.labels_room(labels);
   for (std::size_t f = 0; f < labels; ++f) label[f] = number(f);
   if (options_.label_rule && !options_.label_rule->allows(label[0]))
-    fail(block, fields, 0, options_.label_rule->problem(label[0]));
+    fail(block, fields, 0, options_.label_rule->problem(label[0]), /*header_hint=*/false);
 
   float* const values = to.values_room(width);
   std::int32_t* const columns = kSparse ? to.columns_room(width) : nullptr;
@@ -315,13 +343,14 @@ float CsvDecoder::missing_or_number(const Block& block, std::size_t fields, std:
 }
 
 /// Looks at the row again to name what is wrong: its width first, then the number.
-void CsvDecoder::fail(const Block& block, std::size_t fields, std::size_t column, const std::string& problem) const {
+void CsvDecoder::fail(const Block& block, std::size_t fields, std::size_t column, const std::string& problem,
+                      bool header_hint) const {
   const std::size_t found = count_fields(line_at(block.text(), block.position), options_.delimiter);
   if (found != fields) {
     throw RowProblem{block.units, fmt::format("the row has {} columns, expected {}", found, fields)};
   }
   // Numbers that cannot be read in the first line are most often column names.
-  const bool first = block.file_start && block.units == 0 && !options_.header;
+  const bool first = header_hint && block.file_start && block.units == 0 && !options_.header;
   throw RowProblem{block.units, fmt::format("column {}: {}{}", column + 1, problem,
                                             first ? " (if this line is a header, say text/csv;header=present)" : "")};
 }

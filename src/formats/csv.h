@@ -45,7 +45,8 @@ class CsvDecoder : public BlockDecoder {
   float slow_number(const Block& block, std::size_t fields, std::size_t column, const char* begin,
                     const char* end) const;
   float missing_or_number(const Block& block, std::size_t fields, std::size_t column, std::string_view field) const;
-  [[noreturn]] void fail(const Block& block, std::size_t fields, std::size_t column, const std::string& problem) const;
+  [[noreturn]] void fail(const Block& block, std::size_t fields, std::size_t column, const std::string& problem,
+                         bool header_hint = true) const;
 
   CsvOptions options_;
   // Index of the separators (',' and '\n') of one block, as offsets from its start; [next_, count_) are still to use.
@@ -56,6 +57,11 @@ class CsvDecoder : public BlockDecoder {
   std::size_t next_ = 0;
   std::size_t count_ = 0;
 };
+
+/// Refuses a file that is no text by its first bytes, which would otherwise be an odd value of line 1.
+/// @param block  the first of its file
+/// @throws RowProblem naming what the file is
+void check_text(const Block& block);
 
 /// Bytes of `text` up to and with its last newline: what can be decoded before more arrives.
 std::size_t complete_csv_lines(std::span<const std::byte> bytes);

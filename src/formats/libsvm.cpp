@@ -56,7 +56,10 @@ void LibsvmDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std:
   // Rows of libsvm are always sparse.
   to.become_sparse();
   const std::string_view text = block.text();
-  if (block.file_start && block.position == 0 && text.starts_with("\xEF\xBB\xBF")) block.position = 3;
+  if (block.file_start && block.position == 0) {
+    check_text(block);
+    if (text.starts_with("\xEF\xBB\xBF")) block.position = 3;
+  }
   shape.label_width = options_.request ? 0 : 1;
   if (options_.feature_dim > 0) shape.width = options_.feature_dim;
   Line line{text.data(), nullptr, text.data() + block.position, text.data() + text.size(), block.units};
@@ -78,7 +81,7 @@ bool LibsvmDecoder::decode_line(Line& line, RowShape& shape, BatchBuilder& to) {
   ascending_ = true;
   weight_.reset();
   query_.reset();
-  if (!options_.request) read_label(line, to);
+  options_.request ? skip_label(line) : static_cast<void>(read_label(line, to));
   read_features(line);
 
   // Indices need not ascend in the file; a doubled one is an error, not a sum, since it is most often a mistake.
@@ -119,6 +122,15 @@ bool LibsvmDecoder::read_label(Line& line, BatchBuilder& to) {
   }
   line.at = end;
   return true;
+}
+
+/// In a request the first word may be a label: a number without a colon. Anything else is a feature, or no libsvm.
+void LibsvmDecoder::skip_label(Line& line) {
+  const char* const end = line.word_end();
+  const std::string_view word(line.at, static_cast<std::size_t>(end - line.at));
+  if (word.empty() || word.find(':') != std::string_view::npos) return;
+  number(line, line.at, end);
+  line.at = end;
 }
 
 void LibsvmDecoder::read_features(Line& line) {
@@ -164,10 +176,7 @@ void LibsvmDecoder::read_feature(Line& line) {
   const char* const end = line.word_end();
   const std::string_view word(line.at, static_cast<std::size_t>(end - line.at));
   const std::size_t colon = word.find(':');
-  if (colon == std::string_view::npos && options_.request) {  // a label
-    line.at = end;
-    return;
-  }
+  if (colon == std::string_view::npos && options_.request) line.fail("is not index:value");
   const std::string_view name = word.substr(0, colon);
   if (name == "qid" && colon != std::string_view::npos) {
     const std::string_view id = word.substr(colon + 1);

@@ -32,6 +32,7 @@ class LibsvmDecoder : public BlockDecoder {
   struct Line;
   bool decode_line(Line& line, RowShape& shape, BatchBuilder& to);
   bool read_label(Line& line, BatchBuilder& to);
+  void skip_label(Line& line);
   void read_features(Line& line);
   bool read_short_feature(Line& line);
   void read_feature(Line& line);

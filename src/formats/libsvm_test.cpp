@@ -89,9 +89,10 @@ TEST(Libsvm, ErrorsNameLineColumnValueAndRule) {
 }
 
 TEST(Libsvm, ControlCharactersAreNoBlanks) {  // a zero byte once ended a word without being one: no end
-  const std::string_view text("1 0:1 \0 1:1\n", 12);
+  const std::string text = std::string(600, '\n') + std::string("1 0:1 \0 1:1\n", 12);  // beyond the check for text
   EXPECT_THAT(failure(text), testing::HasSubstr("column 7: \"\\x00\" is not index:value"));
-  EXPECT_EQ(read_all(text, {.libsvm_request = true}).columns.size(), 2U);
+  EXPECT_THAT(failure(text, {.libsvm_request = true}), testing::HasSubstr("column 7: \"\\x00\" is not index:value"));
+  EXPECT_THAT(failure(text.substr(600)), testing::HasSubstr("byte 7 is 0: this is a binary file, not text"));
 }
 
 TEST(Libsvm, RequestsHaveNoLabelsAndKeepEveryRow) {
@@ -99,6 +100,8 @@ TEST(Libsvm, RequestsHaveNoLabelsAndKeepEveryRow) {
   EXPECT_EQ(rows.rows, 4);
   EXPECT_EQ(rows.label_width, 0);
   EXPECT_THAT(rows.offsets, ElementsAre(0, 2, 2, 2, 4));
+  EXPECT_THAT(failure("1,2,3\n", {.libsvm_request = true}), testing::HasSubstr("column 1: \"1,2,3\" is not a number"));
+  EXPECT_THAT(failure("1 2 3\n", {.libsvm_request = true}), testing::HasSubstr("column 3: \"2\" is not index:value"));
 }
 
 TEST(Libsvm, ThreadsAndBlocksReadTheSameRows) {

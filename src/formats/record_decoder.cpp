@@ -165,7 +165,9 @@ void RecordDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std:
       throw RowProblem{block.units, fmt::format("byte {}: {}", record->offset, problem.text)};
     }
     // The first row's size is a good guess for all.
-    if (to.rows() == 1) to.expect(max_rows, static_cast<std::int64_t>(row_numbers_));
+    if (to.rows() == 1)
+      to.expect(std::min(max_rows, rows_expected(block.bytes.size() - start, reader.position())),
+                static_cast<std::int64_t>(row_numbers_));
     block.position = start + reader.position();
     ++block.units;
   }

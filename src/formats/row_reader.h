@@ -34,7 +34,7 @@ struct ReadOptions {
   // XGBoost's rules for CSV and libsvm: empty fields, nan and NA are missing (NaN), infinity and quotes are refused.
   bool missing_allowed = false;
   char delimiter = ',';         // CSV without a delimiter parameter in its content type
-  bool libsvm_request = false;  // libsvm without labels: what has no colon is skipped, a blank line is a row
+  bool libsvm_request = false;  // libsvm with or without labels, which are skipped; a blank line is a row
   bool as_blocks = false;       // next() hands out blocks as they were decoded, so that no row is copied again
   int num_threads = 1;          // decoding threads; 1 decodes in next() itself
   std::uint64_t max_row_bytes = 256ULL << 20;  // one CSV line or one record

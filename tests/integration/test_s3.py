@@ -130,6 +130,28 @@ def test_transfer_manager_uploads_and_downloads_in_parts(server, bucket, tmp_pat
     assert attributes["ObjectSize"] == len(body) and attributes["ObjectParts"]["TotalPartsCount"] == 3
 
 
+@pytest.mark.parametrize("kind", ["COMPOSITE", "FULL_OBJECT"])
+def test_the_checksum_of_a_completed_upload_is_the_objects(server, s3, bucket, kind):
+    parts = [noise(5 * MIB), b"tail"]
+    crcs = [zlib.crc32(part).to_bytes(4, "big") for part in parts]
+    whole = zlib.crc32(b"".join(parts)).to_bytes(4, "big")
+    value = base64.b64encode(whole if kind == "FULL_OBJECT" else zlib.crc32(b"".join(crcs)).to_bytes(4, "big")).decode()
+    value += "" if kind == "FULL_OBJECT" else "-2"
+
+    def send(params, **_):  # members of newer models
+        params["headers"]["x-amz-checksum-type"] = kind
+
+    s3.meta.events.register("before-call.s3.CreateMultipartUpload", send)
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="sum", ChecksumAlgorithm="CRC32")["UploadId"]
+    s3.meta.events.unregister("before-call.s3.CreateMultipartUpload", send)
+    where = dict(Bucket=bucket, Key="sum", UploadId=upload)
+    lines = [{"PartNumber": n, "ETag": s3.upload_part(PartNumber=n, Body=part, **where)["ETag"]} for n, part in enumerate(parts, 1)]
+    done = s3.complete_multipart_upload(MultipartUpload={"Parts": lines}, ChecksumCRC32=value, **where)
+    assert done["ChecksumCRC32"] == value
+    part = s3.get_object(Bucket=bucket, Key="sum", PartNumber=2, ChecksumMode="ENABLED")
+    assert part["ChecksumCRC32"] == base64.b64encode(crcs[1]).decode() and part["Body"].read() == b"tail"
+
+
 def test_multipart_by_hand(s3, bucket):
     five = noise(5 * MIB)
     upload = s3.create_multipart_upload(Bucket=bucket, Key="m", ChecksumAlgorithm="CRC32")

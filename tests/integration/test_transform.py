@@ -102,6 +102,26 @@ def test_join_and_filters(hosting):
         {"id": 1, "f": ["a"], "SageMakerOutput": ["A"]}, {"id": 2, "f": ["b"], "SageMakerOutput": ["B"]}]
 
 
+def test_filters_and_joins_that_cannot_be_fail_instead_of_garbling(hosting):
+    for number, path in enumerate(["$[9]", "$[0:2,246:]", "$[246:]"]):
+        job = run(hosting, f"beyond-{number}", {"beyond/x.csv": b"7,a,b\n"}, expect="Failed", prefix="beyond/",
+                  output={"AssembleWith": "Line", "Accept": "text/csv"}, DataProcessing={"OutputFilter": path, "JoinSource": "Input"})
+        assert job["FailureReason"] == "ClientError: See job logs for more information" and outputs(hosting, f"beyond-{number}") == {}
+        assert f"record 1: filter '{path}': element" in data_log(hosting, f"beyond-{number}")
+    run(hosting, "unsplit", {"unsplit/x.csv": b"1,a\n2,b\n"}, expect="Failed", prefix="unsplit/", split="None",
+        output={"Accept": "text/csv"}, DataProcessing={"JoinSource": "Input"})
+    assert "the CSV has several lines" in data_log(hosting, "unsplit") and "SplitType" in data_log(hosting, "unsplit")
+    run(hosting, "one-line", {"one/x.csv": b"1,a\n"}, prefix="one/", split="None", output={"Accept": "text/csv"},
+        DataProcessing={"JoinSource": "Input"})
+    assert outputs(hosting, "one-line") == {"x.csv.out": b"1,a,1,A"}
+
+
+def test_blank_lines_are_no_records(hosting):
+    run(hosting, "blank", {"blank/x.csv": b"1,a\n\n2,b\n\n"}, prefix="blank/", output={"AssembleWith": "Line", "Accept": "text/csv"},
+        DataProcessing={"InputFilter": "$[1:]", "JoinSource": "Input"})
+    assert outputs(hosting, "blank") == {"x.csv.out": b"1,a,A\n2,b,B\n"}
+
+
 def test_failed_object_leaves_no_output_and_names_its_record(hosting):
     job = run(hosting, "partly", {"partly/bad.csv": b"ok\nstatus 400 not my kind\n", "partly/good.csv": b"fine\n"}, expect="Failed",
               prefix="partly/", BatchStrategy="SingleRecord")

@@ -3,6 +3,7 @@
 every Accept, selectable content, batch transform with filters and joins, bad bodies. Python's own predictions are the reference."""
 import json
 import pickle
+import zlib
 
 import numpy as np
 import pytest
@@ -173,6 +174,70 @@ def test_bad_bodies_are_refused_with_the_containers_texts(hosting):
         assert response["Error"]["Code"] == "ModelError"
         assert response["OriginalStatusCode"] == status, (body, response)
         assert text in response["OriginalMessage"]
+
+
+def rewritten(booster, version, **parameters):
+    """The model in JSON as another version of the library would have written it."""
+    document = json.loads(bytes(booster.save_raw("json")))
+    document["version"] = version
+    document["learner"]["learner_model_param"].update(parameters)
+    return json.dumps(document).encode()
+
+
+def test_base_scores_in_brackets_are_read_as_newer_libraries_mean_them(hosting):
+    for name, booster in [("regression", REGRESSION), ("binary", BINARY)]:
+        name = f"list-{name}"
+        base = json.loads(bytes(booster.save_raw("json")))["learner"]["learner_model_param"]["base_score"]
+        hosting.put(name, {"xgboost-model": rewritten(booster, [3, 1, 0], base_score=f"[{base}]")}, "1.7-1")
+        hosting.deploy(name, name)
+        scores = [float(line) for line in hosting.ask(name, csv(ROWS))["Body"].read().split()]
+        assert scores == pytest.approx(predictions(booster), abs=1e-6), name
+        hosting.sm.delete_endpoint(EndpointName=name)
+    hosting.put("list-classes", {"xgboost-model": rewritten(SOFTPROB, [3, 1, 0], base_score="[1E0,2E0,3E0,4E0]")}, "1.7-1")
+    hosting.deploy("list-classes", "list-classes")
+    margins = SOFTPROB.predict(xgb.DMatrix(ROWS), output_margin=True) - 0.5 + np.array([1, 2, 3, 4])
+    expected = np.exp(margins) / np.exp(margins).sum(axis=1, keepdims=True)
+    rows = [[float(v) for v in line.split(b",")] for line in hosting.ask("list-classes", csv(ROWS))["Body"].read().split()]
+    assert np.allclose(rows, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("what, words", [
+    (lambda: rewritten(REGRESSION, [3, 1, 0], base_score="half"), "base_score 'half' is neither a number nor a list of numbers"),
+    (lambda: saved(REGRESSION, "json")[:-200], "its JSON ends early"),
+    (lambda: saved(REGRESSION)[:300], "it is cut short, or none of the forms that XGBoost writes"),
+    (lambda: saved(REGRESSION, "json").replace(b"reg:squarederror", b"reg:tomorrow"), "objective 'reg:tomorrow' is not known to the library"),
+    (lambda: "".join(REGRESSION.get_dump()).encode(), "it is text (as dump_model writes it, perhaps)"),
+    (lambda: REGRESSION.save_config().encode(), "learner.gradient_booster.model is missing"),
+])
+def test_the_failure_reason_says_what_is_wrong_with_a_model(hosting, what, words):
+    name = f"bad-{zlib.crc32(words.encode())}"
+    hosting.put(name, {"xgboost-model": what()}, "1.7-1")
+    hosting.config(name, name)
+    hosting.sm.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    endpoint = wait_until(lambda: hosting.status(name), lambda e: e["EndpointStatus"] == "Failed", 60)
+    assert "Unable to load model: xgboost-model: " in endpoint["FailureReason"]
+    assert words in endpoint["FailureReason"], endpoint
+
+
+def test_rows_of_another_width_or_form_are_refused(hosting):
+    name = hosting.serve("widths", REGRESSION)
+    for body, content_type, status in [("1,2,3,4", "text/csv", 400), ("1:1 2:2 3:3 4:4 5:5", "text/libsvm", 400),
+                                       ("1,2,3,4,5", "application/octet-stream", 415), ("1 2 3 4 5", "text/libsvm", 415)]:
+        with pytest.raises(ClientError) as raised:
+            hosting.ask(name, body.encode(), content_type)
+        assert raised.value.response["OriginalStatusCode"] == status, body
+    tabs = hosting.ask(name, b"\t2\t3\t4\t5\n", "text/csv")["Body"].read()
+    assert tabs == hosting.ask(name, b",2,3,4,5", "text/csv")["Body"].read()
+    hosting.s3.put_object(Bucket=BUCKET, Key="widths/in.csv", Body=b"id-1,1,2,3,4,5\n")
+    hosting.sm.create_transform_job(
+        TransformJobName="widths", ModelName="widths",
+        TransformInput={"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/widths/"}},
+                        "ContentType": "text/csv", "SplitType": "Line"},
+        TransformOutput={"S3OutputPath": f"s3://{BUCKET}/out", "AssembleWith": "Line", "Accept": "text/csv"},
+        TransformResources={"InstanceType": "ml.m7i.large", "InstanceCount": 1},
+        DataProcessing={"InputFilter": "$[2:]", "JoinSource": "Input"})
+    job = wait_until(lambda: hosting.sm.describe_transform_job(TransformJobName="widths"), lambda j: j["TransformJobStatus"] != "InProgress")
+    assert job["TransformJobStatus"] == "Failed", job
 
 
 def test_unreadable_models_say_why(hosting):

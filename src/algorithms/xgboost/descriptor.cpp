@@ -13,8 +13,9 @@ shell::ChannelSpec data_channel(const char* name, bool required, const char* abo
   out.name = name;
   out.required = required;
   out.about = about;
-  out.content_types = {"text/libsvm", "text/csv",          "application/x-recordio-protobuf", "text/x-libsvm", "libsvm",
-                       "csv",         "recordio-protobuf", "application/x-parquet",           "parquet"};
+  // Without the container's application/x-parquet: no library of Debian's reads Parquet.
+  out.content_types = {"text/libsvm", "text/csv",         "application/x-recordio-protobuf", "text/x-libsvm", "libsvm",
+                       "csv",         "recordio-protobuf"};
   out.default_content_type = "text/libsvm";
   return out;
 }

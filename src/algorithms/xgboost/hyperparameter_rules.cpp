@@ -61,6 +61,30 @@ std::string broken_updater_rule(const H& h) {
   return "";
 }
 
+/// The container has no words for what follows: its library fails in the first round.
+std::string unfit_metric(const std::string& metric, std::string_view objective) {
+  const Metric* known = find_metric(metric);
+  const bool classes = objective.starts_with("multi:");
+  if (known == nullptr || known->of == Predictions::kAny || (known->of == Predictions::kClasses) == classes) return "";
+  return fmt::format("Metric '{}' needs {}, but objective '{}' predicts {}.{}", metric,
+                     classes ? "one number a row" : "a number for each class", objective,
+                     classes ? "a number for each class" : "one number a row",
+                     classes ? " 'merror' and 'mlogloss' are for several classes." : "");
+}
+
+std::string broken_value_rule(const H& h) {
+  const bool classes = find_objective(h.objective)->task == Task::kMulticlass;
+  if (h.num_class && !classes)
+    return fmt::format("num_class {} can only be given with objective 'multi:softmax' or 'multi:softprob', not '{}'.",
+                       *h.num_class, h.objective);
+  // The container's range begins at 0; the library's does not.
+  if (const auto bins = given(h, "max_bin"); bins == "0" || bins == "1")
+    return fmt::format("Hyperparameter max_bin: {} is not in [2, +inf)", bins);
+  if (given(h, "max_depth") == "0" && given(h, "tree_method") == "exact")
+    return "max_depth 0 (no limit) can only be given with tree_method 'hist' or 'approx', not 'exact'.";
+  return "";
+}
+
 std::string broken_metric_rule(const H& h) {
   const std::string_view objective = h.objective;
   for (const std::string& metric : h.eval_metric) {
@@ -70,6 +94,7 @@ std::string broken_metric_rule(const H& h) {
       return "Metric 'auc' can only be applied for classification and ranking problems.";
     if (metric == "aft-nloglik" && objective != "survival:aft")
       return "Metric 'aft-nloglik' can only be applied for 'survival:aft' objective.";
+    if (auto sentence = unfit_metric(metric, objective); !sentence.empty()) return sentence;
   }
   return "";
 }
@@ -140,6 +165,7 @@ std::vector<hyper::Rule<H>> rules() {
        [](const H& h) { return find_objective(h.objective)->task != Task::kMulticlass || h.num_class.has_value(); }},
       hyper::Rule<H>(broken_updater_rule),
       hyper::Rule<H>(broken_metric_rule),
+      hyper::Rule<H>(broken_value_rule),
       {"monotone_constraints can be used only when the tree_method parameter is set to either 'exact' or 'hist'.",
        [](const H& h) { return may_constrain(h, "monotone_constraints"); }},
       {"interaction_constraints can be used only when the tree_method parameter is set to either 'exact', 'hist' "

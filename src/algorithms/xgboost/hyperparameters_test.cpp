@@ -41,13 +41,16 @@ TEST(XgboostHyperparameters, MessagesAreTheContainers) {
   };
   const Row rows[] = {
       {{{"foo", "1"}}, "Extraneous hyperparameter found: foo"},
-      {{{"max_depth", "5.0"}}, "Hyperparameter max_depth: could not parse value (caused by ValueError)"},
-      {{{"max_depth", "abc"}}, "Hyperparameter max_depth: could not parse value (caused by ValueError)"},
-      {{{"eta", "x"}}, "Hyperparameter eta: could not parse value (caused by ValueError)"},
+      {{{"max_depth", "5.0"}},
+       "Hyperparameter max_depth: could not parse value (caused by ValueError): '5.0' is not an integer"},
+      {{{"max_depth", "abc"}},
+       "Hyperparameter max_depth: could not parse value (caused by ValueError): 'abc' is not an integer"},
+      {{{"eta", "0,5"}}, "Hyperparameter eta: could not parse value (caused by ValueError): '0,5' is not a number"},
       {{{"monotone_constraints", "(a)"}},
-       "Hyperparameter monotone_constraints: could not parse value (caused by ValueError)"},
+       "Hyperparameter monotone_constraints: could not parse value (caused by ValueError): '(a)' is not of its form"},
       {{{"interaction_constraints", "[1]"}},
-       "Hyperparameter interaction_constraints: could not parse value (caused by ValueError)"},
+       "Hyperparameter interaction_constraints: could not parse value (caused by ValueError): '[1]' is not of its "
+       "form"},
       {{{"eta", "1.5"}}, "Hyperparameter eta: 1.5 is not in [0, 1]"},
       {{{"learning_rate", "2"}}, "Hyperparameter eta: 2.0 is not in [0, 1]"},
       {{{"gamma", "-1"}}, "Hyperparameter gamma: -1.0 is not in [0, +inf)"},
@@ -81,6 +84,16 @@ TEST(XgboostHyperparameters, MessagesAreTheContainers) {
       {{{"eval_metric", "auc"}}, "Metric 'auc' can only be applied for classification and ranking problems."},
       {{{"eval_metric", "aft-nloglik"}, {"objective", "survival:cox"}},
        "Metric 'aft-nloglik' can only be applied for 'survival:aft' objective."},
+      {{{"eval_metric", "error@0.7"}, {"objective", "multi:softmax"}, {"num_class", "3"}},
+       "Metric 'error@0.7' needs one number a row, but objective 'multi:softmax' predicts a number for each class. "
+       "'merror' and 'mlogloss' are for several classes."},
+      {{{"eval_metric", "merror"}, {"objective", "binary:logistic"}},
+       "Metric 'merror' needs a number for each class, but objective 'binary:logistic' predicts one number a row."},
+      {{{"num_class", "3"}},
+       "num_class 3 can only be given with objective 'multi:softmax' or 'multi:softprob', not 'reg:squarederror'."},
+      {{{"max_bin", "1"}}, "Hyperparameter max_bin: 1 is not in [2, +inf)"},
+      {{{"max_depth", "0"}, {"tree_method", "exact"}},
+       "max_depth 0 (no limit) can only be given with tree_method 'hist' or 'approx', not 'exact'."},
       {{{"monotone_constraints", "(1)"}},
        "monotone_constraints can be used only when the tree_method parameter is set to either 'exact' or 'hist'."},
   };

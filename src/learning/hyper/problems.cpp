@@ -91,6 +91,17 @@ std::string validation_words(const FieldSpec& spec) {
   return "must be " + rule_of(spec);
 }
 
+std::string_view toolkit_type(const FieldSpec& spec) {
+  switch (spec.type) {
+    case FieldType::kInteger:
+      return "is not an integer";
+    case FieldType::kContinuous:
+      return "is not a number";
+    default:
+      return "is not of its form";
+  }
+}
+
 }  // namespace
 
 // kToolkit: sentences of the SageMaker algorithms' own toolkit, which reports the first problem only; the other
@@ -138,7 +149,8 @@ void Problems::bad_value(const FieldSpec& spec, std::string_view text, const Rea
     sentence = toolkit ? "Hyperparameter " + spec.name + ": " : spec.name + ": ";
     // A value of the right type that the range excludes is no reading problem.
     if (unreadable)
-      sentence += "could not parse value (caused by ValueError)";
+      sentence += fmt::format("could not parse value (caused by ValueError): '{}' {}",
+                              shortened(text, kShownToolkitValue), toolkit_type(spec));
     else if (const auto words = too_large(spec, text))
       sentence += *words;
     else if (toolkit)

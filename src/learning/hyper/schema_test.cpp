@@ -288,14 +288,14 @@ TEST(SchemaForLibraries, AnAliasCountsBeforeTheNameItself) {
 }
 
 TEST(SchemaInToolkitWords, NamesTheFirstProblem) {
-  const auto unreadable = [](const std::string& name) {
-    return "Hyperparameter " + name + ": could not parse value (caused by ValueError)";
+  const auto unreadable = [](const std::string& name, const std::string& text, const std::string& rule) {
+    return "Hyperparameter " + name + ": could not parse value (caused by ValueError): '" + text + "' " + rule;
   };
   EXPECT_EQ(toolkit_problem({{"foo", "1"}}), "Extraneous hyperparameter found: foo");
   for (const char* text : {"5.0", "1e3", "None", "auto", "", "+-5", "99999999999999999999"})
-    EXPECT_EQ(toolkit_problem({{"classes", text}}), unreadable("classes")) << text;
-  EXPECT_EQ(toolkit_problem({{"eta", "x"}}), unreadable("eta"));
-  EXPECT_EQ(toolkit_problem({{"grid", "2"}}), unreadable("grid"));
+    EXPECT_EQ(toolkit_problem({{"classes", text}}), unreadable("classes", text, "is not an integer")) << text;
+  EXPECT_EQ(toolkit_problem({{"eta", "x"}}), unreadable("eta", "x", "is not a number"));
+  EXPECT_EQ(toolkit_problem({{"grid", "2"}}), unreadable("grid", "2", "is not of its form"));
   EXPECT_EQ(toolkit_problem({{"eta", "0"}}), "Hyperparameter eta: 0.0 is not in (0, 1]");
   EXPECT_EQ(toolkit_problem({{"eta", "nan"}}), "Hyperparameter eta: nan is not in (0, 1]");
   EXPECT_EQ(toolkit_problem({{"seed", "5"}}), "Hyperparameter seed: 5 is not in (-5, 5)");
@@ -324,7 +324,7 @@ TEST(SchemaInToolkitWords, LooksForMissingThenUnreadableThenOutsideThenRules) {
   };
   EXPECT_EQ(problem(), "Missing required hyperparameter: rounds");
   given["rounds"] = "1";
-  EXPECT_EQ(problem(), "Hyperparameter seed: could not parse value (caused by ValueError)");
+  EXPECT_EQ(problem(), "Hyperparameter seed: could not parse value (caused by ValueError): 'x' is not an integer");
   given["seed"] = "1";
   EXPECT_EQ(problem(), "Extraneous hyperparameter found: zzz");
   given.erase("zzz");

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -88,7 +89,10 @@ int run_program(const Program& program, int argc, char** argv) noexcept {
     return dispatch(program, words);
   } catch (...) {
     // Catches everything: this is the thread's entry function.
-    std::fprintf(stderr, "%s: %s\n", program.name.c_str(), failure_text(std::current_exception()).c_str());
+    // In one line: the platform shows the last line of a container that did not start.
+    std::string text = failure_text(std::current_exception());
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    std::fprintf(stderr, "%s: %s\n", program.name.c_str(), text.c_str());
     return is_client_error(std::current_exception()) ? contract::kExitClientError : contract::kExitAlgorithmError;
   }
 }

@@ -74,7 +74,8 @@ void check_channels(const Descriptor& descriptor, const contract::InputDataConfi
     }
     auto more = unsupported(*spec, config);
     if (!more.empty() && !words.unsupported.empty())
-      more = {filled(words.unsupported, name) + configuration_of(config)};
+      more = {
+          fmt::format("{}{}: {}", filled(words.unsupported, name), configuration_of(config), fmt::join(more, "; "))};
     problems.insert(problems.end(), more.begin(), more.end());
   }
   if (!problems.empty()) throw Error(Kind::kInvalid, fmt::format("{}", fmt::join(problems, "; ")));

@@ -248,6 +248,26 @@ TEST(Validation, SpeaksAwsWords) {
             std::string::npos);
 }
 
+TEST(Validation, InstanceTypesOfTodayAreAccepted) {
+  const auto variant = [](const std::string& type) {
+    return validation("CreateEndpointConfig",
+                      (R"({"EndpointConfigName": "c", "ProductionVariants": [{"VariantName": "v", "ModelName": "m",
+                          "InitialInstanceCount": 1, "InstanceType": ")" +
+                       type + R"("}]})")
+                          .c_str());
+  };
+  for (const char* type :
+       {"ml.m5.large", "ml.m7i.large", "ml.c7i-flex.2xlarge", "ml.g6e.12xlarge", "ml.p6-b200.48xlarge",
+        "ml.trn2.48xlarge", "ml.inf2.xlarge", "ml.m8g.medium", "ml.u7i.112xlarge"})
+    EXPECT_EQ(variant(type), "fine") << type;
+  for (const char* type :
+       {"m5.large", "ml.m5", "ml.m5.huge", "ml.M5.large", "ml.m5.0xlarge", "ml.m5.large ", "ml..large"})
+    EXPECT_NE(variant(type).find("Member must satisfy enum value set: [ml.t2.medium, "), std::string::npos) << type;
+  // The model has more than a hundred values.
+  EXPECT_LT(variant("ml.m5").size(), 700U);
+  EXPECT_NE(variant("ml.m5").find(" more)]"), std::string::npos);
+}
+
 TEST(Validation, WrongJsonTypesAreSerializationErrors) {
   for (const char* text :
        {R"({"MaxResults": "5"})", R"({"MaxResults": 1.5})", R"({"MaxResults": 3000000000})", R"({"NameContains": 5})",

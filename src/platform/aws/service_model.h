@@ -43,7 +43,7 @@ struct Shape {
   std::uint16_t first, count;  // structure: members; string: enum values; list: `first` is the element's shape;
                                // map: `first` is the key's shape, `count` the value's
   std::int64_t min, max;       // of length, entries or value; kNoLimit
-  const char* pattern;         // or null
+  const char* pattern;         // or null; beside enum values: what else is a value
 };
 
 struct Operation {

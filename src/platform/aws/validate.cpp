@@ -37,6 +37,7 @@ namespace {
 
 constexpr std::size_t kMaxListed = 25;        // violations spelled out in one message
 constexpr std::size_t kMaxShownBytes = 1024;  // of one value
+constexpr std::size_t kShownEnumBytes = 400;  // of an enum's values, of which some have hundreds
 
 // AWS names paths with a lower first letter ("trainingJobName") and members with an upper one.
 std::string camel(std::string_view name) {
@@ -190,6 +191,16 @@ class Validator {
     if (!good) wrong_type(shape, value, path);
   }
 
+  /// The values of an enum, as many as a reader looks through.
+  static std::string shown_values(std::span<const char* const> values) {
+    std::string all;
+    std::size_t shown = 0;
+    for (; shown < values.size() && all.size() < kShownEnumBytes; ++shown)
+      all.append(all.empty() ? "" : ", ").append(values[shown]);
+    if (shown < values.size()) all += ", ... (" + std::to_string(values.size() - shown) + " more)";
+    return all;
+  }
+
   /// Every constraint of this one value that does not hold.
   static std::vector<std::string> broken(const Shape& shape, const Json& value) {
     std::vector<std::string> out;
@@ -209,11 +220,12 @@ class Validator {
       out.push_back("Member must have " + what + " greater than or equal to " + std::to_string(shape.min));
     if (shape.type != Type::kString) return out;
     const std::string& text = value.get_ref<const std::string&>();
-    const auto values = model::kEnumValues.subspan(shape.first, shape.count);
-    if (!values.empty() && std::find(values.begin(), values.end(), text) == values.end()) {
-      std::string all;
-      for (const char* v : values) all.append(all.empty() ? "" : ", ").append(v);
-      out.push_back("Member must satisfy enum value set: [" + all + "]");
+    if (shape.count > 0) {
+      const auto values = model::kEnumValues.subspan(shape.first, shape.count);
+      const bool listed = std::find(values.begin(), values.end(), text) != values.end();
+      if (!listed && (shape.pattern == nullptr || !out.empty() || !matches_pattern(shape.pattern, text)))
+        out.push_back("Member must satisfy enum value set: [" + shown_values(values) + "]");
+      return out;
     }
     // A text that is too long is not worth matching.
     if (shape.pattern != nullptr && out.empty() && !matches_pattern(shape.pattern, text))

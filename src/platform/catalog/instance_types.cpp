@@ -18,16 +18,26 @@ namespace {
 
 constexpr std::uint64_t kGiB = 1ULL << 30U;
 
-/// Memory per vCPU of a family letter, in quarter GiB (EC2's instance tables: c = 2, m and t = 4, r = 8 GiB a vCPU).
+/// Memory per vCPU of a family, in quarter GiB (EC2's instance tables: c = 2, m and t = 4, r = 8 GiB a vCPU).
 struct FamilyRow {
-  std::string_view family;
+  std::string_view family;  // how its name begins; the longest that fits counts
   int quarter_gib_per_vcpu;
 };
-// Ratios of the whole family, since the table of all types would be out of date every month; p and g types carry GPUs
-// and are sized by what their hosts have.
+// Ratios of whole families, since the table of all types would be out of date every month; types with accelerators have
+// what their hosts have.
 constexpr FamilyRow kFamilies[] = {
-    {"c", 8}, {"m", 16}, {"t", 16}, {"r", 32}, {"p", 30}, {"g", 16}, {"inf", 8}, {"trn", 16}, {"dl", 32},
+    {"c", 8},   {"m", 16},  {"t", 16},    {"r", 32},   {"x", 64},    {"z", 32},  {"i", 32},
+    {"d", 32},  {"p", 30},  {"p4", 48},   {"p5", 43},  {"p6", 43},   {"g", 16},  {"g6e", 32},
+    {"gr", 32}, {"inf", 8}, {"inf2", 16}, {"trn", 16}, {"trn2", 43}, {"dl", 32},
 };
+constexpr int kUsualQuarters = 16;
+
+int quarters_of(std::string_view family) {
+  const FamilyRow* best = nullptr;
+  for (const FamilyRow& row : kFamilies)
+    if (family.starts_with(row.family) && (best == nullptr || row.family.size() > best->family.size())) best = &row;
+  return best != nullptr ? best->quarter_gib_per_vcpu : kUsualQuarters;
+}
 
 /// vCPUs of a size ("medium" 1, "large" 2, "xlarge" 4, "<n>xlarge" 4n).
 int size_vcpus(std::string_view size) {
@@ -58,11 +68,11 @@ Resources instance_resources(std::string_view instance_type) {
   const auto parts = split(instance_type, '.');
   if (parts.size() != 3 || parts[0] != "ml") return {2, 8 * kGiB};
   const int vcpus = std::max(1, size_vcpus(parts[2]));
-  const std::string_view letters = parts[1].substr(0, parts[1].find_first_of("0123456789"));
-  int quarters = 16;
-  for (const FamilyRow& row : kFamilies)
-    if (row.family == letters) quarters = row.quarter_gib_per_vcpu;
-  return {vcpus, static_cast<std::uint64_t>(vcpus) * static_cast<std::uint64_t>(quarters) * kGiB / 4};
+  const int quarters = quarters_of(parts[1]);
+  const Resources out{vcpus, static_cast<std::uint64_t>(vcpus) * static_cast<std::uint64_t>(quarters) * kGiB / 4};
+  // The t families alone have two vCPUs from nano on; their memory follows the size.
+  if (parts[1].starts_with("t") && !parts[1].starts_with("trn")) return {std::max(2, vcpus), out.memory_bytes};
+  return out;
 }
 
 Resources machine_resources() {

@@ -6,6 +6,23 @@
 namespace clary::catalog {
 namespace {
 
+TEST(InstanceTypes, FamilyAndSizeSayWhatThereIs) {
+  constexpr std::uint64_t kGiB = 1ULL << 30U;
+  struct Case {
+    const char* type;
+    int vcpus;
+    std::uint64_t gib;
+  };
+  for (const auto& [type, vcpus, gib] :
+       {Case{"ml.m7i.large", 2, 8}, Case{"ml.c7i.xlarge", 4, 8}, Case{"ml.r8g.2xlarge", 8, 64},
+        Case{"ml.g6.xlarge", 4, 16}, Case{"ml.g6e.xlarge", 4, 32}, Case{"ml.inf1.xlarge", 4, 8},
+        Case{"ml.inf2.xlarge", 4, 16}, Case{"ml.t3.medium", 2, 4}, Case{"ml.m6g.medium", 1, 4},
+        Case{"ml.trn1.32xlarge", 128, 512}, Case{"ml.p4d.24xlarge", 96, 1152}}) {
+    EXPECT_EQ(instance_resources(type).vcpus, vcpus) << type;
+    EXPECT_EQ(instance_resources(type).memory_bytes, gib * kGiB) << type;
+  }
+}
+
 TEST(InstanceTypes, AreClippedToTheMachine) {
   constexpr std::uint64_t kGiB = 1ULL << 30U;
   EXPECT_EQ(instance_resources("ml.c4.xlarge").vcpus, 4);

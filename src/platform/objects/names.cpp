@@ -48,8 +48,24 @@ bool is_bucket_name(std::string_view name) {
          name.find("..") == std::string_view::npos && !has_ipv4_form(name);
 }
 
+// Not part of is_bucket_name(): buckets of these names may exist from before this rule.
+bool is_reserved_bucket_name(std::string_view name) {
+  for (const std::string_view start : {"xn--", "sthree-", "amzn-s3-demo-"})
+    if (name.starts_with(start)) return true;
+  for (const std::string_view end : {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"})
+    if (name.ends_with(end)) return true;
+  return false;
+}
+
 void check_bucket_name(std::string_view name) {
-  if (is_bucket_name(name)) return;
+  if (is_bucket_name(name) && !is_reserved_bucket_name(name)) return;
+  if (is_bucket_name(name))
+    throw ObjectError(
+        Problem::kInvalidBucketName,
+        "bucket name '" + std::string(name) +
+            "': starts with xn--, sthree- or amzn-s3-demo-, or ends with -s3alias, --ol-s3, .mrap, --x-s3 "
+            "or --table-s3, which S3 keeps for itself",
+        std::string(name));
   throw ObjectError(Problem::kInvalidBucketName,
                     "bucket name '" + std::string(name.substr(0, 80)) +
                         "': must be 3 to 63 of a-z, 0-9, '-' and '.', with a letter or digit at both ends, without "

@@ -14,6 +14,10 @@ TEST(BucketNames, FollowTheRules) {
     EXPECT_TRUE(is_bucket_name(good)) << good;
   for (const char* bad : {"", "ab", "Abc", "a_b", "-ab", "ab-", ".ab", "a..b", "1.2.3.4", "a/b", "\xC3\xA4xy"})
     EXPECT_FALSE(is_bucket_name(bad)) << bad;
+  for (const char* reserved :
+       {"xn--abc", "sthree-x", "sthree-configurator", "amzn-s3-demo-bucket", "a-s3alias", "a--x-s3"})
+    EXPECT_THROW(check_bucket_name(reserved), Error) << reserved;
+  EXPECT_NO_THROW(check_bucket_name("axn--b"));
   EXPECT_TRUE(is_bucket_name(std::string(63, 'a')));
   EXPECT_FALSE(is_bucket_name(std::string(64, 'a')));
 }

@@ -8,8 +8,7 @@ namespace clary::serving {
 namespace {
 
 std::string_view without_line_end(std::string_view text) {
-  if (text.ends_with('\n')) text.remove_suffix(1);
-  if (text.ends_with('\r')) text.remove_suffix(1);
+  while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
   return text;
 }
 
@@ -26,6 +25,12 @@ std::string filtered_row(const FilterPath& path, std::string_view row) {
     first = false;
   }
   return out;
+}
+
+// Columns can be picked and joined within one line only: over several, the answer of every row would follow the last
+// row. A record holds several lines when the object is sent unsplit.
+void check_one_line(std::string_view row, const char* what, const char* rule) {
+  if (row.find_first_of("\r\n") != row.npos) throw Error(Kind::kMalformed, std::string(what) + rule);
 }
 
 // Invalid UTF-8 in a record is replaced by U+FFFD: dump() would throw otherwise, and one odd byte of a user's data
@@ -91,6 +96,9 @@ DataProcessing::DataProcessing(RecordForm form, std::string_view input_filter, s
 std::string DataProcessing::request_for(std::string_view record) const {
   const std::string_view row = without_line_end(record);
   // Without a filter the record is sent as it is, never parsed and printed again: numbers keep their spelling.
+  if (form_ == RecordForm::kCsv)
+    check_one_line(row, "the CSV has several lines",
+                   ", which DataProcessing needs one by one: SplitType and AssembleWith must be Line");
   if (input_.is_whole()) return std::string(row);
   return form_ == RecordForm::kCsv ? filtered_row(input_, row) : text_of(input_.select(parse_ordered_json(row)));
 }
@@ -99,6 +107,8 @@ std::string DataProcessing::result_for(std::string_view record, std::string_view
   const std::string_view row = without_line_end(record);
   const std::string_view reply = without_line_end(answer);
   // The join is textual for CSV: the answer's columns follow the record's, and OutputFilter counts over both.
+  if (form_ == RecordForm::kCsv)
+    check_one_line(reply, "the answer to one record has several lines", ": they cannot be joined with it or filtered");
   if (form_ == RecordForm::kCsv)
     return filtered_row(output_, join_ ? std::string(row) + "," + std::string(reply) : std::string(reply));
   if (!join_ && output_.is_whole()) return std::string(reply);

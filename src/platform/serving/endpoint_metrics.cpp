@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Endpoints' counters on their way out: once a minute into the metric store (CloudWatch's AWS/SageMaker namespace), and
-// as Prometheus text whenever asked.
+// Endpoints' counters on their way out: once a minute, and when a fleet ends, into the metric store (CloudWatch's
+// AWS/SageMaker namespace), and as Prometheus text whenever asked.
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "base/log.h"
 #include "platform/serving/endpoints.h"
@@ -11,9 +13,7 @@ namespace {
 
 constexpr auto kFlushPeriod = 60s;  // CloudWatch: one-minute resolution
 
-struct Totals {
-  std::uint64_t invocations = 0, errors_4xx = 0, errors_5xx = 0, model_us = 0, overhead_us = 0;
-};
+using Totals = VariantTotals;
 
 Totals totals_of(const VariantMetrics& m) {
   return {m.invocations.load(), m.errors_4xx.load(), m.errors_5xx.load(), m.model_latency.sum(),
@@ -54,34 +54,34 @@ std::vector<telemetry::MetricPoint> points_since(const Totals& before, const Tot
 }  // namespace
 
 asio::awaitable<void> Endpoints::flush_metrics() {
-  // Totals at the flush before, by identity of the counters: a new fleet has new VariantMetrics, which start at zero.
-  // Counters only grow, so that a difference is never negative. Those of removed variants leave with `flushed = next`;
-  // what they counted since the last flush is dropped.
-  std::map<std::shared_ptr<VariantMetrics>, Totals> flushed;
   asio::steady_timer timer(loop_.context());
   while (!stopping_) {
     timer.expires_after(kFlushPeriod);
     co_await timer.async_wait(asio::use_awaitable);
-    std::map<std::shared_ptr<VariantMetrics>, Totals> next;
-    // The table is loaded once; it is immutable, so that no lock is held during the write.
-    std::vector<std::pair<metric_store::Dimensions, telemetry::MetricPoint>> points;
-    for (const auto& [name, route] : *table_.load()) {
-      for (const VariantRoute& v : route->variants) {
-        const Totals now = totals_of(*v.metrics);
-        const Totals before = flushed[v.metrics];
-        next[v.metrics] = now;
-        if (now.invocations == before.invocations) continue;
-        for (telemetry::MetricPoint& point : points_since(before, now, *v.metrics, now_ms()))
-          points.push_back({{{"EndpointName", name}, {"VariantName", v.name}}, std::move(point)});
-      }
+    flush(fleets_);
+  }
+}
+
+// A fleet that leaves is flushed once more when its requests have ended: most notebooks deploy, predict and delete
+// within one period.
+void Endpoints::flush(const std::map<std::string, Fleet>& fleets) {
+  std::vector<std::pair<metric_store::Dimensions, telemetry::MetricPoint>> points;
+  for (const auto& [name, fleet] : fleets) {
+    for (const Variant& v : fleet) {
+      const Totals now = totals_of(*v.metrics);
+      const Totals before = std::exchange(v.metrics->flushed, now);
+      if (now.invocations == before.invocations) continue;
+      for (telemetry::MetricPoint& point : points_since(before, now, *v.metrics, now_ms()))
+        points.push_back({{{"EndpointName", name}, {"VariantName", v.spec.name}}, std::move(point)});
     }
-    flushed = std::move(next);
-    if (points.empty()) continue;
-    try {
-      deps_.metrics.append("AWS/SageMaker", points);
-    } catch (const std::exception& e) {
-      log::warn("metrics of endpoints: {}", e.what());
-    }
+  }
+  if (points.empty()) return;
+  // A full disk must end neither the flushes nor a deletion: the totals are moved on all the same and the minute is
+  // lost.
+  try {
+    deps_.metrics.append("AWS/SageMaker", points);
+  } catch (const std::exception& e) {
+    log::warn("metrics of endpoints: {}", e.what());
   }
 }
 

@@ -143,6 +143,7 @@ asio::awaitable<void> Endpoints::stop_all() {
   Fleet all;
   for (const auto& set : sets_) all.push_back({{}, set, nullptr});
   co_await stop_fleet(std::move(all), kStopPatience);
+  flush(fleets_);
 }
 
 fs::path Endpoints::folder_of(const std::string& endpoint, const std::string& generation) const {
@@ -324,7 +325,8 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Resource& row) {
   });
   const std::string previous = generation_of(row.body);
   // The name's strand is held for the whole drain: a delete that comes now waits, and no two drains of a name overlap.
-  co_await stop_fleet(std::move(old), kDrainPatience);
+  co_await stop_fleet(old, kDrainPatience);
+  flush({{row.name, old}});
   if (!previous.empty() && previous != generation && !stopping_)
     co_await http::offload(loop_.blocking(), [&] { fs::remove_all(folder_of(row.name, previous)); });
   co_return "";
@@ -405,7 +407,8 @@ asio::awaitable<void> Endpoints::tear_down(std::string name) {
     fleet = std::move(found->second);
     fleets_.erase(found);
   }
-  co_await stop_fleet(std::move(fleet), kDrainPatience);
+  co_await stop_fleet(fleet, kDrainPatience);
+  flush({{name, fleet}});
   if (stopping_) co_return;
   co_await http::offload(loop_.blocking(), [&] {
     std::error_code ignored;  // what stays is removed at the next start

@@ -87,6 +87,7 @@ class Endpoints {
   asio::awaitable<void> stop_fleet(Fleet fleet, std::chrono::milliseconds patience);
   asio::awaitable<void> stop_all();
   asio::awaitable<void> flush_metrics();
+  void flush(const std::map<std::string, Fleet>& fleets);
 
   Fleet make_fleet(const std::string& endpoint, const std::string& generation,
                    const std::vector<VariantSpec>& variants);

@@ -88,6 +88,7 @@ class FilterPath::Parser {
       if (!range.slice && !first) fail("needs a number, a slice or a quoted name in brackets");
       blanks();
       range.first = first.value_or(0);
+      range.open_start = range.slice && !first;
       // An omitted end is -1, the last element, since ends are inclusive here.
       range.last = range.slice ? number().value_or(-1) : range.first;
       blanks();
@@ -145,18 +146,22 @@ void FilterPath::fail(const std::string& what) const {
   throw Error(Kind::kMalformed, "filter '" + text_ + "': " + what);
 }
 
-// Negative indexes count from the end, as in Python. An index outside fails; a slice is clipped and may be empty.
+// Negative indexes count from the end, as in Python. An index or the start of a slice outside fails, and so does a
+// slice that takes nothing: the CreateTransformJob reference has such jobs end with an error. The end of a slice is
+// clipped.
 std::vector<std::size_t> FilterPath::positions(const Elements& elements, std::size_t count) const {
   const auto n = static_cast<std::int64_t>(count);
   std::vector<std::size_t> out;
   for (const Range& range : elements.ranges) {
     std::int64_t first = range.first < 0 ? range.first + n : range.first;
     std::int64_t last = range.last < 0 ? range.last + n : range.last;
-    if (range.slice) {
-      first = std::max<std::int64_t>(first, 0);
-      last = std::min(last, n - 1);
-    } else if (first < 0 || first >= n) {
+    if (!range.open_start && (first < 0 || first >= n))
       fail("element " + std::to_string(range.first) + " is outside the " + std::to_string(count) + " there are");
+    if (range.slice) {
+      last = std::min(last, n - 1);
+      if (first > last && n > 0)
+        fail("the slice from " + std::to_string(range.first) + " to " + std::to_string(range.last) +
+             " takes none of the " + std::to_string(count) + " elements there are");
     }
     for (std::int64_t i = first; i <= last; ++i) out.push_back(static_cast<std::size_t>(i));
   }

@@ -2,7 +2,7 @@
 // The JSONPath subset of batch transform's InputFilter and OutputFilter (DataProcessing):
 //   $  .name  .*  ['a']  ['a','b']  .['a','b']  [n]  [-n]  [i,j]  [s:e]  [s:]  [:e]  [i,s:e]
 // The end of a slice is inclusive, as the developer guide documents it: $[1:4] is the second to the fifth element.
-// A missing member or an index outside is an error; a slice is clipped to what is there.
+// A missing member, an index or a start outside, and a slice of nothing are errors; the end of a slice is clipped.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +43,7 @@ class FilterPath {
     std::int64_t first = 0;
     std::int64_t last = -1;
     bool slice = false;
+    bool open_start = false;  // [:e], which also fits an empty array
   };
   struct Elements {
     std::vector<Range> ranges;

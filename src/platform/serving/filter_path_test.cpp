@@ -35,7 +35,8 @@ TEST(FilterPath, SelectsWhatTheDeveloperGuideDocuments) {
       {"open end", "$[1:]", "[0,1,2]", "[1,2]"},
       {"open start", "$[:1]", "[0,1,2]", "[0,1]"},
       {"mixed", "$[0,5:]", "[0,1,2,3,4,5,6]", "[0,5,6]"},
-      {"slice is clipped", "$[1:9]", "[0,1]", "[1]"},
+      {"end is clipped", "$[1:9]", "[0,1]", "[1]"},
+      {"all of nothing", "$[:]", "[]", "[]"},
       {"element of member", "$.features[0:1]", R"({"features":[1.5,2,3]})", "[1.5,2]"},
   };
   for (const Case& c : cases) EXPECT_EQ(pick(c.path, c.json), c.expected) << c.name;
@@ -54,6 +55,9 @@ TEST(FilterPath, RefusesWhatIsNotThere) {
   EXPECT_THROW(pick("$[3]", "[1]"), Error);
   EXPECT_THROW(pick("$[-2]", "[1]"), Error);
   EXPECT_THROW(pick("$.*", "1"), Error);
+  // Slices that begin outside, or end before they begin, once took nothing without a word.
+  for (const char* path : {"$[5:]", "$[0:2,246:]", "$[5:246]", "$[-6:]", "$[3:1]", "$[2:-5]", "$[:-6]"})
+    EXPECT_THROW(pick(path, "[0,1,2,3,4]"), Error) << path;
 }
 
 TEST(FilterPath, AppliesIndexesToCsvColumns) {

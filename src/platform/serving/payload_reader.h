@@ -29,13 +29,16 @@ struct BatchRules {
   BatchStrategy strategy = BatchStrategy::kMultiRecord;
   Assembly assembly = Assembly::kNone;
   std::uint64_t max_payload_bytes = 6ULL << 20;
+  /// Lines of blanks are no records: readers of CSV and JSON lines pass over them, and answers are matched to records
+  /// by their number.
+  bool skip_blank_lines = false;
   std::optional<DataProcessing> processing;  // nothing: records pass untouched
 };
 
 class PayloadReader {
  public:
   PayloadReader(std::unique_ptr<ByteSource> source, const BatchRules& rules)
-      : rules_(rules), records_(std::move(source), rules.split, rules.max_payload_bytes) {}
+      : rules_(rules), records_(std::move(source), rules.split, rules.max_payload_bytes, rules.skip_blank_lines) {}
 
   /// @throws Error naming the record: malformed framing, a record that a filter does not fit, a record above the limit
   std::optional<Payload> next();

@@ -36,6 +36,25 @@ TEST(PayloadReader, SingleRecordSendsOneLineWithoutItsNewline) {
   EXPECT_THAT(bodies("aa\nbb\n", lines(BatchStrategy::kSingleRecord)), ElementsAre("aa", "bb"));
 }
 
+/// The programs' readers of CSV and JSON lines pass over blank lines: they have no answer.
+TEST(PayloadReader, BlankLinesAreNoRecordsOfCsv) {
+  BatchRules rules = lines(BatchStrategy::kMultiRecord);
+  EXPECT_THAT(bodies("a\n\nb\n\n", rules), ElementsAre("a\n\nb\n\n"));
+  rules.skip_blank_lines = true;
+  EXPECT_THAT(bodies("\na\n \r\nb\n\t\n\n", rules), ElementsAre("a\nb\n\t\n"));
+  EXPECT_THAT(bodies("\n\n", rules), ElementsAre());
+  rules.strategy = BatchStrategy::kSingleRecord;
+  EXPECT_THAT(bodies("a\n\nb\n", rules), ElementsAre("a", "b"));
+  rules.strategy = BatchStrategy::kMultiRecord;
+  rules.processing.emplace(RecordForm::kCsv, "$", "$", true);
+  rules.assembly = Assembly::kLine;
+  PayloadReader reader(open_text("a\n\nb\n"), rules);
+  const auto payload = reader.next();
+  ASSERT_TRUE(payload);
+  EXPECT_EQ(payload->records, 2U);
+  EXPECT_EQ(assembled(rules, *payload, "1\n2\n"), "a,1\nb,2\n");
+}
+
 TEST(PayloadReader, CountsRecordsAcrossPayloads) {
   const BatchRules rules = lines(BatchStrategy::kMultiRecord, 6);
   PayloadReader reader(open_text("aa\nbb\ncc\ndd\nee\n"), rules);
@@ -84,6 +103,24 @@ TEST(Assembled, JoinsOneJsonObjectThatIsNotSplit) {
   rules.processing.emplace(RecordForm::kJson, "$", "$", true);
   const Payload payload{"[1]", 1, 1, {"[1]"}};
   EXPECT_EQ(assembled(rules, payload, "{\"p\":\n2}"), R"({"SageMakerInput":[1],"SageMakerOutput":{"p":2}})");
+}
+
+TEST(Assembled, CsvOfSeveralLinesIsNotJoinedAsOneRecord) {
+  BatchRules rules;  // SplitType and AssembleWith None, which are the defaults
+  rules.processing.emplace(RecordForm::kCsv, "$", "$", true);
+  PayloadReader several(open_text("1,2\n3,4\n"), rules);
+  try {
+    several.next();
+    FAIL() << "the answers of both rows would follow the second row";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("record 1: the CSV has several lines"));
+    EXPECT_THAT(e.what(), HasSubstr("SplitType and AssembleWith must be Line"));
+  }
+  PayloadReader one(open_text("1,2\r\n\n"), rules);
+  const auto payload = one.next();
+  ASSERT_TRUE(payload);
+  EXPECT_EQ(assembled(rules, *payload, "0.5\n"), "1,2,0.5");
+  EXPECT_THROW(assembled(rules, *payload, "0.5\n0.6\n"), Error);
 }
 
 TEST(Assembled, WrongNumberOfAnswersNamesTheRecords) {

@@ -42,8 +42,9 @@ std::optional<SplitType> parse_split_type(std::string_view text) {
   return std::nullopt;
 }
 
-RecordReader::RecordReader(std::unique_ptr<ByteSource> source, SplitType split, std::uint64_t max_record_bytes)
-    : source_(std::move(source)), split_(split), max_(max_record_bytes) {}
+RecordReader::RecordReader(std::unique_ptr<ByteSource> source, SplitType split, std::uint64_t max_record_bytes,
+                           bool skip_blank)
+    : source_(std::move(source)), split_(split), max_(max_record_bytes), skip_blank_(skip_blank) {}
 
 std::optional<RecordView> RecordReader::next() {
   switch (split_) {
@@ -113,6 +114,19 @@ std::optional<RecordView> RecordReader::whole_object() {
 }
 
 std::optional<RecordView> RecordReader::next_line() {
+  for (;;) {
+    const auto line = any_line();
+    if (line) {
+      // Tabs are no blanks: in TSV they are a row of empty fields.
+      const bool blank = line->content.find_first_not_of(" \r") == std::string_view::npos;
+      if (skip_blank_ && blank) continue;
+      ++record_;
+    }
+    return line;
+  }
+}
+
+std::optional<RecordView> RecordReader::any_line() {
   // Bytes already searched are not searched again after a refill, otherwise a long line would cost quadratic time.
   std::size_t searched = 0;
   for (;;) {
@@ -120,7 +134,6 @@ std::optional<RecordView> RecordReader::next_line() {
     const std::size_t newline = have.find('\n', searched);
     if (newline != std::string_view::npos) {
       check_size(newline);
-      ++record_;
       const std::string_view line = take(newline + 1);
       return RecordView{line, line.substr(0, newline)};
     }
@@ -130,7 +143,6 @@ std::optional<RecordView> RecordReader::next_line() {
   }
   // The last line need not end in a newline; an object that ends in one has no empty record after it.
   if (begin_ == end_) return std::nullopt;
-  ++record_;
   const std::string_view last = take(end_ - begin_);
   return RecordView{last, last};
 }

@@ -28,7 +28,9 @@ struct RecordView {
 class RecordReader {
  public:
   /// @param max_record_bytes a longer record (framing included) is an error
-  RecordReader(std::unique_ptr<ByteSource> source, SplitType split, std::uint64_t max_record_bytes);
+  /// @param skip_blank  SplitType Line: lines of nothing but blanks are no records and are not counted
+  RecordReader(std::unique_ptr<ByteSource> source, SplitType split, std::uint64_t max_record_bytes,
+               bool skip_blank = false);
 
   /// The next record, valid until the next call; nothing at a clean end. SplitType None gives the whole object once,
   /// also when it is empty.
@@ -40,6 +42,7 @@ class RecordReader {
 
  private:
   std::optional<RecordView> next_line();
+  std::optional<RecordView> any_line();
   std::optional<RecordView> next_recordio();
   std::optional<RecordView> next_tfrecord();
   std::optional<RecordView> whole_object();
@@ -55,6 +58,7 @@ class RecordReader {
   std::unique_ptr<ByteSource> source_;
   SplitType split_;
   std::uint64_t max_;
+  bool skip_blank_;
   std::string buffer_;  // [begin_, end_) is unread
   std::size_t begin_ = 0, end_ = 0;
   std::uint64_t offset_ = 0;  // of begin_ in the object

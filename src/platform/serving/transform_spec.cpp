@@ -111,6 +111,8 @@ TransformSpec transform_spec(const Json& request) {
   if (spec.asked.max_concurrent && in_flight > kMaxMegabytesInFlight)
     throw invalid("MaxConcurrentTransforms " + std::to_string(*spec.asked.max_concurrent) + " times MaxPayloadInMB " +
                   std::to_string(spec.asked.max_payload_mb.value_or(6)) + " exceeds 100 MB.");
+  const std::string type = media_type(spec.content_type);
+  spec.rules.skip_blank_lines = type == "text/csv" || type == "application/jsonlines" || type == "application/json";
   spec.rules.processing = data_processing(request, spec);
   spec.environment = request.value("Environment", std::map<std::string, std::string>{});
   // What the container contract lists for batch transform; only what the request states, so that a container can

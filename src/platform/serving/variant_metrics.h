@@ -33,9 +33,15 @@ class LatencyCounter {
   std::atomic<std::uint64_t> sum_ = 0, max_ = 0, min_ = std::numeric_limits<std::uint64_t>::max();
 };
 
+/// The counters at one moment.
+struct VariantTotals {
+  std::uint64_t invocations = 0, errors_4xx = 0, errors_5xx = 0, model_us = 0, overhead_us = 0;
+};
+
 struct VariantMetrics {
   std::atomic<std::uint64_t> invocations = 0, errors_4xx = 0, errors_5xx = 0;
   LatencyCounter model_latency, overhead_latency;
+  VariantTotals flushed;  // what the metric store has already; serving loop only
 
   void record(int status, std::uint64_t model_us, std::uint64_t overhead_us) noexcept {
     invocations.fetch_add(1, std::memory_order_relaxed);

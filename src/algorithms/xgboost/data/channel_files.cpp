@@ -107,6 +107,14 @@ std::vector<formats::InputFile> channel_files(const shell::Channel& channel, she
   return files;
 }
 
+const formats::InputFile* first_with_content(const std::vector<formats::InputFile>& files) {
+  // Names with "_" are markers in most folders, and data in a few: they are looked at last.
+  for (const bool checked : {true, false})
+    for (const auto& file : files)
+      if (is_checked(file.path) == checked && !trimmed(first_bytes(file)).empty()) return &file;
+  return nullptr;
+}
+
 // "label[:weight] index:value ...": the first word is a number, all others have a colon.
 bool is_libsvm_line(std::string_view line) {
   const auto words = words_of(line);
@@ -127,19 +135,20 @@ formats::ContentType type_of_channel(const shell::Channel& channel, const std::v
                                     "': this build reads no Parquet; convert the data to text/csv, text/libsvm or "
                                     "application/x-recordio-protobuf.");
   if (channel.has_content_type()) return given;
-  if (channel.is_pipe() || files.empty()) return formats::parse_content_type("text/libsvm");
+  const formats::InputFile* const first = first_with_content(files);
+  if (channel.is_pipe() || first == nullptr) return formats::parse_content_type("text/libsvm");
   const auto assume = [&](std::string_view type) {
     log.info("No ContentType given for channel '{}': assuming '{}' from the start of file '{}'.", channel.name(), type,
-             files[0].name);
+             first->name);
     return formats::parse_content_type(type);
   };
-  const std::string start = first_bytes(files[0]);
+  const std::string start = first_bytes(*first);
   if (start.starts_with(kRecordIoMagic)) return assume("application/x-recordio-protobuf");
   if (start.starts_with("PAR1"))
-    throw Error(Kind::kInvalid, "file '" + files[0].name +
+    throw Error(Kind::kInvalid, "file '" + first->name +
                                     "' is in Parquet format, which this build does not read; convert the data to "
                                     "text/csv, text/libsvm or application/x-recordio-protobuf.");
-  const std::string line = first_line(files[0]);
+  const std::string line = first_line(*first);
   if (!is_libsvm_line(line) && line.find_first_of(",;\t|") != std::string::npos) return assume("text/csv");
   return assume("text/libsvm");
 }
@@ -169,9 +178,8 @@ void check_libsvm_files(const std::vector<formats::InputFile>& files, bool old_t
 char delimiter_of_files(const formats::ContentType& type, const std::vector<formats::InputFile>& files,
                         shell::TrainLog& log) {
   if (const auto given = formats::delimiter_parameter(type)) return *given;
-  std::string line;
-  for (const auto& file : files)
-    if (line = first_line(file); !line.empty()) break;
+  const formats::InputFile* const first = first_with_content(files);
+  const std::string line = first == nullptr ? "" : first_line(*first);
   if (trimmed(line).empty())
     throw Error(Kind::kInvalid, fmt::format("Could not determine delimiter on line {}:\nthe first line is blank",
                                             line.substr(0, kShownChars)));
@@ -182,8 +190,9 @@ char delimiter_of_files(const formats::ContentType& type, const std::vector<form
 
 std::vector<std::string> header_names(const std::vector<formats::InputFile>& files, char delimiter) {
   std::vector<std::string> names;
-  if (files.empty()) return names;
-  const std::string line = first_line(files[0]);
+  const formats::InputFile* const first = first_with_content(files);
+  if (first == nullptr) return names;
+  const std::string line = first_line(*first);
   for (std::string_view field : split(line, delimiter)) {
     field = trimmed(field);
     if (field.size() >= 2 && field.front() == '"' && field.back() == '"') field = field.substr(1, field.size() - 2);

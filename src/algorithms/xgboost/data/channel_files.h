@@ -23,7 +23,10 @@ std::vector<formats::InputFile> channel_files(const shell::Channel& channel, she
 /// "label[:weight] index:value ...": what the container asks of a file's first line.
 bool is_libsvm_line(std::string_view line);
 
-/// What the channel holds: as the job says, else by the first bytes of the first file, said in the log.
+/// The first file that holds more than blanks, or null. Spark's markers (_SUCCESS) and empty parts do not count.
+const formats::InputFile* first_with_content(const std::vector<formats::InputFile>& files);
+
+/// What the channel holds: as the job says, else by the first bytes of the first file with content, said in the log.
 /// @throws Error{kInvalid} for Parquet and unknown types
 formats::ContentType type_of_channel(const shell::Channel& channel, const std::vector<formats::InputFile>& files,
                                      shell::TrainLog& log);
@@ -32,7 +35,7 @@ formats::ContentType type_of_channel(const shell::Channel& channel, const std::v
 /// `old_text`
 void check_libsvm_files(const std::vector<formats::InputFile>& files, bool old_text, shell::TrainLog& log);
 
-/// From the content type, else guessed from the first line of the first file, which the log says.
+/// From the content type, else guessed from the first line of the first file with content, which the log says.
 /// @throws Error{kInvalid} "Could not determine delimiter on line ..."
 char delimiter_of_files(const formats::ContentType& type, const std::vector<formats::InputFile>& files,
                         shell::TrainLog& log);

@@ -19,6 +19,7 @@ namespace {
 using formats::ContentType;
 using formats::Format;
 
+constexpr std::size_t kShownFiles = 3;
 constexpr std::int64_t kAllRows = std::numeric_limits<std::int64_t>::max();
 
 /// Everything that is the same for both channels.
@@ -29,6 +30,7 @@ struct Plan {
   ColumnRoles roles;
   std::vector<std::string> names;         // of the features; empty: none
   std::vector<std::int64_t> categorical;  // feature numbers
+  std::optional<formats::LabelRule> label_rule;
 };
 
 /// One channel before its matrix exists.
@@ -43,9 +45,9 @@ bool has_header(const ContentType& type) { return type.parameter("header") == "p
 void check_type(const ContentType& type, const Source& train) {
   if (type.format() == Format::kOther || type.format() == Format::kJson || type.format() == Format::kJsonLines ||
       type.format() == Format::kText)
-    throw Error(Kind::kInvalid, fmt::format("{} is not an accepted ContentType: csv, libsvm, parquet, "
+    throw Error(Kind::kInvalid, fmt::format("{} is not an accepted ContentType: csv, libsvm, "
                                             "recordio-protobuf, text/csv, text/libsvm, text/x-libsvm, "
-                                            "application/x-parquet, application/x-recordio-protobuf.",
+                                            "application/x-recordio-protobuf.",
                                             type.text()));
   if (type.format() == Format::kLibsvm && train.channel->is_pipe())
     throw Error(Kind::kInvalid, "Pipe mode not supported for LibSVM.");
@@ -104,6 +106,9 @@ Plan make_plan(const Source& train, const LoadOptions& options, shell::TrainCont
   plan.read.as_blocks = true;
   plan.read.num_threads = options.threads > 0 ? options.threads : context.threads();
   plan.read.label_size = 0;
+  // The reader names file and line; where the label is not alone in front, RowStore checks it and names the row.
+  plan.label_rule = options.label_rule;
+  if (plan.type.format() != Format::kCsv) plan.read.label_rule = options.label_rule;
   if (plan.type.format() == Format::kRecordIoProtobuf) plan.read.allow_non_finite = true;  // RowStore refuses infinity
   if (plan.type.format() != Format::kCsv) return plan;
   std::vector<std::string> header;
@@ -113,19 +118,33 @@ Plan make_plan(const Source& train, const LoadOptions& options, shell::TrainCont
   }
   plan_columns(plan, header, options.csv_weights);
   plan.read.label_size = plan.roles.split_by_reader();
+  if (plan.read.label_size == 1) plan.read.label_rule = options.label_rule;
   plan.type.parameters.erase("label_size");
   plan.type.parameters.erase("delimiter");
   if (const auto given = formats::delimiter_parameter(train.channel->content_type())) plan.read.delimiter = *given;
   return plan;
 }
 
+[[noreturn]] void fail_without_data(const Source& source) {
+  const std::string& name = source.channel->name();
+  std::string found = "there is no file";
+  if (!source.files.empty()) {
+    found = "no row in";
+    for (std::size_t i = 0; i < source.files.size() && i < kShownFiles; ++i)
+      found += fmt::format("{} '{}'", i == 0 ? "" : ",", source.files[i].name);
+    if (source.files.size() > kShownFiles)
+      found += fmt::format(" and {} more files", source.files.size() - kShownFiles);
+  }
+  throw Error(Kind::kInvalid,
+              fmt::format("No data in {} channel path {}: channel '{}': {}", name == "train" ? "training" : name,
+                          source.channel->folder().string(), name, found));
+}
+
 /// Nothing to read: an error on one host, an absent channel on one of several.
 bool is_empty(const Source& source, const shell::TrainContext& context) {
-  if (source.channel->is_pipe() || !source.files.empty()) return false;
+  if (source.channel->is_pipe() || first_with_content(source.files) != nullptr) return false;
   if (context.hosts().size() > 1) return true;
-  throw Error(Kind::kInvalid, fmt::format("No data in {} channel path {}",
-                                          source.channel->name() == "train" ? "training" : source.channel->name(),
-                                          source.channel->folder().string()));
+  fail_without_data(source);
 }
 
 std::unique_ptr<formats::RowReader> open_reader(Source& source, const Plan& plan) {
@@ -145,7 +164,8 @@ void read_rows(Source& source, const Plan& plan, shell::TrainContext& context) {
         "Channel '{}' is FullyReplicated: each of the {} hosts trains on its share of the rows. Use ShardedByS3Key to "
         "copy less.",
         source.channel->name(), hosts.size());
-  source.rows.emplace(source.channel->name(), plan.roles, split ? hosts.rank() : 0, split ? hosts.size() : 1);
+  source.rows.emplace(source.channel->name(), plan.roles, split ? hosts.rank() : 0, split ? hosts.size() : 1,
+                      plan.label_rule);
   const auto reader = open_reader(source, plan);
   formats::Batch batch;
   while (reader->next(batch, kAllRows)) {
@@ -230,9 +250,7 @@ LoadedData load_data(shell::TrainContext& context, const LoadOptions& options) {
   const auto finish = [&](Source& source) -> std::optional<LoadedChannel> {
     if (source.rows->rows() > 0) return make_channel(source, plan, width, context);
     if (context.hosts().size() > 1) return std::nullopt;
-    throw Error(Kind::kInvalid, fmt::format("No data in {} channel path {}",
-                                            source.channel->name() == "train" ? "training" : source.channel->name(),
-                                            source.channel->folder().string()));
+    fail_without_data(source);
   };
   if (!no_train) out.train = finish(train);
   if (!no_validation) out.validation = finish(*validation);

@@ -17,6 +17,7 @@ namespace clary::xgboost {
 struct LoadOptions {
   bool csv_weights = false;  // CSV: column 1 is the row's weight
   int threads = 0;           // parsing threads; 0: the context's
+  std::optional<formats::LabelRule> label_rule{};
 };
 
 /// N rows with labels, and with weights, query groups and feature names where the data have them.

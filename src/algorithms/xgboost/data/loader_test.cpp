@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms/xgboost/data/loader.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <fstream>
 #include <thread>
 
+#include "algorithms/xgboost/model/objectives.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "formats/record_proto.h"
@@ -158,6 +161,74 @@ TEST(Loader, SniffsTheTypeAndSaysSo) {
   EXPECT_THAT(libsvm.log, HasSubstr("assuming 'text/libsvm'"));
 }
 
+/// Spark writes an empty _SUCCESS, and empty parts, beside its data; names with "_" come first.
+TEST(Loader, TheTypeIsGuessedFromTheFirstFileWithContent) {
+  std::string records;
+  formats::RecordWriter(records).write_dense(std::vector<float>{1, 2}, std::vector<float>{1});
+  for (const std::string& data : {std::string("1,2,3\n"), records, std::string("1 1:3\n")}) {
+    Job job;
+    const auto loaded = job.file("train/_SUCCESS", "").file("train/part-0", "").file("train/part-1", data).load();
+    EXPECT_EQ(loaded.train->rows, 1);
+    EXPECT_EQ(loaded.train->columns, 2);
+    EXPECT_THAT(job.log, HasSubstr("from the start of file 'train/part-1'"));
+  }
+  EXPECT_THAT(Job().file("train/_SUCCESS", "").file("train/p", "PAR1.....").failure(), HasSubstr("Parquet"));
+  const auto header =
+      Job().file("train/_SUCCESS", "").file("train/p", "y;x\n1;2\n").type("train", "text/csv;header=present").load();
+  EXPECT_THAT(header.train->matrix.feature_names(), ElementsAre("x"));
+}
+
+TEST(Loader, BinaryFilesAreNoText) {
+  EXPECT_THAT(Job().file("train/a", "PAR1\x15\x04\x15").type("train", "text/csv").failure(),
+              HasSubstr("train/a: line 1: this is a Parquet file, not text"));
+  EXPECT_THAT(Job().file("train/a", "PK\x03\x04rest").type("train", "text/csv").failure(),
+              HasSubstr("this is a zip archive (an Excel workbook, perhaps), not text"));
+  EXPECT_THAT(Job().file("train/a", std::string("1,2\n\0\n", 6)).type("train", "text/csv").failure(),
+              HasSubstr("byte 5 is 0: this is a binary file, not text"));
+}
+
+/// 600 files of 15 numbers once reserved 16 MiB of address space each, and ended as "out of memory".
+TEST(Loader, ManySmallFilesTakeLittleMemory) {
+  Job job;
+  for (int i = 0; i < 600; ++i) job.file(fmt::format("train/part-{:05}", i), "1,2,3,4\n0,2,3,4\n");
+  job.type("train", "text/csv");
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_DATA, &before), 0);
+  const rlimit lower{1ULL << 30, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_DATA, &lower), 0);
+  std::int64_t rows = 0;
+  EXPECT_NO_THROW(rows = job.load().train->rows);
+  setrlimit(RLIMIT_DATA, &before);
+  EXPECT_EQ(rows, 1200);
+}
+
+TEST(Loader, LabelsThatTheObjectiveCannotHaveAreNamed) {
+  const auto failure = [](const char* objective, int classes, const std::string& csv, bool weights = false) {
+    return Job()
+        .file("train/a.csv", csv)
+        .type("train", "text/csv")
+        .failure({.csv_weights = weights, .label_rule = label_rule_of(objective, classes)});
+  };
+  EXPECT_EQ(failure("binary:logistic", 0, "1,2\n-1,3\n"),
+            "train/a.csv: line 2: column 1: label -1 is not valid: label must be in [0,1] for logistic regression "
+            "(objective binary:logistic)");
+  EXPECT_EQ(failure("multi:softmax", 3, "7,3\n"),
+            "train/a.csv: line 1: column 1: label 7 is not valid: label must be in [0, num_class) and whole; num_class "
+            "is 3 (objective multi:softmax)");
+  EXPECT_THAT(failure("multi:softprob", 3, "0.5,3\n"),
+              HasSubstr("label 0.5 is not valid: label must be in [0, num_class) and whole"));
+  EXPECT_THAT(failure("reg:gamma", 0, "0,3\n"),
+              HasSubstr("label 0 is not valid: GammaRegression: label must be positive"));
+  EXPECT_THAT(failure("count:poisson", 0, "-2,3\n"),
+              HasSubstr("label -2 is not valid: PoissonRegression: label must be nonnegative"));
+  EXPECT_THAT(failure("reg:squaredlogerror", 0, "-1,3\n"),
+              HasSubstr("label -1 is not valid: label must be greater than -1 for rmsle"));
+  EXPECT_THAT(failure("binary:logistic", 0, "1,1,3\n2,1,3\n", true),
+              HasSubstr("channel train: row 2: label 2 is not valid: label must be in [0,1]"));
+  EXPECT_EQ(failure("reg:squarederror", 0, "-7.5,3\n"), "no error");
+  EXPECT_EQ(failure("reg:tweedie", 0, "0,3\n"), "no error");
+}
+
 TEST(Loader, RefusesHeadersQuotesInfinityAndRaggedRows) {
   EXPECT_EQ(Job().file("train/a.csv", "y,x\n1,2\n").type("train", "text/csv").failure(),
             "train/a.csv: line 1: column 1: \"y\" is not a number (if this line is a header, say "
@@ -201,7 +272,10 @@ TEST(Loader, EmptyChannelsAreNamed) {
   EXPECT_THAT(Job().file("train/a", "1,2\n").empty("validation").type("train", "text/csv").failure(),
               StartsWith("No data in validation channel path "));
   EXPECT_THAT(Job().file("train/a", "\n\n").type("train", "text/csv").failure(),
-              StartsWith("Could not determine delimiter on line :"));
+              testing::EndsWith("channel 'train': no row in 'train/a'"));
+  EXPECT_THAT(Job().file("train/_SUCCESS", "").file("train/part-0", "").failure(),
+              testing::EndsWith("channel 'train': no row in 'train/_SUCCESS', 'train/part-0'"));
+  EXPECT_THAT(Job().empty("train").failure(), testing::EndsWith("channel 'train': there is no file"));
   const auto data = Job().host(2, 2).empty("train").load();
   EXPECT_FALSE(data.train);
 }

@@ -54,6 +54,14 @@ Batch selected(const Batch& batch, const std::vector<bool>& keep) {
   return out;
 }
 
+/// Gives back what a reader reserved for more rows than came, as at the end of each of many small files: blocks are
+/// kept until the last file is read, and reserved memory counts against the instance's limit though it is not touched.
+template <class T>
+void release_spare(std::vector<T>& values) {
+  constexpr std::size_t kKept = 1024;
+  if (values.capacity() > values.size() + values.size() / 2 + kKept) values.shrink_to_fit();
+}
+
 constexpr std::size_t kEntriesAtOnce = 1 << 14;  // 128 KiB: stays in the cache between conversion and pipe
 
 std::int64_t count_present(std::span<const float> values) {
@@ -120,7 +128,10 @@ void RowStore::add(Batch& batch) {
   }
   rows_ += batch.rows;
   width_ = std::max(width_, batch.width);
-  batch.labels.clear();
+  batch.labels = std::vector<float>();
+  release_spare(batch.values);
+  release_spare(batch.columns);
+  release_spare(batch.offsets);
   if (batch.rows > 0) blocks_.push_back({std::exchange(batch, {}), complete});
 }
 
@@ -160,8 +171,13 @@ bool RowStore::check(const Batch& batch) const {
   };
   const auto labels = static_cast<std::size_t>(batch.label_width);
   for (std::size_t i = 0; i < batch.labels.size(); ++i) {
-    if (std::isfinite(batch.labels[i]) && (i % labels == 0 || batch.labels[i] >= 0)) continue;
-    if (i % labels == 0) fail(i / labels, fmt::format("label {} is not a finite number", batch.labels[i]));
+    const bool is_label = i % labels == 0;
+    if (std::isfinite(batch.labels[i]) && (is_label || batch.labels[i] >= 0)) {
+      if (is_label && label_rule_ && !label_rule_->allows(batch.labels[i]))
+        fail(i / labels, label_rule_->problem(batch.labels[i]));
+      continue;
+    }
+    if (is_label) fail(i / labels, fmt::format("label {} is not a finite number", batch.labels[i]));
     fail(i / labels, fmt::format("weight {} is not a number >= 0", batch.labels[i]));
   }
   for (std::size_t r = 0; r < batch.weights.size(); ++r)

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "algorithms/xgboost/library/library.h"
 #include "formats/batch.h"
+#include "formats/label_rule.h"
 
 namespace clary::xgboost {
 
@@ -25,8 +27,10 @@ struct ColumnRoles {
 class RowStore {
  public:
   /// @param share, shares  keep the rows (with queries: the query groups) whose number % shares == share
-  RowStore(std::string name, ColumnRoles roles, std::int64_t share = 0, std::int64_t shares = 1)
-      : name_(std::move(name)), roles_(roles), share_(share), shares_(shares) {}
+  /// @param labels  what every row's label must be
+  RowStore(std::string name, ColumnRoles roles, std::int64_t share = 0, std::int64_t shares = 1,
+           std::optional<formats::LabelRule> labels = {})
+      : name_(std::move(name)), roles_(roles), share_(share), shares_(shares), label_rule_(std::move(labels)) {}
 
   /// Takes the batch's memory.
   /// @throws Error{kInvalid} without labels, {kMalformed} for infinite features, labels or weights that are no numbers
@@ -51,6 +55,7 @@ class RowStore {
   std::string name_;
   ColumnRoles roles_;
   std::int64_t share_, shares_;
+  std::optional<formats::LabelRule> label_rule_;
   std::int64_t rows_ = 0, seen_ = 0, width_ = 0;
   struct Stored {
     formats::Batch batch;

@@ -77,13 +77,17 @@ Evaluator::Evaluator(const Hyperparameters& hp, std::vector<const Matrix*> matri
   for (const Matrix* matrix : matrices_) labels_.push_back(matrix->labels());
 }
 
-std::vector<std::string> Evaluator::library_metrics(const Hyperparameters& hp) {
+std::vector<std::string> Evaluator::library_metrics(const Hyperparameters& hp, Tag tag) {
   std::string power = "1.5";
   for (const auto& [name, value] : hp.library)
     if (name == "tweedie_variance_power") power = value;
   std::vector<std::string> out;
   for (const std::string& metric : hp.eval_metric)
     if (!is_own(metric)) out.push_back(metric == "tweedie-nloglik" ? metric + "@" + power : metric);
+  const Objective* objective = find_objective(hp.objective);
+  // XGBoost 1.3.0, release notes: logloss and mlogloss became the defaults of classification.
+  if (out.empty() && tag < Tag{1, 3} && objective != nullptr && !objective->metric_before_1_3.empty())
+    out.emplace_back(objective->metric_before_1_3);
   return out;
 }
 

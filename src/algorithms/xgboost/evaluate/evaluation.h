@@ -36,8 +36,9 @@ class Evaluator {
   /// @param communicator  null on one host; own metrics add up over its members
   Evaluator(const Hyperparameters& hp, std::vector<const Matrix*> matrices, Communicator* communicator);
 
-  /// Metrics as the library wants them: without own ones, tweedie-nloglik with its argument.
-  static std::vector<std::string> library_metrics(const Hyperparameters& hp);
+  /// Metrics as the library wants them: without own ones, tweedie-nloglik with its argument. None: the objective's
+  /// default, which is named here where the tag's version had another one than the library.
+  static std::vector<std::string> library_metrics(const Hyperparameters& hp, Tag tag);
 
   /// Train before validation; metrics as given, the objective's default first when only own ones were given. A
   /// collective call.

@@ -41,7 +41,7 @@ struct Trained {
   Booster booster;
 };
 
-Trained one_round(const Hyperparameters& hp) {
+Trained one_round(const Hyperparameters& hp, Tag tag = {1, 7}) {
   std::vector<float> values, labels;
   for (int i = 0; i < 60; ++i) values.push_back(static_cast<float>(i)), labels.push_back(i % 20 > 9 ? 1 : 0);
   Trained out{Matrix::from_dense(values, 60, 1, 1), {}};
@@ -49,16 +49,16 @@ Trained one_round(const Hyperparameters& hp) {
   const Matrix* const cache[] = {&out.matrix};
   out.booster = Booster(cache);
   for (const auto& [name, value] : hp.library) out.booster.set(name, value);
-  for (const std::string& metric : Evaluator::library_metrics(hp)) out.booster.set("eval_metric", metric);
+  for (const std::string& metric : Evaluator::library_metrics(hp, tag)) out.booster.set("eval_metric", metric);
   out.booster.update(0, out.matrix);
   return out;
 }
 
-std::vector<std::string> names_of(const hyper::TextMap& given) {
+std::vector<std::string> names_of(const hyper::TextMap& given, Tag tag = {1, 7}) {
   hyper::TextMap all{{"num_round", "1"}, {"objective", "binary:logistic"}};
   for (const auto& [name, value] : given) all[name] = value;
-  const Hyperparameters hp = parse(all, {1, 7});
-  Trained trained = one_round(hp);
+  const Hyperparameters hp = parse(all, tag);
+  Trained trained = one_round(hp, tag);
   Evaluator evaluator(hp, {&trained.matrix, &trained.matrix}, nullptr);
   std::vector<std::string> out;
   for (const Entry& entry : evaluator.evaluate(trained.booster, 0)) out.push_back(entry.channel + "-" + entry.metric);
@@ -75,6 +75,21 @@ TEST(XgboostEvaluation, MetricsComeAsGivenAndTheDefaultFirst) {
   EXPECT_EQ(
       names_of({{"objective", "reg:tweedie"}, {"eval_metric", "tweedie-nloglik"}, {"tweedie_variance_power", "1.2"}}),
       (Names{"train-tweedie-nloglik@1.2", "validation-tweedie-nloglik@1.2"}));
+}
+
+TEST(XgboostEvaluation, DefaultsBeforeVersion13AreErrors) {
+  using Names = std::vector<std::string>;
+  for (const Tag tag : {Tag{0, 72}, Tag{0, 90}, Tag{1, 2}}) {
+    EXPECT_EQ(names_of({}, tag), (Names{"train-error", "validation-error"}));
+    EXPECT_EQ(names_of({{"objective", "binary:logitraw"}}, tag), (Names{"train-auc", "validation-auc"}));
+    EXPECT_EQ(names_of({{"objective", "multi:softprob"}, {"num_class", "2"}}, tag),
+              (Names{"train-merror", "validation-merror"}));
+    EXPECT_EQ(names_of({{"objective", "reg:logistic"}}, tag), (Names{"train-rmse", "validation-rmse"}));
+    EXPECT_EQ(names_of({{"eval_metric", "logloss"}}, tag), (Names{"train-logloss", "validation-logloss"}));
+  }
+  EXPECT_EQ(names_of({{"eval_metric", "accuracy"}}, {1, 2}),
+            (Names{"train-error", "train-accuracy", "validation-error", "validation-accuracy"}));
+  EXPECT_EQ(names_of({}, {1, 3}), (Names{"train-logloss", "validation-logloss"}));
 }
 
 TEST(XgboostEvaluation, OurErrorIsTheLibrarys) {

@@ -15,11 +15,15 @@
 
 namespace clary::xgboost {
 
+/// What a metric compares labels with: one number a row, or one for each class (multi:*).
+enum class Predictions { kAny, kNumber, kClasses };
+
 struct Metric {
   std::string_view name;
   bool maximise;
   bool own = false;        // computed by metric_value(), unknown to the library
   bool threshold = false;  // may be written name@t
+  Predictions of = Predictions::kAny;
 };
 
 std::span<const Metric> metrics();

@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <xgboost/c_api.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/error.h"
@@ -12,19 +13,68 @@
 namespace clary::xgboost {
 namespace {
 
-/// What the container blames the user for; everything else is the algorithm's error.
-constexpr auto kUserFaults = std::to_array<std::string_view>({
-    "label must be in [0,1] for logistic regression",
-    "label must be in [0, num_class)",
-    "Target is multiclass but average='binary'",
-    "feature_names mismatch",
-    "Check failed: preds.size() == info.labels_.size()",
-    "Check failed: !auc_error AUC: the dataset only contains pos or neg samples",
-    "base_score must be in (0,1) for logistic loss",
-    "PoissonRegression: label must be nonnegative",
-    "TweedieRegression: label must be nonnegative",
-    "Parameter reg_lambda should be greater equal to 0",
+/// What a request or its data can cause; everything else is the algorithm's error. The first ten are the container's
+/// table, whose texts older versions of the library print. library_test makes the library of this build print the rest.
+struct UserFault {
+  std::string_view fragment;
+  std::string_view sentence = {};  // in place of a text that only its source explains
+};
+constexpr auto kUserFaults = std::to_array<UserFault>({
+    {"label must be in [0,1] for logistic regression"},
+    {"label must be in [0, num_class)"},
+    {"Target is multiclass but average='binary'"},
+    {"feature_names mismatch"},
+    {"Check failed: preds.size() == info.labels_.size()"},
+    {"Check failed: !auc_error AUC: the dataset only contains pos or neg samples"},
+    {"base_score must be in (0,1) for logistic loss"},
+    {"PoissonRegression: label must be nonnegative"},
+    {"TweedieRegression: label must be nonnegative"},
+    {"Parameter reg_lambda should be greater equal to 0"},
+    {"GammaRegression: label must be positive"},
+    {"label must be greater than -1 for rmsle"},
+    {"Invalid shape of labels",
+     "the objective predicts another number of values a row than there are labels (num_class "
+     "belongs to multi:softmax and multi:softprob)"},
+    {"label and prediction size not match",
+     "an eval_metric needs one prediction a row, but the objective predicts one for each class; use merror or "
+     "mlogloss"},
+    {"label size predict size not match",
+     "an eval_metric needs one prediction a row, but the objective predicts one for each class; use merror or "
+     "mlogloss"},
+    {"preds.Size() == info.labels_lower_bound_.Size()",
+     "an eval_metric of survival:aft was given for another objective"},
+    {"auc <= local_area", "aucpr: the labels are not of two classes, or all of one"},
+    {"exact tree method doesn't support unlimited depth",
+     "max_depth 0 (no limit) needs tree_method hist or approx, not exact (which auto chooses on one instance)"},
+    {"doesn't support distributed training"},
+    {"should be greater equal to"},
+    {"should be smaller equal to"},
+    {"exceed bound"},
+    {"Invalid Parameter format for"},
+    {"No more tree left for updating", "process_type update needs an existing model with as many rounds as num_round"},
+    {"can not be used to create new trees",
+     "updater refresh and prune alone grow no trees; they need process_type update"},
+    {"Unknown tree updater"},
+    {"Unknown linear updater"},
 });
+
+const UserFault* user_fault(std::string_view message) {
+  // Fragments, as the library puts values and positions around them.
+  const auto found = std::find_if(kUserFaults.begin(), kUserFaults.end(), [&](const UserFault& fault) {
+    return message.find(fault.fragment) != std::string_view::npos;
+  });
+  return found == kUserFaults.end() ? nullptr : &*found;
+}
+
+/// The first line: others list candidates or the fields of a class.
+std::string_view first_line(std::string_view message) { return message.substr(0, message.find('\n')); }
+
+/// @throws Error{kInvalid} in the user's words when the message is the user's fault
+void throw_user_fault(std::string_view message) {
+  const UserFault* fault = user_fault(message);
+  if (fault == nullptr) return;
+  throw Error(Kind::kInvalid, std::string(fault->sentence.empty() ? first_line(message) : fault->sentence));
+}
 
 /// Numbers of xgboost/collective's enumerations, which the C header only names.
 enum CollectiveType { kDouble = 7 };
@@ -34,14 +84,15 @@ enum CollectiveOperation { kMax = 0, kSum = 2 };
 void check(int code) {
   if (code == 0) return;
   const std::string message = library_message(XGBGetLastError());
-  throw Error(is_user_fault(message) ? Kind::kInvalid : Kind::kInternal, message);
+  throw_user_fault(message);
+  throw Error(Kind::kInternal, message);
 }
 
 /// The same for calls that train: what is not the user's fault says that it came from there.
 void check_training(int code) {
   if (code == 0) return;
   const std::string message = library_message(XGBGetLastError());
-  if (is_user_fault(message)) throw Error(Kind::kInvalid, message);
+  throw_user_fault(message);
   throw Error(Kind::kInternal, "XGB train call failed with exception:\n " + message);
 }
 
@@ -74,6 +125,30 @@ std::string in_place_config(const PredictOptions& options) {
                      R"("strict_shape": false, "cache_id": 0}})",
                      static_cast<int>(options.type), options.iteration_begin, options.iteration_end);
 }
+
+/// The rows' margins for a prediction in place, which takes them in a matrix without rows of its own.
+class MarginProxy {
+ public:
+  /// @param margins  [N, groups], outlives this; empty: no proxy
+  MarginProxy(std::span<const float> margins, std::int64_t rows) {
+    if (margins.empty() || rows == 0) return;
+    check(XGProxyDMatrixCreate(&handle_));
+    const auto shape = fmt::format("{}, {}", rows, static_cast<std::int64_t>(margins.size()) / rows);
+    const int code =
+        XGDMatrixSetInfoFromInterface(handle_, "base_margin", array_interface(margins.data(), "<f4", shape).c_str());
+    if (code != 0) XGDMatrixFree(handle_);  // no destructor runs after the throw
+    check(code);
+  }
+  ~MarginProxy() {
+    if (handle_ != nullptr) XGDMatrixFree(handle_);
+  }
+  MarginProxy(const MarginProxy&) = delete;
+  MarginProxy& operator=(const MarginProxy&) = delete;
+  DMatrixHandle handle() const noexcept { return handle_; }
+
+ private:
+  DMatrixHandle handle_ = nullptr;
+};
 
 LibraryPrediction copied_prediction(const bst_ulong* shape, bst_ulong dimensions, const float* values) {
   LibraryPrediction out;
@@ -135,12 +210,7 @@ std::string library_message(std::string_view text) {
   return std::string(text);
 }
 
-bool is_user_fault(std::string_view message) {
-  // Fragments, as the library puts values and positions around them.
-  for (const std::string_view fragment : kUserFaults)
-    if (message.find(fragment) != std::string_view::npos) return true;
-  return false;
-}
+bool is_user_fault(std::string_view message) { return user_fault(message) != nullptr; }
 
 Matrix Matrix::from_dense(std::span<const float> values, std::int64_t rows, std::int64_t columns, int threads) {
   if (static_cast<std::int64_t>(values.size()) != rows * columns)
@@ -305,10 +375,11 @@ LibraryPrediction Booster::predict_dense(std::span<const float> values, std::int
   const bst_ulong* shape = nullptr;
   bst_ulong dimensions = 0;
   const float* out = nullptr;
+  const MarginProxy proxy(options.base_margins, rows);
   check(XGBoosterPredictFromDense(
       handle_,
       array_interface(values.empty() ? &nothing : values.data(), "<f4", fmt::format("{}, {}", rows, columns)).c_str(),
-      in_place_config(options).c_str(), nullptr, &shape, &dimensions, &out));
+      in_place_config(options).c_str(), proxy.handle(), &shape, &dimensions, &out));
   return copied_prediction(shape, dimensions, out);
 }
 
@@ -317,10 +388,11 @@ LibraryPrediction Booster::predict_csr(std::span<const std::int64_t> offsets, st
   const bst_ulong* shape = nullptr;
   bst_ulong dimensions = 0;
   const float* out = nullptr;
+  const MarginProxy proxy(options.base_margins, std::ssize(offsets) - 1);
   check(XGBoosterPredictFromCSR(handle_, array_interface(offsets, "<i8").c_str(),
                                 array_interface(columns, "<i4").c_str(), array_interface(values, "<f4").c_str(),
-                                static_cast<bst_ulong>(num_features()), in_place_config(options).c_str(), nullptr,
-                                &shape, &dimensions, &out));
+                                static_cast<bst_ulong>(num_features()), in_place_config(options).c_str(),
+                                proxy.handle(), &shape, &dimensions, &out));
   return copied_prediction(shape, dimensions, out);
 }
 
@@ -409,6 +481,12 @@ std::int64_t Booster::num_features() const {
 void on_log(std::function<void(std::string_view)> sink) {
   log_sink() = std::move(sink);
   check(XGBRegisterLogCallback(write_log));
+}
+
+std::string library_version() {
+  int major = 0, minor = 0, patch = 0;
+  XGBoostVersion(&major, &minor, &patch);
+  return fmt::format("{}.{}.{}", major, minor, patch);
 }
 
 // Cores this process may use, as OpenMP counts them (CPU affinity included).

@@ -89,8 +89,9 @@ enum class PredictType { kValue = 0, kMargin = 1, kContributions = 2, kLeaf = 6 
 struct PredictOptions {
   PredictType type = PredictType::kValue;
   int iteration_begin = 0;
-  int iteration_end = 0;  // 0: all
-  bool training = false;  // as inside the training loop (dart drops trees)
+  int iteration_end = 0;                  // 0: all
+  bool training = false;                  // as inside the training loop (dart drops trees)
+  std::span<const float> base_margins{};  // [N, groups] in place of base_score; in-place prediction only
 };
 
 struct LibraryPrediction {
@@ -168,6 +169,9 @@ void on_log(std::function<void(std::string_view)> sink);
 
 /// Threads that the library takes for the sketches and pages of a matrix which does not say how many (from_file).
 int default_threads();
+
+/// "1.7.4"
+std::string library_version();
 
 /// XGBSetGlobalConfig: {"verbosity": 1}.
 void set_verbosity(int verbosity);

@@ -6,8 +6,10 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "base/error.h"
+#include "learning/hyper/schema.h"
 
 namespace clary::xgboost {
 namespace {
@@ -123,6 +125,61 @@ TEST(Library, LabelsOutOfRangeAreTheUsersFault) {
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Kind::kInvalid);
     EXPECT_STREQ(error.what(), "label must be in [0,1] for logistic regression");
+  }
+}
+
+/// What one round and its evaluation end with; "" when they end well.
+std::string failure(const hyper::TextMap& parameters, float label, std::optional<Kind>* kind = nullptr) {
+  Matrix matrix = sample(8);
+  matrix.set_labels(std::vector<float>{1, 0, label, 1, 0, 1, 0, 1});
+  const Matrix* all[] = {&matrix};
+  try {
+    Booster booster(all);
+    for (const auto& [name, value] : parameters) booster.set(name, value);
+    booster.update(0, matrix);
+    booster.evaluate(0, all, {"train"});
+  } catch (const Error& error) {
+    if (kind != nullptr) *kind = error.kind();
+    return error.what();
+  }
+  return "";
+}
+
+/// The texts of a library differ by version: those that this build's library prints are the ones in the table.
+TEST(Library, MistakesOfTheRequestAreTheUsersFaultWhateverTheLibraryPrints) {
+  struct Case {
+    hyper::TextMap parameters;
+    float label;
+    const char* words;
+  };
+  const Case cases[] = {
+      {{{"objective", "multi:softmax"}, {"num_class", "3"}, {"eval_metric", "error"}}, 1, "use merror or mlogloss"},
+      {{{"objective", "multi:softprob"}, {"num_class", "3"}, {"eval_metric", "rmse"}}, 1, "use merror or mlogloss"},
+      {{{"objective", "multi:softprob"}, {"num_class", "3"}, {"eval_metric", "map"}}, 1, "use merror or mlogloss"},
+      {{{"objective", "binary:logistic"}, {"eval_metric", "mlogloss"}}, 1, "label must be in [0, num_class)"},
+      {{{"objective", "reg:squarederror"}, {"num_class", "3"}}, 1, "num_class belongs to multi:softmax"},
+      {{{"objective", "reg:gamma"}}, 0, "GammaRegression: label must be positive"},
+      {{{"objective", "count:poisson"}}, -1, "PoissonRegression: label must be nonnegative"},
+      {{{"objective", "reg:tweedie"}}, -1, "TweedieRegression: label must be nonnegative"},
+      {{{"objective", "reg:squaredlogerror"}}, -1, "label must be greater than -1"},
+      {{{"objective", "binary:logistic"}}, 2, "label must be in [0,1] for logistic regression"},
+      {{{"objective", "multi:softmax"}, {"num_class", "2"}}, 2, "label must be in [0, num_class)"},
+      {{{"objective", "binary:logistic"}, {"base_score", "1"}}, 1, "base_score must be in (0,1)"},
+      {{{"tree_method", "exact"}, {"max_depth", "0"}}, 1, "max_depth 0 (no limit) needs tree_method hist or approx"},
+      {{{"tree_method", "hist"}, {"max_bin", "1"}}, 1, "value 1 for Parameter max_bin should be greater equal to 2"},
+      {{{"max_depth", "abc"}}, 1, "Invalid Parameter format for max_depth"},
+      {{{"process_type", "update"}, {"updater", "refresh"}}, 1, "process_type update needs an existing model"},
+      {{{"updater", "refresh"}}, 1, "updater refresh and prune alone grow no trees"},
+      {{{"updater", "coord_descent"}}, 1, "Unknown tree updater coord_descent"},
+      {{{"booster", "gblinear"}, {"updater", "prune"}}, 1, "Unknown linear updater prune"},
+  };
+  for (const Case& c : cases) {
+    std::optional<Kind> kind;
+    const std::string message = failure(c.parameters, c.label, &kind);
+    EXPECT_EQ(kind, Kind::kInvalid) << message;
+    EXPECT_THAT(message, HasSubstr(c.words));
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+    EXPECT_THAT(message, Not(HasSubstr("Check failed: preds.Size()")));
   }
 }
 

@@ -22,7 +22,12 @@ ModelFile model_file_of(Tag tag);
 /// The bytes of `xgboost-model`.
 std::string write_model(const Booster& booster, ModelFile form);
 
-/// The bytes of a model file of any kind and age. @throws Error{kMalformed}
+/// Attribute of a model whose base_score differs by class, as XGBoost writes it since 3.1: comma-separated numbers, one
+/// a class, to be given to each row as its base margin. The library before 3.1 holds one number only.
+inline constexpr const char* kBaseMarginsAttribute = "clary_base_margins";
+
+/// The bytes of a model file of any kind and age. @throws Error{kMalformed} in one line: what is wrong with the file,
+/// and which versions of XGBoost wrote and read it; the library's own text goes to standard error
 Booster read_model(std::string_view bytes);
 
 }  // namespace clary::xgboost

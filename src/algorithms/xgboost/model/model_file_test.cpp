@@ -5,10 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 
 #include "algorithms/xgboost/model/model.h"
+#include "algorithms/xgboost/serve/predictor.h"
 #include "base/error.h"
 #include "base/files.h"
 
@@ -169,6 +172,146 @@ print(" ".join("%.9g" % v for v in b.inplace_predict(x, validate_features=False)
     ++files;
   }
   EXPECT_EQ(files, 19);
+}
+
+std::string replaced(std::string text, std::string_view what, std::string_view by) {
+  const std::size_t at = text.find(what);
+  EXPECT_NE(at, std::string::npos) << what;
+  return text.replace(at, what.size(), by);
+}
+
+/// A model of one split, x0 < 0, for each class: leaves -1 and 1.
+std::string split_json(const std::string& base_score, const std::string& objective, int classes = 0,
+                       const char* version = "3,1,0") {
+  std::string trees, info;
+  for (int k = 0; k < std::max(classes, 1); ++k) {
+    trees += fmt::format(
+        R"({}{{"base_weights":[0,-1,1],"categories":[],"categories_nodes":[],"categories_segments":[],)"
+        R"("categories_sizes":[],"default_left":[0,0,0],"id":{},"left_children":[1,-1,-1],"loss_changes":[1,0,0],)"
+        R"("parents":[2147483647,0,0],"right_children":[2,-1,-1],"split_conditions":[0.0,-1.0,1.0],)"
+        R"("split_indices":[0,0,0],"split_type":[0,0,0],"sum_hessian":[2,1,1],"tree_param":{{"num_deleted":"0",)"
+        R"("num_feature":"2","num_nodes":"3","size_leaf_vector":"0"}}}})",
+        k == 0 ? "" : ",", k);
+    info += fmt::format("{}{}", k == 0 ? "" : ",", k);
+  }
+  const std::string parameter = classes > 0 ? fmt::format(R"("softmax_multiclass_param":{{"num_class":"{}"}})", classes)
+                                            : R"("reg_loss_param":{"scale_pos_weight":"1"})";
+  return fmt::format(
+      R"({{"learner":{{"attributes":{{}},"feature_names":[],"feature_types":[],"gradient_booster":{{"model":{{)"
+      R"("gbtree_model_param":{{"num_parallel_tree":"1","num_trees":"{0}","size_leaf_vector":"0"}},"tree_info":[{1}],)"
+      R"("trees":[{2}]}},"name":"gbtree"}},"learner_model_param":{{"base_score":"{3}","boost_from_average":"1",)"
+      R"("num_class":"{4}","num_feature":"2","num_target":"1"}},"objective":{{"name":"{5}",{6}}}}},"version":[{7}]}})",
+      std::max(classes, 1), info, trees, base_score, classes, objective, parameter, version);
+}
+
+/// Scores of the rows (-1, 0) and (1, 0).
+std::vector<float> scores_of(const std::string& bytes) {
+  std::vector<Booster> boosters;
+  boosters.push_back(read_model(bytes));
+  const Predictor predictor(boosters, true);
+  formats::Batch batch;
+  batch.rows = batch.width = 2;
+  batch.values = {-1, 0, 1, 0};
+  return predictor.predict(batch).values;
+}
+
+float sigmoid(float margin) { return 1 / (1 + std::exp(-margin)); }
+
+TEST(ModelFile, BaseScoresInBracketsAreRead) {
+  using testing::FloatNear;
+  const auto near = [](float a, float b) { return testing::ElementsAre(FloatNear(a, 1e-5F), FloatNear(b, 1e-5F)); };
+  EXPECT_THAT(scores_of(split_json("2.5E0", "reg:squarederror", 0, "2,1,4")), near(1.5F, 3.5F));
+  EXPECT_THAT(scores_of(split_json("[2.5E0]", "reg:squarederror")), near(1.5F, 3.5F));
+  const float margin = std::log(0.1F / 0.9F);
+  EXPECT_THAT(scores_of(split_json("[1E-1]", "binary:logistic")), near(sigmoid(margin - 1), sigmoid(margin + 1)));
+  EXPECT_THAT(scores_of(split_json("[0E0]", "count:poisson")), testing::Each(0.0F));  // the link of 0
+}
+
+TEST(ModelFile, BaseScoresByClassAreMarginsOfEachRow) {
+  const auto scores = scores_of(split_json("[1E-1,5E-1,9E-1]", "multi:softprob", 3));
+  ASSERT_EQ(scores.size(), 6U);
+  const float sum = std::exp(0.1F) + std::exp(0.5F) + std::exp(0.9F);
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    EXPECT_NEAR(scores[i], std::exp(0.1F + 0.4F * static_cast<float>(i % 3)) / sum, 1e-5) << i;
+  EXPECT_THAT(scores_of(split_json("[1E-1,5E-1,9E-1]", "multi:softmax", 3)), testing::ElementsAre(2, 2));
+  EXPECT_NEAR(scores_of(split_json("[5E-1,5E-1,5E-1]", "multi:softprob", 3))[1], 1.0 / 3, 1e-5);
+}
+
+std::string refusal(const std::string& bytes) {
+  try {
+    read_model(bytes);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::kMalformed);
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+    return error.what();
+  }
+  return "";
+}
+
+TEST(ModelFile, WhatTheLibraryWouldMisreadIsRefused) {
+  const std::string good = split_json("5E-1", "reg:squarederror", 0, "2,1,4");
+  EXPECT_EQ(refusal(good), "");
+  EXPECT_EQ(refusal(split_json("half", "reg:squarederror")),
+            "base_score 'half' is neither a number nor a list of numbers");
+  EXPECT_THAT(refusal(split_json("[1E-1,5E-1]", "multi:softprob", 3)),
+              HasSubstr("base_score has 2 values, num_class is 3"));
+  EXPECT_THAT(
+      refusal(replaced(good, R"("size_leaf_vector":"0"},"tree_info")", R"("size_leaf_vector":"3"},"tree_info")")),
+      HasSubstr("size_leaf_vector 3: leaves of several numbers cannot be read (XGBoost 2.1.4 wrote it"));
+  EXPECT_THAT(refusal(replaced(good, "reg:squarederror", "reg:quantileerror")),
+              HasSubstr("objective 'reg:quantileerror' is not known to the library (XGBoost 2.1.4 wrote it, "));
+  EXPECT_THAT(refusal(replaced(good, R"("name":"gbtree")", R"("name":"gbforest")")),
+              HasSubstr("booster 'gbforest' is none of"));
+}
+
+TEST(ModelFile, FilesThatAreNoModelAreNamed) {
+  const std::string json = write_model(trained(), ModelFile::kJson), ubj = write_model(trained(), ModelFile::kUbj),
+                    binary = write_model(trained(), ModelFile::kBinary);
+  EXPECT_THAT(refusal(json.substr(0, json.size() / 2)), HasSubstr("its JSON ends early"));
+  EXPECT_THAT(refusal(ubj.substr(0, ubj.size() / 2)), HasSubstr("its UBJSON is cut short or damaged"));
+  EXPECT_THAT(refusal(binary.substr(0, binary.size() / 2)), HasSubstr("it is cut short, or none of the forms"));
+  EXPECT_THAT(refusal("0:[f0<0.5] yes=1,no=2,missing=1\n\t1:leaf=0.4\n\t2:leaf=-0.4\n"), HasSubstr("it is text"));
+  EXPECT_THAT(refusal(R"([{"nodeid":0,"leaf":0.4}])"), HasSubstr("it is a JSON list, as dump_model writes it"));
+  EXPECT_THAT(refusal(R"({"learner":{"generic_param":{"seed":"0"}},"version":[1,7,4]})"),
+              HasSubstr("it is no model but other JSON: learner.gradient_booster.model is missing"));
+  EXPECT_THAT(refusal(trained().json_config()), HasSubstr("learner.gradient_booster.model is missing"));
+  EXPECT_THAT(refusal("\x78\x9c\x01\x02\x03"), HasSubstr("compressed by zlib"));
+  EXPECT_THAT(
+      refusal(R"({"learner":{"gradient_booster":{"name":"gbtree","model":{}},"learner_model_param":{"base_score":"1"},)"
+              R"("objective":{"name":"reg:squarederror"}},"version":[1,7,4]})"),
+      HasSubstr("a member of the model is missing, damaged or newer than XGBoost"));
+}
+
+/// The binary form starts with base_score as float32, whose first byte is '{' for one value in 256.
+TEST(ModelFile, ABaseScoreThatLooksLikeJsonIsRead) {
+  const Matrix train = rows();
+  const Matrix* all[] = {&train};
+  Booster booster(all);
+  booster.set("base_score", "4.786924");
+  for (int round = 0; round < 4; ++round) booster.update(round, train);
+  booster.set_attribute("best_ntree_limit", "3");
+  const auto expected = booster.predict(train).values;
+  const std::string binary = write_model(booster, ModelFile::kBinary);
+  ASSERT_EQ(binary.substr(0, 5), "binf{");
+  EXPECT_EQ(read_model(binary).predict(train).values, expected);
+  EXPECT_EQ(read_model(std::string_view(binary).substr(4)).predict(train).values, expected);
+  const std::string pickle = write_model(booster, ModelFile::kPickle);
+  EXPECT_EQ(read_model(pickle).predict(train).values, expected);
+  // Files of before: the snapshot without the magic.
+  PickledBooster old = parse_pickle(pickle);
+  const std::size_t magic = old.handle.find("binf");
+  ASSERT_NE(magic, std::string::npos);
+  old.handle.erase(magic, 4);
+  const auto low = static_cast<unsigned char>(old.handle[14]);
+  ASSERT_GE(low, 4);
+  old.handle[14] = static_cast<char>(low - 4);
+  EXPECT_EQ(read_model(write_pickle(old)).predict(train).values, expected);
+  TemporaryFolder folder;
+  write_file_atomically(folder.path() / "xgboost-model", pickle);
+  const std::string answer = python(kPredict, folder.path() / "xgboost-model");
+  if (answer != "absent\n") {
+    EXPECT_EQ(answer, printed(expected));
+  }
 }
 
 TEST(ModelFile, PicklesOfOtherThingsAreRefused) {

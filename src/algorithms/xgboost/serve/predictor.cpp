@@ -7,8 +7,10 @@
 #include <limits>
 #include <map>
 
+#include "algorithms/xgboost/model/model_file.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 
 namespace clary::xgboost {
 namespace {
@@ -41,6 +43,24 @@ int iteration_end(const Booster& booster, int trees_per_round) {
   else if (limit)
     end = whole(*limit, 0) / std::max(trees_per_round, 1);
   return end > 0 && end < booster.boosted_rounds() ? end : 0;
+}
+
+/// The numbers of kBaseMarginsAttribute; empty without it.
+std::vector<float> base_margins_of(const Booster& booster) {
+  std::vector<float> out;
+  const auto text = booster.attribute(kBaseMarginsAttribute);
+  if (!text) return out;
+  for (const std::string_view part : split(*text, ','))
+    std::from_chars(part.data(), part.data() + part.size(), out.emplace_back());
+  return out;
+}
+
+/// The same margins for each row: [N, groups].
+std::vector<float> repeated(const std::vector<float>& margins, std::int64_t rows) {
+  std::vector<float> out;
+  out.reserve(margins.size() * static_cast<std::size_t>(rows));
+  for (std::int64_t r = 0; r < rows && !margins.empty(); ++r) out.insert(out.end(), margins.begin(), margins.end());
+  return out;
 }
 
 Scores scores_of(LibraryPrediction&& prediction, std::int64_t rows) {
@@ -79,7 +99,8 @@ Predictor::Predictor(std::span<Booster> boosters, bool ensemble) {
     // Only gbtree predicts in place, without a matrix of its own and safely from several threads
     // (XGBoosterPredictFromDense). dart and gblinear take the slower way under the lock.
     const bool trees_only = name == "gbtree";
-    members_.push_back({&booster, trees_only, name == "gblinear" ? 0 : iteration_end(booster, trees)});
+    members_.push_back(
+        {&booster, trees_only, name == "gblinear" ? 0 : iteration_end(booster, trees), base_margins_of(booster)});
     // The first member defines objective and classes of all.
     if (members_.size() > 1) {
       if (booster.num_features() != num_features_)
@@ -123,7 +144,8 @@ Scores Predictor::predict(const Batch& rows) const {
 
 Scores Predictor::one(const Member& member, const Batch& rows) const {
   if (!member.in_place) return through_matrix(member, rows, PredictType::kValue);
-  const PredictOptions options{.iteration_end = member.iteration_end};
+  const std::vector<float> margins = repeated(member.base_margins, rows.rows);
+  const PredictOptions options{.iteration_end = member.iteration_end, .base_margins = margins};
   return scores_of(rows.sparse ? member.booster->predict_csr(rows.offsets, rows.columns, rows.values, options)
                                : member.booster->predict_dense(rows.values, rows.rows, options),
                    rows.rows);
@@ -133,8 +155,9 @@ Scores Predictor::slow(const Batch& rows, PredictType type) const { return throu
 
 Scores Predictor::through_matrix(const Member& member, const Batch& rows, PredictType type) const {
   // Built outside the lock: only the prediction itself must be exclusive.
-  const Matrix matrix = rows.sparse ? Matrix::from_csr(rows.offsets, rows.columns, rows.values, rows.width, 1)
-                                    : Matrix::from_dense(rows.values, rows.rows, rows.width, 1);
+  Matrix matrix = rows.sparse ? Matrix::from_csr(rows.offsets, rows.columns, rows.values, rows.width, 1)
+                              : Matrix::from_dense(rows.values, rows.rows, rows.width, 1);
+  if (!member.base_margins.empty()) matrix.set_floats("base_margin", repeated(member.base_margins, rows.rows));
   // The library caches the matrix inside of the booster.
   const std::lock_guard lock(mutex_);
   return scores_of(member.booster->predict(matrix, {.type = type, .iteration_end = member.iteration_end}), rows.rows);

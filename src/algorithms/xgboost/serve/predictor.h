@@ -48,7 +48,8 @@ class Predictor {
   struct Member {
     const Booster* booster;
     bool in_place;
-    int iteration_end;  // 0: all
+    int iteration_end;                // 0: all
+    std::vector<float> base_margins;  // one a group where base_score differs by group; else empty
   };
   Scores one(const Member& member, const formats::Batch& rows) const;
   Scores slow(const formats::Batch& rows, PredictType type) const;

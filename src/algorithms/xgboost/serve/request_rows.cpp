@@ -3,12 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "formats/request.h"
 
 namespace clary::xgboost {
@@ -31,10 +28,16 @@ std::string_view short_name(Format format) {
   }
 }
 
+/// None, or the one that clients send for bytes of any kind.
+bool has_no_type(std::string_view content_type) {
+  const auto type = formats::parse_content_type(content_type);
+  return type.type.empty() || type.type == "application/octet-stream";
+}
+
 formats::ContentType type_of(std::string_view text) {
   auto type = formats::parse_content_type(text);
   // The container's default for bodies without a type.
-  if (type.type.empty() || type.type == "application/octet-stream") type.type = "text/libsvm";
+  if (has_no_type(text)) type.type = "text/libsvm";
   if (!formats::is_request_type(type))
     throw BadRequestBody{
         fmt::format("{} is not an accepted ContentType: csv, libsvm, recordio-protobuf, text/csv, "
@@ -47,46 +50,35 @@ formats::ContentType type_of(std::string_view text) {
 [[noreturn]] void fail_width(Format format, std::int64_t width, std::int64_t features) {
   if (format == Format::kLibsvm)
     throw BadFeatureCount{fmt::format(
-        "Feature size of libsvm inference data {} is larger than feature size of trained model {}.", width, features)};
+        "Feature size of libsvm inference data {} is larger than feature size of trained model {}. Indices are "
+        "columns counted from 0.",
+        width, features)};
   throw BadFeatureCount{
       fmt::format("Feature size of {} inference data {} is not consistent with feature size of "
                   "trained model {}.",
                   short_name(format), width, features)};
 }
 
-/// Drops the columns from `features` on.
-/// In place: `kept` never overtakes `at`. The offset of a row's end is rewritten after its entries were read.
-void narrow(Batch& rows, std::int64_t features) {
-  std::size_t kept = 0, at = 0;
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    for (const auto end = static_cast<std::size_t>(rows.offsets[static_cast<std::size_t>(r) + 1]); at < end; ++at) {
-      if (rows.columns[at] >= features) continue;
-      rows.columns[kept] = rows.columns[at];
-      rows.values[kept++] = rows.values[at];
-    }
-    rows.offsets[static_cast<std::size_t>(r) + 1] = static_cast<std::int64_t>(kept);
-  }
-  rows.columns.resize(kept);
-  rows.values.resize(kept);
-}
-
-void widen(Batch& rows, std::int64_t features) {
-  // NaN means missing to the trees.
-  std::vector<float> wide(static_cast<std::size_t>(rows.rows * features), std::numeric_limits<float>::quiet_NaN());
-  for (std::int64_t r = 0; r < rows.rows; ++r) std::copy_n(rows.row(r).data(), rows.width, wide.data() + r * features);
-  rows.values = std::move(wide);
-}
-
-/// Sparse data may be narrower, and one column wider, which no tree knows; dense data one column narrower.
-/// The container's rules; libsvm numbers features from 0 or from 1, hence the extra column.
-void fit_width(Batch& rows, Format format, std::int64_t features) {
-  const bool narrower_is_good = rows.sparse ? format == Format::kLibsvm : rows.width == features - 1;
-  const bool wider_is_good = format == Format::kLibsvm && rows.width == features + 1;
-  if (rows.width > features ? !wider_is_good : rows.width < features && !narrower_is_good && rows.width != features - 1)
+/// Dense rows, and sparse ones that give a shape, are as wide as the model. libsvm gives no shape: its last columns may
+/// be absent. Stricter than the published container, which takes CSV of one column less and libsvm of one more: those
+/// are rows whose columns are all one place off the model's (an InputFilter of one column too many; indices from 1
+/// for a model of CSV), and were scored wrongly without a word.
+void check_width(Batch& rows, Format format, std::int64_t features) {
+  if (format == Format::kLibsvm ? rows.width > features : rows.width != features)
     fail_width(format, rows.width, features);
-  if (rows.sparse && rows.width > features) narrow(rows, features);
-  if (!rows.sparse && rows.width < features) widen(rows, features);
   rows.width = features;
+}
+
+/// The body without blank lines at its ends. Tabs stay: a TSV may begin or end with an empty field.
+std::string_view without_outer_lines(std::string_view body) {
+  constexpr std::string_view kAround = " \r\n";
+  const std::size_t begin = body.find_first_not_of(kAround);
+  return begin == body.npos ? "" : body.substr(begin, body.find_last_not_of(kAround) + 1 - begin);
+}
+
+/// libsvm is also what a body without a type is read as: nothing of it may be passed over as a label that is none.
+void check_libsvm(const Batch& rows, std::string_view body) {
+  if (rows.values.empty() && body.find(':') == body.npos) throw Error(Kind::kMalformed, "no line has an index:value");
 }
 
 }  // namespace
@@ -98,10 +90,11 @@ Batch request_rows(std::string_view content_type, std::string_view body, std::in
   Batch rows;
   try {
     // Records are binary; texts may come with blank lines around.
-    if (format != Format::kRecordIoProtobuf) body = trimmed(body);
+    if (format != Format::kRecordIoProtobuf) body = without_outer_lines(body);
     formats::RequestOptions options;
     options.missing_allowed = true;
     rows = formats::decode_request(type, std::as_bytes(std::span(body)), 0, options);
+    if (format == Format::kLibsvm) check_libsvm(rows, body);
     // XGBoost refuses infinity; NaN is a missing value.
     for (const float value : rows.values)
       if (std::isinf(value)) throw Error(Kind::kMalformed, "a value is infinite");
@@ -109,10 +102,13 @@ Batch request_rows(std::string_view content_type, std::string_view body, std::in
     // Limits and faults of this program are not the client's format error.
     if (error.kind() == Kind::kLimit || error.kind() == Kind::kInternal) throw;
     throw BadRequestBody{
-        fmt::format("Loading {0} data failed with Exception, please ensure data is in {0} format:\n {1}",
-                    short_name(format), error.what())};
+        fmt::format("Loading {0} data failed with Exception, please ensure data is in {0} format:\n {1}{2}",
+                    short_name(format), error.what(),
+                    has_no_type(content_type) ? " (a body without a ContentType of its own is read as text/libsvm; "
+                                                "text/csv, for example, must be given)"
+                                              : "")};
   }
-  fit_width(rows, format, features);
+  check_width(rows, format, features);
   return rows;
 }
 

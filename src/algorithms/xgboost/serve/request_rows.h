@@ -18,7 +18,8 @@ struct BadFeatureCount {
   std::string text;
 };
 
-/// text/csv (any delimiter, empty fields missing), libsvm (the default; labels skipped, every line a row),
+/// text/csv (any delimiter, empty fields missing), libsvm (the default; a number before the features is a label and
+/// skipped, every line is a row, and one at least has a feature),
 /// RecordIO-protobuf, and JSON: {"instances": ...}, a list of rows, or one row; null is missing.
 /// @throws BadRequestBody, BadFeatureCount, Error{kLimit}
 formats::Batch request_rows(std::string_view content_type, std::string_view body, std::int64_t features);

@@ -235,12 +235,54 @@ TEST(Responder, StatusesAndTextsAreTheContainers) {
   EXPECT_EQ(wide.body,
             "Unable to evaluate payload provided: Feature size of csv inference data 5 is not consistent with feature "
             "size of trained model 4.");
-  EXPECT_EQ(ask(responder, "text/csv", "1,2,3").status, 200);
-  EXPECT_EQ(ask(responder, "text/csv", "1,2").status, 400);
-  EXPECT_EQ(ask(responder, "libsvm", "0:1 4:1").status, 200);
   EXPECT_EQ(ask(responder, "libsvm", "0:1 11:1").body,
             "Unable to evaluate payload provided: Feature size of libsvm inference data 12 is larger than feature size "
-            "of trained model 4.");
+            "of trained model 4. Indices are columns counted from 0.");
+}
+
+/// Rows of one column less, or with indices from 1, are rows whose every column is one place off.
+TEST(Responder, RowsOfAnotherWidthAreNotScored) {
+  auto boosters = alone(trained("reg:squarederror"));
+  const Responder responder(boosters, tagged(1, 7));
+  for (const char* row : {"1,2,3", "1,2", "1,2,3,4,5", "1,2,3,4,"}) {
+    EXPECT_EQ(ask(responder, "text/csv", row).status, 400) << row;
+  }
+  EXPECT_EQ(ask(responder, "application/json", "{\"instances\": [[1,2,3]]}").status, 400);
+  std::string dense, sparse;
+  formats::RecordWriter(dense).write_dense(std::vector<float>{1, 2, 3});
+  formats::RecordWriter(sparse).write_sparse(std::vector<std::int32_t>{0}, std::vector<float>{1}, 3);
+  EXPECT_EQ(ask(responder, "application/x-recordio-protobuf", dense).status, 400);
+  EXPECT_EQ(ask(responder, "application/x-recordio-protobuf", sparse).status, 400);
+  EXPECT_EQ(ask(responder, "text/libsvm", "1:10 2:20 3:30 4:40").status, 400);
+  // libsvm gives no shape: absent columns at the end are missing as absent ones before are.
+  EXPECT_EQ(ask(responder, "text/libsvm", "0:10").body, ask(responder, "text/csv", "10,,,").body);
+}
+
+TEST(Responder, EmptyFieldsAtTheEndsOfATsvStay) {
+  auto boosters = alone(trained("reg:squarederror"));
+  const Responder responder(boosters, tagged(1, 7));
+  const std::string first = ask(responder, "text/csv", ",20,30,40").body;
+  EXPECT_EQ(ask(responder, "text/csv", "\t20\t30\t40").body, first);
+  EXPECT_EQ(ask(responder, "text/csv", "\n\t20\t30\t40\r\n").body, first);
+  EXPECT_EQ(ask(responder, "text/csv", "10\t20\t30\t\n").body, ask(responder, "text/csv", "10,20,30,").body);
+  const std::string two = ask(responder, "text/csv", "10\t20\t30\t40\n\t\t\t\n").body;
+  EXPECT_EQ(std::count(two.begin(), two.end(), '\n'), 2);
+}
+
+/// libsvm is what a body without a type is read as; CSV once became rows of a label and no feature.
+TEST(Responder, OtherTextIsNotReadAsLibsvm) {
+  auto boosters = alone(trained("reg:squarederror"));
+  const Responder responder(boosters, tagged(1, 7));
+  for (const char* type : {"", "application/octet-stream", "text/libsvm"})
+    for (const char* body : {"1,2,3,4\n5,6,7,8", "1 2 3 4", "1;2;3;4", "1\t2\t3\t4", "7", "7\n8", "id 0:1", "0:1 x"}) {
+      const Answer answer = ask(responder, type, body);
+      EXPECT_EQ(answer.status, 415) << type << ": " << body;
+      EXPECT_THAT(answer.body, StartsWith("Loading libsvm data failed with Exception"));
+    }
+  EXPECT_THAT(ask(responder, "", "1,2,3,4").body,
+              HasSubstr("line 1: column 1: \"1,2,3,4\" is not a number (a body without a ContentType of its own is "
+                        "read as text/libsvm"));
+  EXPECT_THAT(ask(responder, "text/libsvm", "1,2,3,4").body, testing::Not(HasSubstr("without a ContentType")));
 }
 
 TEST(Responder, AcceptChoosesTheForm) {

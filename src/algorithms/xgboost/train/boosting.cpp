@@ -94,7 +94,8 @@ class Run {
     booster_.set("validate_parameters", "1");
     for (const auto& [name, value] : job_.hp.library) booster_.set(name, value);
     booster_.set("nthread", std::to_string(job_.hp.nthread.value_or(job_.context.threads())));
-    for (const std::string& metric : Evaluator::library_metrics(job_.hp)) booster_.set("eval_metric", metric);
+    for (const std::string& metric : Evaluator::library_metrics(job_.hp, job_.report.tag()))
+      booster_.set("eval_metric", metric);
     // The sum is taken modulo a prime so that the library's 32-bit seed does not overflow.
     // The library's random state is not in a checkpoint: go on with numbers that the first rounds did not have.
     if (round_ > 0)

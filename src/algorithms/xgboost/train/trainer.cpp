@@ -107,7 +107,9 @@ Model train(const Hyperparameters& hp, shell::TrainContext& context) {
   // Order: read, count hosts and columns, widen, form the group. Matrices must exist before the group, because
   // building one communicates once it exists (see RowStore::converted).
   const int threads = hp.nthread.value_or(context.threads());
-  LoadedData data = load_data(context, {.csv_weights = hp.csv_weights, .threads = threads});
+  LoadedData data = load_data(context, {.csv_weights = hp.csv_weights,
+                                        .threads = threads,
+                                        .label_rule = label_rule_of(hp.objective, hp.num_class.value_or(0))});
   const Census census = take_census(context, share_of(data));
   widen(data.train, census.columns, threads);
   widen(data.validation, census.columns, threads);

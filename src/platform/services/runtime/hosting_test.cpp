@@ -231,6 +231,36 @@ TEST_F(HostingTest, MessagesAreTheServices) {
   EXPECT_EQ(call("DeleteModel", {{"ModelName", "M"}}), nullptr);
 }
 
+/// Sum of the endpoint's Invocations that CloudWatch has.
+double counted(const telemetry::MetricStore& metrics) {
+  double sum = 0;
+  for (const auto& point : metrics.read("AWS/SageMaker", {{"EndpointName", "e"}, {"VariantName", "A"}}))
+    if (point.name == "Invocations") sum += point.sum;
+  return sum;
+}
+
+/// Counters go to CloudWatch once a minute; those of a fleet that ends before went nowhere.
+TEST_F(HostingTest, InvocationsOfAFleetThatEndsAreCounted) {
+  deploy();
+  for (int i = 0; i < 3; ++i) invoke("x");
+  create_model("m2", "m2.tar.gz");
+  create_config("c2", "m2");
+  call("UpdateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c2"}});
+  wait_endpoint("e");
+  for (int i = 0; i < 4; ++i) invoke("x");
+  call("DeleteEndpoint", {{"EndpointName", "e"}});
+  for (int i = 0; i < 1000 && error_of("DescribeEndpoint", {{"EndpointName", "e"}}) == "no error"; ++i)
+    std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(counted(metrics), 7);
+}
+
+TEST_F(HostingTest, InvocationsBeforeTheServerStopsAreCounted) {
+  deploy();
+  for (int i = 0; i < 2; ++i) invoke("x");
+  stop_server();
+  EXPECT_EQ(counted(metrics), 2);
+}
+
 TEST_F(HostingTest, DeploysInvokesAndDeletes) {
   create_model("m", "m1.tar.gz", {{"GREETING", "hi"}});
   create_config("c", "m");
@@ -251,6 +281,17 @@ TEST_F(HostingTest, DeploysInvokesAndDeletes) {
   EXPECT_EQ(invoke("version").body, "one");
   EXPECT_EQ(invoke("big 3000000").body.size(), 3000000U);
   EXPECT_EQ(invoke(std::string(3 << 20, 'a')).body, std::string(3 << 20, 'A'));
+
+  const std::string attributes(1024, 'a');
+  EXPECT_EQ(Json::parse(invoke("headers", {{"X-Amzn-SageMaker-Custom-Attributes", attributes}})
+                            .body)["X-Amzn-SageMaker-Custom-Attributes"],
+            attributes);
+  EXPECT_THAT(invoke("x", {{"X-Amzn-SageMaker-Custom-Attributes", attributes + "b"}}).error,
+              HasSubstr("Value of 1025 bytes at 'customAttributes' failed to satisfy constraint: Member must have "
+                        "length less than or equal to 1024"));
+  EXPECT_THAT(invoke("x", {{"X-Amzn-SageMaker-Custom-Attributes", "gr\xC3\xBC\xC3\x9F"}}).error,
+              HasSubstr("visible ASCII"));
+  EXPECT_THAT(invoke("x", {{"X-Amzn-SageMaker-Inference-Id", std::string(65, 'i')}}).error, HasSubstr("inferenceId"));
 
   const Answer refused = invoke("status 415 bad type");
   EXPECT_EQ(refused.status, 424);

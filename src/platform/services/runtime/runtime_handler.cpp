@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/services/runtime/runtime_handler.h"
 
+#include <algorithm>
+#include <array>
 #include <random>
 
 #include "base/text.h"
@@ -42,6 +44,30 @@ double uniform() {
 
 ServiceError not_found(const std::string& endpoint, const aws::Caller& caller) {
   return ServiceError(Code::kValidationError, "Endpoint " + endpoint + " of account " + caller.account + " not found.");
+}
+
+/// What the API says of texts that go to the container (InvokeEndpoint, "URI Request Parameters").
+struct TextLimit {
+  std::string_view header, member;
+  std::size_t most;
+};
+constexpr auto kTextLimits = std::to_array<TextLimit>({
+    {"X-Amzn-SageMaker-Custom-Attributes", "customAttributes", 1024},
+    {"X-Amzn-SageMaker-Inference-Id", "inferenceId", 64},
+});
+
+void check_texts(const http::Headers& headers) {
+  for (const auto& [header, member, most] : kTextLimits) {
+    const auto value = headers.get(header);
+    if (!value) continue;
+    const bool visible = std::all_of(value->begin(), value->end(), [](char c) { return c >= ' ' && c <= '~'; });
+    if (visible && value->size() <= most) continue;
+    throw ServiceError(Code::kValidationError,
+                       "1 validation error detected: Value of " + std::to_string(value->size()) + " bytes at '" +
+                           std::string(member) + "' failed to satisfy constraint: " +
+                           (visible ? "Member must have length less than or equal to " + std::to_string(most)
+                                    : std::string("Member must consist of visible ASCII characters")));
+  }
 }
 
 void refuse_unsupported(const http::Request& request, const std::string& endpoint) {
@@ -235,6 +261,7 @@ class Invocation {
 asio::awaitable<http::Response> invoke(serving::Endpoints& endpoints, const http::Request& request, std::string body,
                                        const aws::Caller& caller, const std::string& endpoint) {
   const auto begin = Clock::now();
+  check_texts(request.headers);
   refuse_unsupported(request, endpoint);
   // Bounded: enter() fails only while a route is being replaced, and the table has the new one by then.
   for (;;) {

@@ -25,7 +25,6 @@ constexpr auto kMissing = std::to_array<Missing>({
     {"cors", Code::kNoSuchCORSConfiguration},
     {"lifecycle", Code::kNoSuchLifecycleConfiguration},
     {"website", Code::kNoSuchWebsiteConfiguration},
-    {"encryption", Code::kServerSideEncryptionConfigurationNotFoundError},
     {"replication", Code::kReplicationConfigurationNotFoundError},
     {"object-lock", Code::kObjectLockConfigurationNotFoundError},
     {"publicAccessBlock", Code::kNoSuchPublicAccessBlockConfiguration},
@@ -49,6 +48,27 @@ constexpr auto kEmpty = std::to_array<Empty>({
 constexpr auto kKept = std::to_array<Empty>({
     {"publicAccessBlock", "PublicAccessBlockConfiguration"},
     {"ownershipControls", "OwnershipControls"},
+});
+
+struct Default {
+  std::string_view parameter;
+  std::string_view text;
+};
+
+// What every bucket has since 2023 until it is changed: AWS, "Default encryption FAQ", "Default settings for new S3
+// buckets FAQ".
+constexpr auto kDefaults = std::to_array<Default>({
+    {"encryption",
+     R"(<ServerSideEncryptionConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule>)"
+     R"(<ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>)"
+     R"(<BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>)"},
+    {"publicAccessBlock",
+     R"(<PublicAccessBlockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">)"
+     R"(<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>)"
+     R"(<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets>)"
+     R"(</PublicAccessBlockConfiguration>)"},
+    {"ownershipControls", R"(<OwnershipControls xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule>)"
+                          R"(<ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>)"},
 });
 
 // The route found the operation by its query parameter, which is the key of these tables too; one handler serves
@@ -79,11 +99,13 @@ Response get_missing_document(S3Request& in, Context&) {
 }
 
 Response get_bucket_document(S3Request& in, Context& context) {
-  auto text = context.store.bucket_document(in.bucket, row_of(kKept, in).parameter);
-  if (!text) fail(row_of(kMissing, in).code, {}, {{"BucketName", in.bucket}});
+  const Default& standard = row_of(kDefaults, in);
+  std::string text = context.store.bucket_document(in.bucket, standard.parameter).value_or(std::string(standard.text));
+  // Empty: deleted, which is not the same as never set.
+  if (text.empty()) fail(row_of(kMissing, in).code, {}, {{"BucketName", in.bucket}});
   Response out;
   out.headers.set("Content-Type", "application/xml");
-  out.body = std::move(*text);
+  out.body = std::move(text);
   return out;
 }
 
@@ -96,7 +118,11 @@ Response put_bucket_document(S3Request& in, Context& context) {
 }
 
 Response delete_bucket_document(S3Request& in, Context& context) {
-  context.store.set_bucket_document(in.bucket, find_route(in).query, std::nullopt);
+  // Encryption goes back to its default, the others are then not set.
+  const std::string_view parameter = find_route(in).query;
+  const bool kept =
+      std::any_of(kKept.begin(), kKept.end(), [&](const auto& row) { return row.parameter == parameter; });
+  context.store.set_bucket_document(in.bucket, parameter, kept ? std::optional<std::string>("") : std::nullopt);
   Response out;
   out.status = 204;
   return out;

@@ -49,6 +49,10 @@ Response create_bucket(S3Request& in, Context& context) {
   if (const auto acl = in.header("x-amz-acl"); acl && *acl != "private")
     not_implemented("Canned ACL '" + std::string(acl->substr(0, 40)) + "'");
   if (in.header("x-amz-bucket-object-lock-enabled").value_or("false") == "true") not_implemented("Object lock");
+  const std::string ownership(in.header("x-amz-object-ownership").value_or(""));
+  if (!ownership.empty() && ownership != "BucketOwnerEnforced" && ownership != "BucketOwnerPreferred" &&
+      ownership != "ObjectWriter")
+    fail_argument("x-amz-object-ownership", ownership, "Invalid x-amz-object-ownership header");
   std::string region = parsed_body(parse_location_constraint, in);
   // "EU" is the name from before regions had names.
   if (region == "EU") region = "eu-west-1";
@@ -61,6 +65,11 @@ Response create_bucket(S3Request& in, Context& context) {
   const auto present = context.store.bucket(in.bucket);
   if (plain && present && present->region == kDefaultRegion) return out;
   context.store.create_bucket(in.bucket, region);
+  if (!ownership.empty())
+    context.store.set_bucket_document(in.bucket, "ownershipControls",
+                                      R"(<OwnershipControls xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule>)"
+                                      "<ObjectOwnership>" +
+                                          ownership + "</ObjectOwnership></Rule></OwnershipControls>");
   return out;
 }
 

@@ -11,7 +11,16 @@ namespace {
 
 constexpr Digest kAlgorithms[] = {Digest::kCrc32, Digest::kCrc32c, Digest::kCrc64Nvme, Digest::kSha1, Digest::kSha256};
 
-void take_headers(const S3Request& in, ExpectedDigests& out) {
+/// "-12" behind a composite checksum: the number of its parts.
+std::string_view without_part_count(std::string_view value) {
+  const auto dash = value.rfind('-');
+  const bool counted = dash != std::string_view::npos && dash + 1 < value.size() &&
+                       value.find_first_not_of("0123456789", dash + 1) == std::string_view::npos;
+  return counted ? value.substr(0, dash) : value;
+}
+
+/// @param composite  the value may end in "-<parts>"
+void take_headers(const S3Request& in, ExpectedDigests& out, bool composite = false) {
   for (const Digest kind : kAlgorithms) {
     const std::string name = checksum_header(objects::checksum_name(kind));
     const auto value = in.header(name);
@@ -20,8 +29,8 @@ void take_headers(const S3Request& in, ExpectedDigests& out) {
     if (out.checksum)
       fail(Code::kInvalidRequest,
            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
-    const auto bytes = from_base64(*value);
     // The length shows a value of another algorithm at once.
+    const auto bytes = from_base64(composite ? without_part_count(*value) : *value);
     if (!bytes || bytes->size() != digest(kind, "").size())
       fail(Code::kInvalidRequest, "Value for " + name + " header is invalid.");
     out.algorithm = kind;
@@ -42,6 +51,13 @@ void take_announced(const S3Request& in, ExpectedDigests& out) {
     out.algorithm = objects::checksum_named(*named);
 }
 
+void take_md5(const S3Request& in, ExpectedDigests& out) {
+  const auto value = in.header("Content-MD5");
+  if (!value) return;
+  out.md5 = from_base64(*value);
+  if (!out.md5 || out.md5->size() != 16) fail(Code::kInvalidDigest);
+}
+
 void compare(const std::string& md5, const std::string& checksum, const ExpectedDigests& expected) {
   if (expected.md5 && *expected.md5 != md5)
     fail(Code::kBadDigest, {}, {{"ExpectedDigest", to_base64(*expected.md5)}, {"CalculatedDigest", to_base64(md5)}});
@@ -57,13 +73,23 @@ std::string checksum_header(std::string_view algorithm) { return "x-amz-checksum
 ExpectedDigests expected_digests(const S3Request& in) {
   ExpectedDigests out;
   // Content-MD5 is checked even when a checksum is given.
-  if (const auto value = in.header("Content-MD5")) {
-    out.md5 = from_base64(*value);
-    if (!out.md5 || out.md5->size() != 16) fail(Code::kInvalidDigest);
-  }
+  take_md5(in, out);
   take_headers(in, out);
   if (!out.checksum) take_announced(in, out);
   return out;
+}
+
+ExpectedDigests document_digests(const S3Request& in) {
+  if (in.http.method != "POST" || !in.parameter("uploadId")) return expected_digests(in);
+  ExpectedDigests out;
+  take_md5(in, out);
+  return out;
+}
+
+std::optional<std::string> completed_checksum(const S3Request& in) {
+  ExpectedDigests out;
+  take_headers(in, out, /*composite=*/true);
+  return out.checksum;
 }
 
 // After the last write: both digests are final. A mismatch drops the Upload, and with it the file.

@@ -20,6 +20,13 @@ struct ExpectedDigests {
 /// @throws ServiceError{InvalidDigest, InvalidRequest} on values that no body could have
 ExpectedDigests expected_digests(const S3Request& in);
 
+/// The same of a document in the body. CompleteMultipartUpload's checksum header describes the object, not its XML.
+ExpectedDigests document_digests(const S3Request& in);
+
+/// CompleteMultipartUpload: the checksum that the object shall have, base64; of a composite one with its "-<parts>".
+/// @throws ServiceError{InvalidRequest} on a value that no object could have
+std::optional<std::string> completed_checksum(const S3Request& in);
+
 /// @throws ServiceError{BadDigest}
 void verify(objects::Upload& upload, const ExpectedDigests& expected);
 void verify(std::string_view body, const ExpectedDigests& expected);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/services/s3/conditions.h"
+#include "platform/services/s3/digests.h"
 #include "platform/services/s3/errors.h"
 #include "platform/services/s3/metadata.h"
 #include "platform/services/s3/operations.h"
@@ -43,6 +44,20 @@ ByteRange select_bytes(const S3Request& in, const objects::ObjectInfo& object, R
   return range ? partial(*range) : ByteRange{0, object.size};
 }
 
+/// The checksum of what is sent: of the part that was asked for by its number, or of the whole object. A range has
+/// none.
+void add_checksum_of(const S3Request& in, const objects::ObjectInfo& object, const ByteRange& range, Response& out) {
+  if (in.parameter("partNumber") && object.parts.is_array()) {
+    const Json& part = object.parts.at(static_cast<std::size_t>(part_number(in)) - 1);
+    const std::string checksum = part.value("Checksum", "");
+    if (checksum.empty() || object.checksum_algorithm.empty()) return;
+    out.headers.set(checksum_header(object.checksum_algorithm), checksum);
+    out.headers.set("x-amz-checksum-type", object.checksum_type);
+  } else if (range.length == object.size) {
+    add_checksum(out.headers, object);
+  }
+}
+
 /// Everything but the body. @return the bytes to send; nothing when the answer is 304
 std::optional<ByteRange> answer(const S3Request& in, const objects::ObjectInfo& object, Response& out) {
   switch (check_conditions(in.http.headers, kRequestConditions, object)) {
@@ -58,9 +73,7 @@ std::optional<ByteRange> answer(const S3Request& in, const objects::ObjectInfo& 
   }
   const ByteRange range = select_bytes(in, object, out);
   add_object_headers(out.headers, in, object);
-  // A checksum of the whole object says nothing about a range.
-  if (range.length == object.size && in.header("x-amz-checksum-mode").value_or("") == "ENABLED")
-    add_checksum(out.headers, object);
+  if (in.header("x-amz-checksum-mode").value_or("") == "ENABLED") add_checksum_of(in, object, range, out);
   if (object.tag_count > 0) out.headers.set("x-amz-tagging-count", std::to_string(object.tag_count));
   return range;
 }

@@ -89,6 +89,20 @@ objects::Tags tags_of_header(std::string_view text) {
   return tags;
 }
 
+/// Objects are not encrypted on this server's disk; what a client asks for is kept and shown again, and must be
+/// something that S3 could do (API reference, PutObject).
+void check_encryption(const S3Request& in) {
+  const auto method = in.header("x-amz-server-side-encryption");
+  const bool kms = method && method->starts_with("aws:kms");
+  if (method && *method != "AES256" && *method != "aws:kms" && *method != "aws:kms:dsse")
+    fail_argument("x-amz-server-side-encryption", *method, "The encryption method specified is not supported");
+  constexpr std::string_view kKey = "x-amz-server-side-encryption-aws-kms-key-id";
+  if (const auto key = in.header(kKey); key && !kms)
+    fail_argument(kKey, *key,
+                  "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : "
+                  "aws:kms");
+}
+
 // Repeated headers are joined, as S3 does; the limit counts names without the prefix and values.
 void take_metadata(const http::Headers& headers, Json& out) {
   std::size_t bytes = 0;
@@ -138,6 +152,7 @@ void check_tags(const objects::Tags& tags, std::size_t limit) {
 
 objects::PutOptions put_options(const S3Request& in) {
   refuse_what_is_missing(in);
+  check_encryption(in);
   objects::PutOptions out;
   if (const auto type = in.header("Content-Type"); type && !type->empty()) out.content_type = *type;
   for (const auto name : kStored) {

@@ -52,7 +52,7 @@ std::string location_of(const S3Request& in) {
 objects::CompleteOptions complete_options(const S3Request& in) {
   objects::CompleteOptions options;
   take_write_conditions(in, options.if_absent, options.if_match);
-  options.checksum = expected_digests(in).checksum;
+  options.checksum = completed_checksum(in);
   if (const auto size = in.header("x-amz-mp-object-size")) {
     // 15 digits: no overflow in stoull().
     if (size->empty() || size->size() > 15 || size->find_first_not_of("0123456789") != std::string_view::npos)

@@ -47,7 +47,7 @@ constexpr Route kRoutes[] = {
     {"GetBucketCors", "GET", kBucket, "cors", "", get_missing_document},
     {"GetBucketLifecycleConfiguration", "GET", kBucket, "lifecycle", "", get_missing_document},
     {"GetBucketWebsite", "GET", kBucket, "website", "", get_missing_document},
-    {"GetBucketEncryption", "GET", kBucket, "encryption", "", get_missing_document},
+    {"GetBucketEncryption", "GET", kBucket, "encryption", "", get_bucket_document},
     {"GetBucketReplication", "GET", kBucket, "replication", "", get_missing_document},
     {"GetObjectLockConfiguration", "GET", kBucket, "object-lock", "", get_missing_document},
     {"GetPublicAccessBlock", "GET", kBucket, "publicAccessBlock", "", get_bucket_document},

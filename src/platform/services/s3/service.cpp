@@ -44,7 +44,7 @@ awaitable<Response> run(S3Request& in, Context& context) {
   in.body = co_await http::read_body(in.http.body, kMaxDocumentBytes);
   co_return co_await http::offload(context.workers, [&] {
     // Content-MD5 and checksum headers of documents, as for objects.
-    if (!in.body.empty()) verify(in.body, expected_digests(in));
+    if (!in.body.empty()) verify(in.body, document_digests(in));
     return route.blocking(in, context);
   });
 }

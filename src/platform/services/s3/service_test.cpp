@@ -163,11 +163,8 @@ TEST_F(S3ServiceTest, SubResourcesOfABucket) {
   };
   for (const Row& row : {Row{"policy", "NoSuchBucketPolicy"}, Row{"cors", "NoSuchCORSConfiguration"},
                          Row{"lifecycle", "NoSuchLifecycleConfiguration"}, Row{"website", "NoSuchWebsiteConfiguration"},
-                         Row{"encryption", "ServerSideEncryptionConfigurationNotFoundError"},
-                         Row{"publicAccessBlock", "NoSuchPublicAccessBlockConfiguration"},
                          Row{"replication", "ReplicationConfigurationNotFoundError"},
-                         Row{"object-lock", "ObjectLockConfigurationNotFoundError"},
-                         Row{"ownershipControls", "OwnershipControlsNotFoundError"}, Row{"tagging", "NoSuchTagSet"}}) {
+                         Row{"object-lock", "ObjectLockConfigurationNotFoundError"}, Row{"tagging", "NoSuchTagSet"}}) {
     EXPECT_EQ(send("GET", std::string("/bucket?") + row.name).code, row.code);
     EXPECT_EQ(send("GET", std::string("/bucket?") + row.name).status, 404);
   }
@@ -183,7 +180,37 @@ TEST_F(S3ServiceTest, SubResourcesOfABucket) {
   EXPECT_EQ(send("PUT", "/bucket?publicAccessBlock", block).status, 200);
   EXPECT_EQ(send("GET", "/bucket?publicAccessBlock").body, block);
   EXPECT_EQ(send("DELETE", "/bucket?publicAccessBlock").status, 204);
+  EXPECT_EQ(send("GET", "/bucket?publicAccessBlock").code, "NoSuchPublicAccessBlockConfiguration");
   EXPECT_EQ(send("PUT", "/bucket?acl", "", {{"x-amz-acl", "public-read"}}).code, "NotImplemented");
+}
+
+/// Since 2023 every bucket has these three.
+TEST_F(S3ServiceTest, BucketsHaveTheDefaultsOfToday) {
+  EXPECT_TRUE(has(send("GET", "/bucket?encryption"), "<SSEAlgorithm>AES256</SSEAlgorithm>"));
+  EXPECT_EQ(send("DELETE", "/bucket?encryption").status, 204);
+  EXPECT_EQ(send("GET", "/bucket?encryption").status, 200);
+  EXPECT_TRUE(has(send("GET", "/bucket?publicAccessBlock"), "<RestrictPublicBuckets>true</RestrictPublicBuckets>"));
+  EXPECT_TRUE(has(send("GET", "/bucket?ownershipControls"), "<ObjectOwnership>BucketOwnerEnforced</ObjectOwnership>"));
+  EXPECT_EQ(send("DELETE", "/bucket?ownershipControls").status, 204);
+  EXPECT_EQ(send("GET", "/bucket?ownershipControls").code, "OwnershipControlsNotFoundError");
+  EXPECT_EQ(send("PUT", "/writers", "", {{"x-amz-object-ownership", "ObjectWriter"}}).status, 200);
+  EXPECT_TRUE(has(send("GET", "/writers?ownershipControls"), "<ObjectOwnership>ObjectWriter</ObjectOwnership>"));
+  EXPECT_EQ(send("PUT", "/others", "", {{"x-amz-object-ownership", "Nobody"}}).code, "InvalidArgument");
+  EXPECT_EQ(send("PUT", "/xn--bucket").code, "InvalidBucketName");
+}
+
+TEST_F(S3ServiceTest, EncryptionThatS3DoesNotHaveIsRefused) {
+  const auto refused = [&](Fields fields) {
+    EXPECT_EQ(send("PUT", "/bucket/e", "x", fields).code, "InvalidArgument");
+    EXPECT_EQ(send("POST", "/bucket/e?uploads", "", fields).code, "InvalidArgument");
+  };
+  refused({{"x-amz-server-side-encryption", "aes:kms"}});
+  refused({{"x-amz-server-side-encryption", "AES128"}});
+  refused({{"x-amz-server-side-encryption-aws-kms-key-id", "key"}});
+  refused({{"x-amz-server-side-encryption", "AES256"}, {"x-amz-server-side-encryption-aws-kms-key-id", "key"}});
+  EXPECT_EQ(send("GET", "/bucket/e").code, "NoSuchKey");
+  for (const char* method : {"AES256", "aws:kms", "aws:kms:dsse"})
+    EXPECT_EQ(send("PUT", "/bucket/e", "x", {{"x-amz-server-side-encryption", method}}).status, 200) << method;
 }
 
 TEST_F(S3ServiceTest, ListingsOfBothVersions) {
@@ -286,6 +313,26 @@ TEST_F(S3Multipart, WholeLife) {
   EXPECT_EQ(send("GET", "/bucket/m?partNumber=3").code, "InvalidPart");
   EXPECT_TRUE(has(send("GET", "/bucket/m?attributes", "", {{"x-amz-object-attributes", "ObjectParts,ObjectSize"}}),
                   "<PartsCount>2</PartsCount>"));
+}
+
+/// The header describes the object; it was once compared with the XML that lists the parts.
+TEST_F(S3Multipart, CompletionTakesTheChecksumOfTheObject) {
+  const auto crc = [](const std::string& bytes) { return digest(Digest::kCrc32, bytes); };
+  const std::string whole = to_base64(crc(big_ + "tail")), composite = to_base64(crc(crc(big_) + crc("tail")));
+  const auto completed = [&](std::string_view type, const std::string& checksum) {
+    const std::string id = create({{"x-amz-checksum-algorithm", "CRC32"}, {"x-amz-checksum-type", type}});
+    const std::string one = put_part(id, 1, big_), two = put_part(id, 2, "tail");
+    return send("POST", "/bucket/m?uploadId=" + id, list({one, two}), {{"x-amz-checksum-crc32", checksum}});
+  };
+  EXPECT_TRUE(has(completed("FULL_OBJECT", whole), "<ChecksumCRC32>" + whole + "</ChecksumCRC32>"));
+  EXPECT_EQ(completed("FULL_OBJECT", to_base64(crc("other"))).code, "BadDigest");
+  EXPECT_EQ(completed("FULL_OBJECT", "AAA=").code, "InvalidRequest");
+  EXPECT_TRUE(has(completed("COMPOSITE", composite + "-2"), "<ChecksumCRC32>" + composite + "-2</ChecksumCRC32>"));
+  EXPECT_EQ(completed("COMPOSITE", composite + "-3").code, "BadDigest");
+  const Answer part = send("GET", "/bucket/m?partNumber=2", "", {{"x-amz-checksum-mode", "ENABLED"}});
+  EXPECT_EQ(header(part, "x-amz-checksum-crc32"), to_base64(crc("tail")));
+  EXPECT_EQ(header(send("GET", "/bucket/m", "", {{"x-amz-checksum-mode", "ENABLED"}}), "x-amz-checksum-crc32"),
+            composite + "-2");
 }
 
 TEST_F(S3Multipart, Errors) {
