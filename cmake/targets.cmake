@@ -13,8 +13,8 @@ add_custom_target(programs)
 # the server, and the folders whose code its threads and those of an algorithm's server run.
 add_custom_target(sanitized)
 set(CLARY_SANITIZED_TESTS agent artifact aws base catalog contract executors formats http hyper knn_core logs objects resources
-                          runtime s3 sandbox serving shell store telemetry training)
-set(CLARY_THREAD_TESTS agent aws base catalog executors http logs objects resources runtime s3 sandbox serving
+                          metric_store runtime s3 sandbox serving shell store telemetry training vision)
+set(CLARY_THREAD_TESTS agent aws base catalog executors http logs metric_store objects resources runtime s3 sandbox serving
                        shell store telemetry training)
 if(CLARY_SANITIZE MATCHES thread)
   set(CLARY_SANITIZED_TESTS ${CLARY_THREAD_TESTS})
