@@ -2,6 +2,8 @@
 // Image records, lists of pictures, and records of a stream.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "base/error.h"
 #include "formats/image_list.h"
 #include "formats/image_record.h"
