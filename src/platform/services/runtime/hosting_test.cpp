@@ -232,10 +232,13 @@ TEST_F(HostingTest, MessagesAreTheServices) {
 }
 
 /// Sum of the endpoint's Invocations that CloudWatch has.
-double counted(const telemetry::MetricStore& metrics) {
+double counted(metric_store::MetricStore& metrics) {
+  constexpr EpochMs kDay = 86'400'000;
   double sum = 0;
-  for (const auto& point : metrics.read("AWS/SageMaker", {{"EndpointName", "e"}, {"VariantName", "A"}}))
-    if (point.name == "Invocations") sum += point.sum;
+  for (const auto& [begin, statistics] :
+       metrics.periods({{"AWS/SageMaker", {{"EndpointName", "e"}, {"VariantName", "A"}}}, "Invocations"},
+                       now_ms() - kDay, now_ms() + kDay, 60))
+    sum += statistics.sum;
   return sum;
 }
 
