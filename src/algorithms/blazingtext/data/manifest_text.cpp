@@ -77,8 +77,11 @@ class ManifestText : public formats::ByteSource {
       if (head[0] != formats::kRecordIoMagic)
         fail("is not a RecordIO record; the channel needs RecordWrapperType RecordIO and an augmented manifest");
       const std::uint32_t flag = head[1] >> 29, size = head[1] & 0x1fff'ffff;
-      if (size > kMaxSampleBytes - out.size()) fail(fmt::format("is longer than {} bytes", kMaxSampleBytes));
-      if (flag == 2 || flag == 3) append_magic(out);
+      const bool goes_on = flag == 2 || flag == 3;
+      // Sums, not differences: the magic word alone may have taken `out` to or over the limit.
+      if (out.size() + (goes_on ? sizeof(formats::kRecordIoMagic) : 0) + size > kMaxSampleBytes)
+        fail(fmt::format("is longer than {} bytes", kMaxSampleBytes));
+      if (goes_on) append_magic(out);
       append_payload(out, size);
       more = flag == 1 || flag == 2;  // first or middle part of a split record
     }
