@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/ids.h"
 #include "base/json.h"
+#include "base/links.h"
 #include "base/mutex.h"
 #include "base/text.h"
 #include "base/time.h"
@@ -28,6 +29,25 @@ TEST(PlaceIn, ForeignNamesStayInTheFolder) {
     EXPECT_THROW(place_in(folder.path(), name), Error) << name;
   EXPECT_THROW(place_in(folder.path(), std::string_view("a\0b", 3)), Error);
   EXPECT_THROW(place_in(folder.path(), std::string(256, 'n')), Error);
+}
+
+TEST(LinkOrCopy, LinksWhereItCanAndCopiesToAnotherFileSystem) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "file";
+  write_file_atomically(file, "bytes");
+  EXPECT_FALSE(link_or_copy(file, folder.path() / "link"));
+  EXPECT_EQ(std::filesystem::hard_link_count(file), 2U);
+  EXPECT_EQ(link_or_copy(file, folder.path() / "link"), std::errc::file_exists);
+  EXPECT_EQ(link_or_copy(folder.path() / "none", folder.path() / "x"), std::errc::no_such_file_or_directory);
+  struct stat here {
+  }, there{};
+  if (::stat(folder.path().c_str(), &here) != 0 || ::stat("/dev/shm", &there) != 0 || here.st_dev == there.st_dev)
+    GTEST_SKIP() << "/dev/shm is not another file system";
+  const TemporaryFolder other("/dev/shm");
+  EXPECT_FALSE(link_or_copy(file, other.path() / "copy"));
+  EXPECT_EQ(read_file(other.path() / "copy"), "bytes");
+  EXPECT_EQ(link_or_copy(file, other.path() / "copy"), std::errc::file_exists);
+  EXPECT_EQ(read_file(other.path() / "copy"), "bytes");
 }
 
 TEST(Hash, ChecksumsOfTheStandardTestTextAreRight) {

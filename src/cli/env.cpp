@@ -20,8 +20,12 @@ struct EnvOptions {
   bool endpoints = false;
 };
 
+/// Quoted for a shell, which runs the line: between single quotes only a single quote ends the text, and is written as
+/// '\'' (POSIX Shell Command Language, section 2.2.2).
 void print_export(const std::string& name, const std::string& value) {
-  std::printf("export %s='%s'\n", name.c_str(), value.c_str());
+  std::string quoted;
+  for (const char c : value) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  std::printf("export %s='%s'\n", name.c_str(), quoted.c_str());
 }
 
 void print_environment(const EnvOptions& options) {

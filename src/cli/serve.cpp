@@ -5,6 +5,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdint>
 #include <thread>
 
 #include "base/error.h"
@@ -19,12 +21,36 @@ namespace {
 int g_stop_event = -1;  // written by the signal handler, read by the stopping thread
 
 void on_signal(int number) {
+  const int kept = errno;  // of whatever call the signal interrupted
   // The default action again, so that a second signal ends the process at once.
   ::signal(number, SIG_DFL);
   const std::uint64_t one = 1;
   // Only async-signal-safe calls here; the thread below does the work.
   [[maybe_unused]] const ssize_t written = ::write(g_stop_event, &one, sizeof one);
+  errno = kept;
 }
+
+/// Stops the server when g_stop_event is written; ends with this object, however run() ended.
+class Stopper {
+ public:
+  explicit Stopper(server::Server& running)
+      : thread_([&running] {
+          std::uint64_t count = 0;
+          [[maybe_unused]] const ssize_t read = ::read(g_stop_event, &count, sizeof count);
+          log::info("stopping: requests in flight are finished first; a second signal ends at once");
+          running.stop();
+        }) {}
+  Stopper(const Stopper&) = delete;
+  Stopper& operator=(const Stopper&) = delete;
+  ~Stopper() {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(g_stop_event, &one, sizeof one);
+    thread_.join();
+  }
+
+ private:
+  std::thread thread_;
+};
 
 void serve(const server::Config& config) {
   server::check(config);
@@ -36,17 +62,8 @@ void serve(const server::Config& config) {
   server::Server running(config);
   ::signal(SIGINT, on_signal);
   ::signal(SIGTERM, on_signal);
-  std::thread stopper([&running] {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t read = ::read(g_stop_event, &count, sizeof count);
-    log::info("stopping: requests in flight are finished first; a second signal ends at once");
-    running.stop();
-  });
+  const Stopper stopper(running);
   running.run();
-  // Wakes the thread when run() ended by itself.
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(g_stop_event, &one, sizeof one);
-  stopper.join();
 }
 
 }  // namespace

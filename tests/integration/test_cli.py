@@ -62,6 +62,17 @@ def test_env_lines_work_in_a_shell(server):
     assert out.strip() == server.state["account"]
 
 
+def test_env_lines_hold_any_value(tmp_path):
+    folder = tmp_path / "it's; echo here"
+    folder.mkdir()
+    state = {"url": "http://127.0.0.1:1", "ca": str(folder / "ca.pem"), "access_key": "a'b", "secret_key": "''$HOME", "region": "us-west-2"}
+    (folder / "server.json").write_text(json.dumps(state))
+    script = 'eval "$("$CLARY" env --data "$DATA")"; printf "%s\\n" "$AWS_CA_BUNDLE" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY"'
+    out = subprocess.run(["sh", "-c", script], text=True, stdout=subprocess.PIPE, check=True, timeout=60,
+                         env={**os.environ, "CLARY": str(BINARY), "DATA": str(folder)}).stdout
+    assert out.splitlines() == [state["ca"], state["access_key"], state["secret_key"]]
+
+
 def test_dev_mode_is_refused_off_loopback(tmp_path):
     assert "loopback only" in clary("serve", "--dev", "--host", "0.0.0.0", "--port", "0", "--data", tmp_path, code=1)
 

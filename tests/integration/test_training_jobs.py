@@ -190,6 +190,22 @@ def test_stop_keeps_the_model_and_delete_frees_the_name(server, sm, role):
     assert len(client(server, "logs").describe_log_streams(logGroupName=GROUP, logStreamNamePrefix="stopped/")["logStreams"]) == 1
 
 
+def test_update_refuses_by_name_what_has_no_effect(server, sm, role):
+    sm.create_training_job(**request("update", role))
+    end_of(server, "update")
+    update = lambda **more: sm.update_training_job(TrainingJobName="update", **more)  # noqa: E731
+    for setting, value in (("ProfilerConfig", {"S3OutputPath": f"s3://{BUCKET}/profiles"}),
+                           ("ProfilerRuleConfigurations", [{"RuleConfigurationName": "r", "RuleEvaluatorImage": "x"}]),
+                           ("ResourceConfig", {"KeepAlivePeriodInSeconds": 60})):
+        error = error_of(update, **{setting: value})
+        code, text = error["Code"], error["Message"]
+        assert (code, setting in text, "not supported by this server" in text) == ("ValidationException", True, True), text
+    assert not {"ProfilerConfig", "ProfilerRuleConfigurations"} & set(describe(server, "update"))
+    assert "KeepAlivePeriodInSeconds" not in describe(server, "update")["ResourceConfig"]
+    update(ProfilerConfig={"DisableProfiler": True})  # what Estimator.disable_profiling() sends
+    assert describe(server, "update")["ProfilerConfig"] == {"DisableProfiler": True}
+
+
 def test_runtime_limit(server, sm, role):
     sm.create_training_job(**request("slow", role, "sleep 60", StoppingCondition={"MaxRuntimeInSeconds": 1}))
     job = end_of(server, "slow")

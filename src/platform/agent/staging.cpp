@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/links.h"
 #include "contract/layout.h"
 
 namespace clary::agent {
@@ -27,21 +27,14 @@ fs::path local_file(const StagedObject& object, const fs::path& objects) {
 }
 
 void link_object(const StagedObject& object, const fs::path& objects, const fs::path& place) {
-  const fs::path file = local_file(object, objects);
-  if (::link(file.c_str(), place.c_str()) == 0) return;
-  const int reason = errno;
-  // Another file system (EXDEV), too many links of one file (EMLINK: 65,000 on ext4), or a kernel that restricts links
-  // to foreign files (EPERM, fs.protected_hardlinks): only then are the bytes copied.
-  if (reason == EXDEV || reason == EMLINK || reason == EPERM) {
-    fs::copy_file(file, place);
-    return;
-  }
+  const std::error_code reason = link_or_copy(local_file(object, objects), place);
+  if (!reason) return;
   throw Error(Kind::kNotFound, "\"" + object.relative + "\": " +
-                                   (reason == EEXIST ? "another object has the same file name"
+                                   (reason == std::errc::file_exists ? "another object has the same file name"
                                     // The index named the blob when the job was planned; its file goes when the last
                                     // object that names it is deleted or replaced.
-                                    : reason == ENOENT ? "the object is no longer there"
-                                                       : std::strerror(reason)));
+                                    : reason == std::errc::no_such_file_or_directory ? "the object is no longer there"
+                                                                                     : reason.message()));
 }
 
 void write_config(const AgentSpec& spec, const contract::Layout& layout) {

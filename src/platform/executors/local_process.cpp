@@ -88,7 +88,14 @@ pid_t spawn_agent(const fs::path& program, const fs::path& folder, const fs::pat
   const int code = ::posix_spawn(&pid, argv[0], &files, &attributes, argv.data(), environment.data());
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&files);
-  if (code != 0) throw Error(Kind::kUnavailable, "cannot start " + program.string() + ": " + std::strerror(code));
+  const std::string what = "cannot start " + program.string();
+  if (code == ENOSPC || code == EDQUOT) {  // of agent.log
+    errno = code;
+    throw_errno(what);
+  }
+  // A machine that has no process or memory left has some again; a program that is missing stays missing.
+  const bool passes = code == EAGAIN || code == ENOMEM;
+  if (code != 0) throw Error(passes ? Kind::kUnavailable : Kind::kInternal, what + ": " + std::strerror(code));
   return pid;
 }
 

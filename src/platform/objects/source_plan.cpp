@@ -83,6 +83,10 @@ std::vector<PlannedObject> plan_manifest(const std::string& uri, const S3Uri& at
   const std::string prefix_uri = json[0]["prefix"];
   const auto prefix = parse_s3_uri(prefix_uri);
   if (!prefix) throw malformed("prefix \"" + prefix_uri + "\" is not an S3 address");
+  // Before the first look-up: "" is three bytes, so a manifest of the largest size could ask for 22 million of them.
+  if (json.size() - 1 > kMaxPlannedObjects)
+    throw Error(Kind::kLimit, "manifest " + uri + " names " + std::to_string(json.size() - 1) +
+                                  " objects, must be at most " + std::to_string(kMaxPlannedObjects));
   std::vector<PlannedObject> plan;
   for (std::size_t i = 1; i < json.size(); ++i) {
     if (!json[i].is_string()) throw malformed("element " + std::to_string(i) + " must be a string");

@@ -63,7 +63,7 @@ bool sandbox_available() {
 
 Error no_sandbox() {
   return {
-      Kind::kUnavailable,
+      Kind::kDenied,  // not kUnavailable: it does not pass by itself
       "no sandbox: bubblewrap cannot make namespaces on this machine, so programs that are not built in are refused "
       "(see `clary doctor`)"};
 }

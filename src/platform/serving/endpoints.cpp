@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 namespace status = endpoint_status;
 using resources::Resource;
 
+constexpr auto kRetryPause = 1s;         // ours: before a row that could not be written (a full disk) is tried again
 constexpr auto kDrainPatience = 65s;     // the longest invocation is 60 s
 constexpr auto kStopPatience = 3s;       // for requests in flight when the server stops
 constexpr auto kStopLimit = 10s;         // then the processes are killed with the loop's thread
@@ -248,6 +249,24 @@ asio::awaitable<void> Endpoints::settle_one(std::string name) {
     co_await deploy(std::move(*row));
 }
 
+/// Writes what became of an endpoint into its row, again and again while that fails (a full disk): the processes are as
+/// they are, and the row would otherwise say something else until the next start. False when the server stops first:
+/// then the row stays, and the next start repeats the change. `write` runs on a thread that may block.
+asio::awaitable<bool> Endpoints::record(std::string name, std::function<void()> write) {
+  asio::steady_timer pause(loop_.context());
+  while (!stopping_) {
+    try {
+      co_await http::offload(loop_.blocking(), [&] { write(); });
+      co_return true;
+    } catch (const std::exception& e) {
+      log::error("endpoint {}: its row cannot be written: {}", name, e.what());
+    }
+    pause.expires_after(kRetryPause);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+  co_return false;
+}
+
 asio::awaitable<void> Endpoints::deploy(Resource row) {
   std::string reason;
   try {
@@ -267,11 +286,52 @@ asio::awaitable<void> Endpoints::deploy(Resource row) {
   const bool first = row.status == status::kCreating;
   // The folder first, then the row: after a crash between the two the row still names its pending generation, and the
   // next start deploys it again from the beginning. In the other order a crash would leave a folder that no row names.
-  co_await http::offload(loop_.blocking(), [&] {
-    if (const std::string generation = generation_of(row.body["Pending"]); !generation.empty())
-      fs::remove_all(folder_of(row.name, generation));
+  if (const std::string generation = generation_of(row.body["Pending"]); !generation.empty())
+    co_await http::offload(loop_.blocking(), [&] {
+      std::error_code ignored;  // what stays is removed at the next start
+      fs::remove_all(folder_of(row.name, generation), ignored);
+    });
+  co_await record(row.name, [&] {
     rows_.update(row.name, [&](Resource& now) { move_to(now, first ? status::kFailed : status::kInService, reason); });
   });
+}
+
+/// Starts the processes of a fleet that nobody can reach yet. Nothing runs any more when it returns a reason.
+/// @return "" when all answer, else the FailureReason
+asio::awaitable<std::string> Endpoints::bring_up(const Fleet& fleet) {
+  std::string reason;
+  try {
+    start(fleet);
+    // One after another is enough: all of them are starting already, and ready() of a set that is up returns at once.
+    // The first failure ends the wait, since the whole fleet is discarded then.
+    for (const Variant& v : fleet) {
+      if (co_await v.replicas->ready()) continue;
+      reason = ping_failed(v.spec.name, v.replicas->last_line());
+      break;
+    }
+  } catch (const std::exception& e) {
+    // A log stream that cannot be made, say; the processes that did start must not be left behind.
+    reason = std::string("InternalServerError: the processes could not be started: ") + e.what();
+  }
+  // Nothing was published: no request can be inside, so there is nothing to drain.
+  if (stopping_ || !reason.empty()) co_await stop_fleet(fleet, 0ms);
+  co_return reason;
+}
+
+/// Ends a fleet that another one has replaced, and removes the folder of its generation. Throws nothing: the caller has
+/// nothing to take back by then.
+asio::awaitable<void> Endpoints::retire(std::string name, Fleet fleet, std::string generation) {
+  try {
+    co_await stop_fleet(fleet, kDrainPatience);
+    flush({{name, fleet}});
+    if (generation.empty() || stopping_) co_return;
+    co_await http::offload(loop_.blocking(), [&] {
+      std::error_code ignored;  // what stays is removed at the next start
+      fs::remove_all(folder_of(name, generation), ignored);
+    });
+  } catch (const std::exception& e) {
+    log::error("endpoint {}: the processes before: {}", name, e.what());
+  }
 }
 
 asio::awaitable<std::string> Endpoints::replace_fleet(const Resource& row) {
@@ -287,20 +347,8 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Resource& row) {
       prepare_model(container_spec(v.spec.container), deps_.objects, folder / v.spec.name);
     });
   if (stopping_) co_return "";
-  start(fleet);
-  std::string reason;
-  // One after another is enough: all of them are starting already, and ready() of a set that is up returns at once.
-  // The first failure ends the wait, since the whole fleet is discarded then.
-  for (const Variant& v : fleet) {
-    const bool ready = co_await v.replicas->ready();
-    if (!ready && reason.empty()) reason = ping_failed(v.spec.name, v.replicas->last_line());
-    if (!ready) break;
-  }
-  if (stopping_ || !reason.empty()) {
-    // Nothing was published: no request can be inside, so there is nothing to drain.
-    co_await stop_fleet(fleet, 0ms);
-    co_return reason;
-  }
+  const std::string config = pending.at("EndpointConfigName");
+  if (std::string reason = co_await bring_up(fleet); stopping_ || !reason.empty()) co_return reason;
   for (Variant& v : fleet) {
     v.spec.current_count = v.spec.desired_count;
     v.spec.current_weight = v.spec.desired_weight;
@@ -312,23 +360,23 @@ asio::awaitable<std::string> Endpoints::replace_fleet(const Resource& row) {
   publish(row);
   variants.clear();
   for (const Variant& v : fleet) variants.push_back(v.spec);
+  // From here on there is no way back, so nothing below throws: deploy() would remove the folder that is served from.
   // A crash before this transaction leaves the row Updating with its Pending change: the next start brings the old
   // generation back and deploys again. A crash after it leaves the old folder unnamed by any row; recover() removes
   // it.
-  co_await http::offload(loop_.blocking(), [&] {
+  const bool recorded = co_await record(row.name, [&] {
     rows_.update(row.name, [&](Resource& now) {
       now.body["Variants"] = to_json(variants);
       now.body["Generation"] = generation;
-      now.body["EndpointConfigName"] = pending.at("EndpointConfigName");
+      now.body["EndpointConfigName"] = config;
       move_to(now, status::kInService, "");
     });
   });
-  const std::string previous = generation_of(row.body);
+  if (!recorded) co_return "";  // stop_all() ends both fleets; the row still names the folder of the one before
   // The name's strand is held for the whole drain: a delete that comes now waits, and no two drains of a name overlap.
-  co_await stop_fleet(old, kDrainPatience);
-  flush({{row.name, old}});
-  if (!previous.empty() && previous != generation && !stopping_)
-    co_await http::offload(loop_.blocking(), [&] { fs::remove_all(folder_of(row.name, previous)); });
+  std::string previous = generation_of(row.body);
+  if (previous == generation) previous.clear();
+  co_await retire(row.name, std::move(old), std::move(previous));
   co_return "";
 }
 
@@ -353,7 +401,7 @@ asio::awaitable<std::string> Endpoints::change_capacity(const Resource& row) {
     fleet[i].spec = want;
   }
   publish(row);
-  co_await http::offload(loop_.blocking(), [&] {
+  co_await record(row.name, [&] {
     rows_.update(row.name, [&](Resource& now) {
       now.body["Variants"] = to_json(desired);
       move_to(now, status::kInService, reason);
@@ -365,13 +413,14 @@ asio::awaitable<std::string> Endpoints::change_capacity(const Resource& row) {
 // Runs in the name's strand before anything that a client asks for after the start, because recover() queued it first.
 asio::awaitable<void> Endpoints::bring_back(Resource row) {
   std::string reason;
+  Fleet fleet;
   try {
     if (row.status != status::kDeleting && row.body.contains("Variants")) {
       std::vector<VariantSpec> variants = variant_specs(row.body["Variants"]);
       // What was running, not what an unfinished change wants.
       for (VariantSpec& v : variants) v.desired_count = std::max(1, v.current_count);
       const std::string generation = generation_of(row.body);
-      Fleet fleet = make_fleet(row.name, generation, variants);
+      fleet = make_fleet(row.name, generation, variants);
       for (const Variant& v : fleet)
         co_await http::offload(loop_.blocking(), [&] {
           prepare_model(container_spec(v.spec.container), deps_.objects, folder_of(row.name, generation) / v.spec.name);
@@ -380,7 +429,7 @@ asio::awaitable<void> Endpoints::bring_back(Resource row) {
       start(fleet);
       // The fleet is in the table before its processes answer: requests wait for a process instead of failing with "no
       // such endpoint".
-      fleets_[row.name] = std::move(fleet);
+      fleets_[row.name] = fleet;
       publish(row);  // requests wait for the processes
     }
   } catch (const std::exception& e) {
@@ -388,13 +437,14 @@ asio::awaitable<void> Endpoints::bring_back(Resource row) {
     log::error("endpoint {}: {}", row.name, reason);
   }
   if (stopping_) co_return;
-  if (!reason.empty())
-    co_await http::offload(loop_.blocking(), [&] {
-      rows_.update(row.name, [&](Resource& now) { move_to(now, status::kFailed, reason); });
-    });
-  else
+  if (!reason.empty()) {
+    co_await stop_fleet(std::move(fleet), 0ms);  // those of its processes that did start
+    co_await record(row.name,
+                    [&] { rows_.update(row.name, [&](Resource& now) { move_to(now, status::kFailed, reason); }); });
+  } else {
     // The row may be Creating, Updating or Deleting: the interrupted change is carried on with the fleet that is back.
     co_await settle_one(row.name);
+  }
 }
 
 asio::awaitable<void> Endpoints::tear_down(std::string name) {
@@ -410,7 +460,7 @@ asio::awaitable<void> Endpoints::tear_down(std::string name) {
   co_await stop_fleet(fleet, kDrainPatience);
   flush({{name, fleet}});
   if (stopping_) co_return;
-  co_await http::offload(loop_.blocking(), [&] {
+  co_await record(name, [&] {
     std::error_code ignored;  // what stays is removed at the next start
     fs::remove_all(deps_.data_folder / "endpoints" / name, ignored);
     rows_.erase(name);

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -83,6 +84,9 @@ class Endpoints {
   asio::awaitable<std::string> replace_fleet(const resources::Resource& row);  // "" or the FailureReason
   asio::awaitable<std::string> change_capacity(const resources::Resource& row);
   asio::awaitable<void> bring_back(resources::Resource row);
+  asio::awaitable<std::string> bring_up(const Fleet& fleet);
+  asio::awaitable<void> retire(std::string name, Fleet fleet, std::string generation);
+  asio::awaitable<bool> record(std::string name, std::function<void()> write);
   asio::awaitable<void> tear_down(std::string name);
   asio::awaitable<void> stop_fleet(Fleet fleet, std::chrono::milliseconds patience);
   asio::awaitable<void> stop_all();

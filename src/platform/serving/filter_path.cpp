@@ -146,6 +146,37 @@ void FilterPath::fail(const std::string& what) const {
   throw Error(Kind::kMalformed, "filter '" + text_ + "': " + what);
 }
 
+bool FilterPath::repeats() const noexcept {
+  return std::any_of(steps_.begin(), steps_.end(), [](const Step& step) {
+    const auto* elements = std::get_if<Elements>(&step);
+    return elements != nullptr && elements->ranges.size() > 1;
+  });
+}
+
+struct FilterPath::Budget {
+  const FilterPath& path;
+  bool counted = false;
+  std::size_t left = kMaxRepeatedBytes;
+
+  void take(std::size_t bytes) {
+    if (!counted) return;
+    if (bytes > left)
+      throw Error(Kind::kLimit, "filter '" + path.text_ + "': makes more than " + std::to_string(kMaxRepeatedBytes) +
+                                    " bytes of one record");
+    left -= bytes;
+  }
+  /// Before `value` is copied. Its depth is bounded (parse_ordered_json).
+  void take(const OrderedJson& value) {
+    if (!counted) return;
+    take(sizeof(OrderedJson));
+    if (value.is_string()) take(value.get_ref<const std::string&>().size());
+    if (value.is_object())
+      for (const auto& [name, member] : value.items()) take(sizeof(std::string) + name.size());
+    if (value.is_structured())
+      for (const OrderedJson& element : value) take(element);
+  }
+};
+
 // Negative indexes count from the end, as in Python. An index or the start of a slice outside fails, and so does a
 // slice that takes nothing: the CreateTransformJob reference has such jobs end with an error. The end of a slice is
 // clipped.
@@ -163,6 +194,11 @@ std::vector<std::size_t> FilterPath::positions(const Elements& elements, std::si
         fail("the slice from " + std::to_string(range.first) + " to " + std::to_string(range.last) +
              " takes none of the " + std::to_string(count) + " elements there are");
     }
+    if (last < first) continue;
+    const auto size = static_cast<std::size_t>(last - first + 1);
+    if (elements.ranges.size() > 1 && size > kMaxRepeatedBytes / sizeof(out[0]) - out.size())
+      throw Error(Kind::kLimit, "filter '" + text_ + "': takes more than " +
+                                    std::to_string(kMaxRepeatedBytes / sizeof(out[0])) + " elements of one record");
     for (std::int64_t i = first; i <= last; ++i) out.push_back(static_cast<std::size_t>(i));
   }
   return out;
@@ -178,12 +214,18 @@ std::vector<std::size_t> FilterPath::select_columns(std::size_t count) const {
   return positions(std::get<Elements>(steps_[0]), count);
 }
 
-OrderedJson FilterPath::select(const OrderedJson& value) const { return apply(value, 0); }
+OrderedJson FilterPath::select(const OrderedJson& value) const {
+  Budget budget{*this, repeats()};
+  return apply(value, 0, budget);
+}
 
 // Recursion depth = number of steps (at most 63). A branch that keeps several elements makes a list or an object of
 // the results.
-OrderedJson FilterPath::apply(const OrderedJson& value, std::size_t step) const {
-  if (step == steps_.size()) return value;
+OrderedJson FilterPath::apply(const OrderedJson& value, std::size_t step, Budget& budget) const {
+  if (step == steps_.size()) {
+    budget.take(value);
+    return value;
+  }
   if (const auto* members = std::get_if<Members>(&steps_[step])) {
     // names[0] exists: quoted_names() reads at least one.
     if (!value.is_object()) fail("member '" + members->names[0] + "' asked of something that is not an object");
@@ -191,23 +233,25 @@ OrderedJson FilterPath::apply(const OrderedJson& value, std::size_t step) const 
     for (const std::string& name : members->names) {
       const auto found = value.find(name);
       if (found == value.end()) fail("no member '" + name + "'");
-      if (!members->as_object) return apply(*found, step + 1);
+      if (!members->as_object) return apply(*found, step + 1, budget);
+      budget.take(*found);
       kept[name] = *found;
     }
-    return apply(kept, step + 1);
+    return apply(kept, step + 1, budget);
   }
+  budget.take(sizeof(OrderedJson));
   OrderedJson list = OrderedJson::array();
   if (std::holds_alternative<Wildcard>(steps_[step])) {
     if (!value.is_structured()) fail("'*' asked of something that is neither object nor array");
     // Over the values of an object as well as of an array, in the text's order.
-    for (const OrderedJson& element : value) list.push_back(apply(element, step + 1));
+    for (const OrderedJson& element : value) list.push_back(apply(element, step + 1, budget));
     return list;
   }
   const auto& elements = std::get<Elements>(steps_[step]);
   if (!value.is_array()) fail("an element asked of something that is not an array");
   for (const std::size_t i : positions(elements, value.size())) {
-    if (!elements.many) return apply(value[i], step + 1);
-    list.push_back(apply(value[i], step + 1));
+    if (!elements.many) return apply(value[i], step + 1, budget);
+    list.push_back(apply(value[i], step + 1, budget));
   }
   return list;
 }

@@ -18,6 +18,10 @@ namespace clary::serving {
 /// Keeps members in the order of the text: users expect their columns and members back in order.
 using OrderedJson = nlohmann::ordered_json;
 
+/// Ours. A bracket may name an element several times, and does so for each bracket before it: eight times [:,:,:] make
+/// 6,561 copies. A path without such a bracket takes nothing twice and is not counted.
+inline constexpr std::size_t kMaxRepeatedBytes = std::size_t{128} << 20;
+
 class FilterPath {
  public:
   /// @throws Error{kInvalid} naming the path and the position
@@ -27,10 +31,11 @@ class FilterPath {
   /// True when a CSV row can be filtered: nothing, or one bracket of indexes and slices.
   bool fits_csv() const noexcept;
 
-  /// @throws Error{kMalformed} on a missing member or element
+  /// @throws Error{kMalformed} on a missing member or element; Error{kLimit} when a path that takes elements several
+  ///         times makes more than kMaxRepeatedBytes
   OrderedJson select(const OrderedJson& value) const;
 
-  /// Positions that the path takes from a row of `count` columns. Needs fits_csv().
+  /// Positions that the path takes from a row of `count` columns. Needs fits_csv(). @throws Error as select()
   std::vector<std::size_t> select_columns(std::size_t count) const;
 
  private:
@@ -52,8 +57,11 @@ class FilterPath {
   using Step = std::variant<Members, Wildcard, Elements>;
   class Parser;
 
-  OrderedJson apply(const OrderedJson& value, std::size_t step) const;
+  /// What a result may still take, in bytes of memory.
+  struct Budget;
+  OrderedJson apply(const OrderedJson& value, std::size_t step, Budget& budget) const;
   std::vector<std::size_t> positions(const Elements& elements, std::size_t count) const;
+  bool repeats() const noexcept;
   [[noreturn]] void fail(const std::string& what) const;
 
   std::string text_;

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace clary::serving {
@@ -58,6 +60,24 @@ TEST(FilterPath, RefusesWhatIsNotThere) {
   // Slices that begin outside, or end before they begin, once took nothing without a word.
   for (const char* path : {"$[5:]", "$[0:2,246:]", "$[5:246]", "$[-6:]", "$[3:1]", "$[2:-5]", "$[:-6]"})
     EXPECT_THROW(pick(path, "[0,1,2,3,4]"), Error) << path;
+}
+
+/// Brackets that name elements several times multiply: a path of 57 characters made 6,561 copies.
+TEST(FilterPath, BoundsWhatAPathRepeats) {
+  std::string path = "$";
+  for (int i = 0; i < 8; ++i) path += "[:,:,:]";
+  const auto nested = [](const std::string& inner) { return std::string(8, '[') + inner + std::string(8, ']'); };
+  const std::string kept = pick(path, nested("1"));
+  EXPECT_EQ(std::count(kept.begin(), kept.end(), '1'), 6561);
+  const std::string large = '"' + std::string(100'000, 'x') + '"';
+  const std::string members = "{\"" + std::string(100'000, 'x') + "\":1}";
+  std::string values = "1";
+  for (int i = 0; i < 10'000; ++i) values += ",1";
+  for (const std::string& inner : {large, members, values})
+    EXPECT_THAT([&] { pick(path, nested(inner)); },
+                ::testing::ThrowsMessage<Error>(::testing::HasSubstr("makes more than 134217728 bytes of one record")));
+  EXPECT_THROW(FilterPath::parse("$[:,:,:]").select_columns(6'000'000), Error);
+  EXPECT_EQ(FilterPath::parse("$[:]").select_columns(20'000'000).size(), 20'000'000U);
 }
 
 TEST(FilterPath, AppliesIndexesToCsvColumns) {

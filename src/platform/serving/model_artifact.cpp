@@ -4,8 +4,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <system_error>
+
 #include "base/error.h"
 #include "base/files.h"
+#include "base/links.h"
 #include "contract/layout.h"
 #include "formats/archive.h"
 #include "platform/objects/object_source.h"
@@ -51,7 +54,7 @@ void unpack(const ContainerSpec& container, objects::ObjectSource& source, const
   }
 }
 
-/// Objects below a prefix: hard links of the store's files, which never change, or copies.
+/// Objects below a prefix: hard links of the store's files, which never change, or copies where no link can be made.
 /// Hard links cost no bytes and stay valid when the object is deleted; the sandbox binds the folder read-only, so that
 /// a program cannot write into the store's files.
 void place_prefix(const ContainerSpec& container, objects::ObjectSource& source, const fs::path& folder) {
@@ -62,8 +65,10 @@ void place_prefix(const ContainerSpec& container, objects::ObjectSource& source,
       const fs::path target = place_in(folder, object.relative);
       // A source whose bytes are not on this machine names no file: those objects are copied.
       if (!object.file.empty()) {
-        fs::create_hard_link(source.local_root() / object.file, target);
-        continue;
+        const std::error_code reason = link_or_copy(source.local_root() / object.file, target);
+        if (!reason) continue;
+        // Replaced since it was listed, and its file gone: what has the key now is copied.
+        if (reason != std::errc::no_such_file_or_directory) throw std::system_error(reason, target.string());
       }
       const auto opened = source.open(object.bucket, object.key);
       if (!opened) throw download_failed(container.model_url);  // removed since it was listed
@@ -74,8 +79,6 @@ void place_prefix(const ContainerSpec& container, objects::ObjectSource& source,
   } catch (const Error& error) {
     // kInvalid comes from place_in(): the key is not usable as a relative path.
     if (error.kind() == Kind::kInvalid) throw unusable_key(container.model_url, error.what());
-    throw download_failed(container.model_url);
-  } catch (const std::exception&) {
     throw download_failed(container.model_url);
   }
 }

@@ -11,7 +11,7 @@ namespace clary::serving {
 namespace {
 
 /// The store's objects, as from another machine.
-class RemoteSource final : public objects::ObjectSource {
+class RemoteSource : public objects::ObjectSource {
  public:
   explicit RemoteSource(objects::ObjectStore& store) : store_(store) {}
   std::optional<objects::BucketInfo> bucket(std::string_view name) override { return store_.bucket(name); }
@@ -29,6 +29,14 @@ class RemoteSource final : public objects::ObjectSource {
 
  private:
   objects::ObjectStore& store_;
+};
+
+/// As when an object is replaced between the listing and the link: the file that was named is gone.
+class ReplacedSource final : public RemoteSource {
+ public:
+  using RemoteSource::RemoteSource;
+  std::filesystem::path local_root() const override { return "/nowhere"; }
+  std::filesystem::path local_file(const objects::ObjectInfo&) const override { return "gone"; }
 };
 
 class ModelArtifactTest : public objects::ObjectStoreTest {
@@ -54,6 +62,13 @@ TEST_F(ModelArtifactTest, PrefixIsLinkedFromTheStoreAndCopiedFromElsewhere) {
     EXPECT_EQ(std::filesystem::hard_link_count(place.path() / "m/model/a"), source == &remote ? 1u : 2u);
     std::filesystem::remove_all(place.path() / "m");
   }
+}
+
+TEST_F(ModelArtifactTest, AnObjectThatWasReplacedMeanwhileIsReadByItsKey) {
+  ReplacedSource replaced(*store_);
+  prepare_model(container, replaced, place.path() / "m");
+  EXPECT_EQ(read_file(place.path() / "m/model/a"), "one");
+  EXPECT_EQ(read_file(place.path() / "m/model/below/b"), "two");
 }
 
 TEST_F(ModelArtifactTest, KeysThatLeaveTheFolderAreNamed) {

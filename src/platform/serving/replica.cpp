@@ -142,7 +142,8 @@ void Replica::give_up() {
 // lock.
 asio::awaitable<void> Replica::live() {
   std::chrono::milliseconds pause = kFirstPause;
-  int early_ends = 0;
+  int early_ends = 0;  // launches and processes that ended before the first /ping of all
+  bool served = false;
   while (!stopping_) {
     const auto began = std::chrono::steady_clock::now();
     was_ready_ = false;
@@ -156,9 +157,10 @@ asio::awaitable<void> Replica::live() {
     // Also after an exception: the next launch() must not run beside a process of the run before.
     co_await end_process();
     if (stopping_) break;
-    // starts_ == early_ends: not one start so far reached its first /ping. A replica that served once is started again
-    // for ever, with pauses that grow, because its cause may pass (memory, a GPU that was busy).
-    if (!was_ready_ && starts_ == ++early_ends && early_ends >= kStartsBeforeGivingUp) give_up();
+    // A replica that served once is started again for ever, with pauses that grow, because its cause may pass (memory,
+    // a GPU that was busy). A launch that throws counts like a process that ended.
+    served = served || was_ready_;
+    if (!served && ++early_ends >= kStartsBeforeGivingUp) give_up();
     if (failed_) break;
     if (std::chrono::steady_clock::now() - began > kSettled) pause = kFirstPause;
     co_await sleep(pause);
@@ -201,8 +203,6 @@ sandbox::ChildProcess Replica::launch() {
   // launch() lists `plain` after these, and getenv() returns the first of two equal names.
   if (!sandboxed)
     for (const auto& [name, value] : plain) sandbox.environment.erase(name);
-  // Counted even if the start below throws.
-  ++starts_;
   return sandbox::start_program(sandbox, spec_.algorithm->builtin || spec_.allow_plain, plain);
 }
 

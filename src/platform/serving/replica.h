@@ -98,7 +98,6 @@ class Replica : public std::enable_shared_from_this<Replica> {
   PlainPort plain_port_;  // where a user's program listens that runs without a sandbox
   std::string last_line_;
   bool exited_ = true, output_open_ = false, stopping_ = false, running_ = false, was_ready_ = false, failed_ = false;
-  int starts_ = 0;
   const std::shared_ptr<Backend> backend_ = std::make_shared<Backend>();
 };
 

@@ -47,7 +47,8 @@ void TransformJobs::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     for (auto& [name, running] : running_)
-      if (running.run) running.run->stop(true);
+      // A job that its user stopped will not run again: its outputs are removed now or never.
+      if (running.run) running.run->stop(!running.cancelled);
   }
   moved_.notify_all();
   for (auto& [name, running] : running_)

@@ -27,6 +27,12 @@ std::string summary(const std::string& text) {
 
 }  // namespace
 
+/// A request in the air, and what it asked.
+struct TransformRun::Sent {
+  Payload payload;
+  std::future<Answer> answer;
+};
+
 /// What one instance works with.
 struct TransformRun::Instance {
   std::string stream;
@@ -35,6 +41,9 @@ struct TransformRun::Instance {
   BatchRules rules;
   int max_concurrent = 1;
   std::optional<telemetry::LogWriter> data_log;
+  // The present object's requests, oldest first. Here and not in transform_open(), since their coroutines refer to the
+  // run and to the set: whatever is thrown there, run_instance() waits for them.
+  std::deque<Sent> window;
 };
 
 TransformRun::TransformRun(Endpoints& endpoints, std::string job, TransformSpec spec, ContainerSpec container)
@@ -158,8 +167,15 @@ void TransformRun::run_instance(Instance& instance) {
     fail(std::string("InternalServerError: ") + e.what());
   }
   // On every path, since a set with running processes must not be dropped. The future is waited for, so that no
-  // coroutine of it outlives this call.
+  // coroutine of it outlives this call. It also ends the requests that an exception left in the window: soon.
   asio::co_spawn(endpoints_.loop().context(), instance.set->drain_and_stop(0ms), asio::use_future).wait();
+  wait_for_all(instance);
+}
+
+void TransformRun::wait_for_all(Instance& instance) {
+  for (Sent& sent : instance.window)
+    if (sent.answer.valid()) sent.answer.wait();  // invalid: the request could not be begun
+  instance.window.clear();
 }
 
 void TransformRun::prepare(Instance& instance) {
@@ -223,13 +239,9 @@ TransformRun::Fault TransformRun::transform(Instance& instance, const objects::P
 
 TransformRun::Fault TransformRun::transform_open(Instance& instance, const objects::PlannedObject& object,
                                                  objects::Upload& upload, const std::string& path) {
-  struct Sent {
-    Payload payload;
-    std::future<Answer> answer;
-  };
   // A sliding window of max_concurrent requests. Answers are taken oldest first, whatever order they arrive in: the
   // output has the records' order, and at most max_concurrent payloads and answers are in memory.
-  std::deque<Sent> window;  // oldest first
+  std::deque<Sent>& window = instance.window;
   Fault fault = Fault::kNone;
   try {
     PayloadReader reader(spec_.gzip ? open_gzip(path) : open_plain(path), instance.rules);
@@ -239,9 +251,11 @@ TransformRun::Fault TransformRun::transform_open(Instance& instance, const objec
         more = payload.has_value();
         if (!more) break;
         std::string body = std::move(payload->body);
-        window.push_back(
-            {std::move(*payload),
-             asio::co_spawn(endpoints_.loop().context(), invoke(instance.set, std::move(body)), asio::use_future)});
+        // In the window before it is sent: a request that began must not be lost to a failed allocation.
+        Sent& sent = window.emplace_back();
+        sent.payload = std::move(*payload);
+        sent.answer =
+            asio::co_spawn(endpoints_.loop().context(), invoke(instance.set, std::move(body)), asio::use_future);
       }
       if (window.empty()) break;
       Sent oldest = std::move(window.front());
@@ -254,9 +268,8 @@ TransformRun::Fault TransformRun::transform_open(Instance& instance, const objec
     log(instance, &object, std::string("ClientError: ") + e.what());
     fault = Fault::kClient;
   }
-  // The coroutines refer to this object and to the set: they must end before either goes. After a stop they end at
-  // once.
-  for (Sent& sent : window) sent.answer.wait();
+  // After a stop they end at once.
+  wait_for_all(instance);
   return fault;
 }
 
@@ -343,6 +356,7 @@ asio::awaitable<TransformRun::Answer> TransformRun::invoke(std::shared_ptr<Repli
     }
     answer = co_await send(set, request, spec_.timeout);
     if (answer.status != 0 && answer.status < 500) break;  // 4xx will not heal
+    if (set->backends()->closed()) break;                  // nor does an instance that has been given up
   }
   co_return answer;
 }

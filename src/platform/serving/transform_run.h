@@ -33,6 +33,7 @@ class TransformRun {
     std::string body;
   };
   struct Instance;
+  struct Sent;
   enum class Fault { kNone, kClient, kAlgorithm };
 
   std::string run_instances(const std::vector<objects::PlannedObject>& objects);
@@ -43,6 +44,7 @@ class TransformRun {
                        const std::string& path);
   Fault accept(Instance& instance, const objects::PlannedObject& object, const Payload& payload, Answer answer,
                objects::Upload& upload);
+  void wait_for_all(Instance& instance);
   void store(const objects::PlannedObject& object, objects::Upload upload);
   void remove_outputs();
 

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/error.h"
@@ -17,28 +19,43 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A stream's file mapped for reading, up to its last whole line.
-/// The writer may append while this is mapped; what came after the fstat() is not seen. MAP_SHARED shows the file's
-/// own pages, so nothing is copied.
+constexpr std::size_t kTailBytes = 4096;  // read at once while the last newline is looked for
+
+/// The bytes up to the last newline: a line without its newline is still being written.
+/// By pread(), because a writer that opens the stream cuts such a line off (LogWriter): a mapped page that lies behind
+/// the file's end raises SIGBUS when it is read.
+std::size_t whole_bytes(int fd, const std::string& what) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) throw_errno(what);
+  std::array<char, kTailBytes> tail;
+  for (auto end = static_cast<std::size_t>(status.st_size); end > 0;) {
+    const std::size_t begin = end - std::min(end, tail.size());
+    const ssize_t got = ::pread(fd, tail.data(), end - begin, static_cast<off_t>(begin));
+    if (got < 0) throw_errno("read " + what);
+    const auto newline = std::string_view(tail.data(), static_cast<std::size_t>(got)).rfind('\n');
+    if (newline != std::string_view::npos) return begin + newline + 1;
+    end = begin;
+  }
+  return 0;
+}
+
+/// A stream's whole lines mapped for reading. The writer may append while this is mapped; what comes later is not seen.
+/// No writer ever cuts a whole line off, so that the mapped bytes stay there. MAP_SHARED shows the file's own pages, so
+/// nothing is copied.
 class MappedLines {
  public:
   explicit MappedLines(const fs::path& file) {
     const UniqueFd fd = open_file(file, O_RDONLY);
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) throw_errno(file.string());
-    size_ = static_cast<std::size_t>(status.st_size);
-    if (size_ == 0) return;
-    void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.get(), 0);
+    whole_ = whole_bytes(fd.get(), file.string());
+    if (whole_ == 0) return;
+    void* address = ::mmap(nullptr, whole_, PROT_READ, MAP_SHARED, fd.get(), 0);
     if (address == MAP_FAILED) throw_errno("mmap " + file.string());
     address_ = static_cast<const char*>(address);
-    const auto newline = std::string_view(address_, size_).rfind('\n');
-    // A line without its newline is still being written.
-    whole_ = newline == std::string_view::npos ? 0 : newline + 1;
   }
   MappedLines(const MappedLines&) = delete;
   MappedLines& operator=(const MappedLines&) = delete;
   ~MappedLines() {
-    if (address_ != nullptr) ::munmap(const_cast<char*>(address_), size_);
+    if (address_ != nullptr) ::munmap(const_cast<char*>(address_), whole_);
   }
 
   std::string_view text() const { return {address_, whole_}; }
@@ -77,7 +94,7 @@ class MappedLines {
 
  private:
   const char* address_ = nullptr;
-  std::size_t size_ = 0, whole_ = 0;
+  std::size_t whole_ = 0;
 };
 
 LogEvent event_at(const MappedLines& lines, std::size_t start, std::size_t end) {
@@ -123,7 +140,15 @@ void LogStore::append(std::string_view group, std::string_view stream, const std
   writer(group, stream).append(events);
 }
 
-bool LogStore::group_exists(std::string_view group) const { return fs::is_directory(root_ / entry_name(group)); }
+bool LogStore::group_exists(std::string_view group) const {
+  std::error_code ignored;  // a name that is too long for a file
+  return fs::is_directory(root_ / entry_name(group), ignored);
+}
+
+bool LogStore::stream_exists(std::string_view group, std::string_view stream) const {
+  std::error_code ignored;  // a name that is too long for a file
+  return fs::is_regular_file(file(group, stream), ignored);
+}
 
 std::vector<LogGroup> LogStore::groups(std::string_view prefix) const {
   std::vector<LogGroup> groups;
@@ -170,9 +195,8 @@ void LogStore::remove_streams(std::string_view group, std::string_view prefix) c
 
 LogPage LogStore::read(std::string_view group, std::string_view stream, const ReadQuery& query) const {
   if (!group_exists(group)) throw Error(Kind::kNotFound, "The specified log group does not exist.");
-  const fs::path path = file(group, stream);
-  if (!fs::exists(path)) throw Error(Kind::kNotFound, "The specified log stream does not exist.");
-  const MappedLines lines(path);
+  if (!stream_exists(group, stream)) throw Error(Kind::kNotFound, "The specified log stream does not exist.");
+  const MappedLines lines(file(group, stream));
   const std::size_t whole = lines.text().size();
   const std::size_t low = query.start ? lines.first_at_or_after(*query.start) : 0;
   const std::size_t high = std::max(low, query.end ? lines.first_at_or_after(*query.end) : whole);

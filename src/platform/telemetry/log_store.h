@@ -66,6 +66,7 @@ class LogStore {
   void append(std::string_view group, std::string_view stream, const std::vector<LogEvent>& events) const;
 
   bool group_exists(std::string_view group) const;
+  bool stream_exists(std::string_view group, std::string_view stream) const;
   std::vector<LogGroup> groups(std::string_view prefix = {}) const;  // by name
   /// By name. @throws Error{kNotFound} when the group is not there
   std::vector<LogStream> streams(std::string_view group, std::string_view prefix = {}) const;

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include "base/error.h"
 
@@ -68,6 +70,35 @@ TEST_F(LogStoreTest, DropsALineThatWasCut) {
   const LogPage page = store.read(kGroup, "job/a", {});
   EXPECT_EQ(messages(page), (std::vector<std::string>{"whole", "next"}));
   EXPECT_EQ(page.events[1].time, 100);
+}
+
+/// The reader once looked for the last newline in a mapping of the whole file: SIGBUS when the line was cut off
+/// meanwhile.
+TEST_F(LogStoreTest, ALineMayBeCutOffWhileTheStreamIsRead) {
+  store.append(kGroup, "job/a", {{100, "whole"}});
+  const auto path = store.file(kGroup, "job/a");
+  const auto whole = std::filesystem::file_size(path);
+  std::atomic<bool> done = false;
+  std::jthread cutter([&] {
+    while (!done) {
+      std::filesystem::resize_file(path, whole + 200'000);  // NULs: a long line without its end
+      std::filesystem::resize_file(path, whole);
+    }
+  });
+  for (int i = 0; i < 20'000; ++i)
+    ASSERT_EQ(messages(store.read(kGroup, "job/a", {})), std::vector<std::string>{"whole"}) << i;
+  done = true;
+}
+
+TEST_F(LogStoreTest, NamesTooLongForAFileAreNotThere) {
+  store.append(kGroup, "job/a", {{100, "x"}});
+  const std::string longest(400, 'n');
+  EXPECT_FALSE(store.group_exists(longest));
+  EXPECT_FALSE(store.stream_exists(kGroup, "job/" + longest));
+  EXPECT_FALSE(store.stream_exists(kGroup, "job/"));
+  EXPECT_FALSE(store.stream_exists(kGroup, "job"));
+  EXPECT_TRUE(store.stream_exists(kGroup, "job/a"));
+  EXPECT_THROW(store.read(kGroup, "job/" + longest, {}), Error);
 }
 
 TEST_F(LogStoreTest, ListsGroupsAndStreamsByPrefix) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -127,7 +128,7 @@ void upload_output(const TrainingJob& job, const std::vector<fs::path>& instance
 }
 
 CheckpointMirror::CheckpointMirror(std::string s3_uri, std::vector<fs::path> instances)
-    : s3_uri_(std::move(s3_uri)), instances_(std::move(instances)) {
+    : s3_uri_(std::move(s3_uri)), instances_(std::move(instances)), seen_(instances_.size()) {
   if (!s3_uri_.ends_with('/')) s3_uri_ += '/';
 }
 
@@ -144,32 +145,53 @@ void CheckpointMirror::sync(objects::ObjectStore& store, bool settled) {
   }
 }
 
-/// seen_ is replaced at the end only: after an exception in the middle the next call puts the same files again. A new
-/// server process starts with an empty seen_, so it puts every file once more and removes nothing that it did not put.
-void CheckpointMirror::put_changes(objects::ObjectStore& store, bool settled) {
-  // One clock reading for all files: a file that changes after it looks as if it came from the future, which counts as
+/// What the host has now; adds what differs from the last time to `changes`.
+CheckpointMirror::Names CheckpointMirror::look_at(std::size_t host, bool settled, Changes& changes) {
+  const Names& before = seen_[host];
+  Names now;
+  // Before the files are looked at: one that changes later looks as if it came from the future, which counts as
   // unsettled too.
-  std::map<std::string, Seen> now;
   timespec clock{};
   ::clock_gettime(CLOCK_REALTIME, &clock);
-  for (const UniqueFd& folder : folders_of(instances_, "checkpoints"))
-    agent::walk_beneath(folder, [&](const std::string& relative, const struct stat& status) REQUIRES(mutex_) {
-      const Seen seen{static_cast<std::uint64_t>(status.st_size),
-                      status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec};
-      const auto before = seen_.find(relative);
-      const bool same = before != seen_.end() && before->second == seen;
-      // A torn checkpoint would be uploaded otherwise; an unchanged file is never looked at twice. `before` is kept so
-      // that the removal below does not take the file for deleted.
-      if (!same && settled && clock.tv_sec - status.st_mtim.tv_sec <= 1) {
-        if (before != seen_.end()) now[relative] = before->second;  // still being written: next time
-        return;
-      }
-      if (!same) upload_file(folder, relative, place_of(s3_uri_ + relative), store);
-      now[relative] = seen;
-    });
+  const auto folder = agent::open_beneath(instances_[host] / "ml", "checkpoints", O_RDONLY | O_DIRECTORY);
+  if (!folder) return now;
+  agent::walk_beneath(*folder, [&](const std::string& relative, const struct stat& status) {
+    const Seen file{static_cast<std::uint64_t>(status.st_size),
+                    status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec};
+    const auto known = before.find(relative);
+    const bool same = known != before.end() && known->second == file;
+    // A torn checkpoint would be uploaded otherwise; an unchanged file is never looked at twice. `known` is kept so
+    // that the file is not taken for deleted.
+    if (!same && settled && clock.tv_sec - status.st_mtim.tv_sec <= 1) {
+      if (known != before.end()) now[relative] = known->second;  // still being written: next time
+      return;
+    }
+    now[relative] = file;
+    if (same) return;
+    // The last writer wins; of two that are equally new, the later host.
+    const auto [change, first] = changes.try_emplace(relative, Change{host, file});
+    if (!first && change->second.file.modified_ns <= file.modified_ns) change->second = {host, file};
+  });
+  return now;
+}
+
+/// seen_ is replaced at the end only: after an exception in the middle the next call puts the same files again. A new
+/// server process starts with an empty seen_, so it puts every name once more and removes nothing that it did not put.
+void CheckpointMirror::put_changes(objects::ObjectStore& store, bool settled) {
+  std::vector<Names> now;
+  Changes changes;
+  for (std::size_t host = 0; host < instances_.size(); ++host) now.push_back(look_at(host, settled, changes));
+  for (const auto& [relative, change] : changes) {
+    const auto folder = agent::open_beneath(instances_[change.host] / "ml", "checkpoints", O_RDONLY | O_DIRECTORY);
+    if (folder) upload_file(*folder, relative, place_of(s3_uri_ + relative), store);
+  }
   // Removed by the program: most frameworks keep the last few checkpoints only, and S3 mirrors that.
-  for (const auto& [relative, seen] : seen_) {
-    if (now.contains(relative)) continue;
+  std::set<std::string> gone;
+  for (const Names& names : seen_)
+    for (const auto& [relative, file] : names) gone.insert(relative);
+  for (const Names& names : now)
+    for (const auto& [relative, file] : names) gone.erase(relative);
+  for (const std::string& relative : gone) {
     const objects::S3Uri place = place_of(s3_uri_ + relative);
     store.remove(place.bucket, place.key);
   }

@@ -30,8 +30,9 @@ bool has_output(const std::vector<std::filesystem::path>& instances);
 void upload_output(const TrainingJob& job, const std::vector<std::filesystem::path>& instances,
                    objects::ObjectStore& store);
 
-/// Mirrors a job's checkpoint folders to S3: new and changed files are put, deleted ones removed. Any thread may call
-/// sync().
+/// Mirrors a job's checkpoint folders to S3: new and changed files are put, deleted ones removed. The folders of all
+/// hosts share one prefix, as in SageMaker: of a name that several hosts write, S3 holds the file that was written
+/// last, and it goes when no host has it any more. Any thread may call sync().
 class CheckpointMirror {
  public:
   CheckpointMirror(std::string s3_uri, std::vector<std::filesystem::path> instances);
@@ -45,12 +46,19 @@ class CheckpointMirror {
     std::int64_t modified_ns = 0;
     bool operator==(const Seen&) const = default;
   };
+  using Names = std::map<std::string, Seen>;  // by relative path
+  struct Change {
+    std::size_t host = 0;
+    Seen file;
+  };
+  using Changes = std::map<std::string, Change>;
+  Names look_at(std::size_t host, bool settled, Changes& changes) REQUIRES(mutex_);
   void put_changes(objects::ObjectStore& store, bool settled) REQUIRES(mutex_);
 
   std::string s3_uri_;
   std::vector<std::filesystem::path> instances_;
-  Mutex mutex_;                                          // held during uploads
-  std::map<std::string, Seen> seen_ GUARDED_BY(mutex_);  // what S3 has, by relative path
+  Mutex mutex_;                                 // held during uploads
+  std::vector<Names> seen_ GUARDED_BY(mutex_);  // for each host: what S3 has had of it
 };
 
 /// [{"MetricName", "Value", "Timestamp"}...]: the last value of each definition that ever matched, 40 at most.

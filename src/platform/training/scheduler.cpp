@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/training/scheduler.h"
 
+#include <cerrno>
 #include <chrono>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "platform/sandbox/sandbox.h"
+#include "platform/store/connection.h"
 
 namespace clary::training {
 
@@ -21,6 +23,28 @@ constexpr int kSavers = 2;
 /// The attempts that RetryStrategy allows beyond the first.
 std::int64_t retries_of(const TrainingJob& job) {
   return job.request.value("RetryStrategy", Json::object()).value("MaximumRetryAttempts", 0);
+}
+
+/// A full disk, a busy database, no process or memory left: what an operator or time puts right. Such a step is
+/// repeated; it is no fault of the job's. A limit of what users may ask for is one, though its kind is the same.
+bool may_heal(const std::exception& error) {
+  if (const auto* file = dynamic_cast<const fs::filesystem_error*>(&error))
+    return file->code() == std::errc::no_space_on_device || file->code().value() == EDQUOT;
+  if (dynamic_cast<const store::DiskFull*>(&error) != nullptr) return true;
+  if (const auto* system = dynamic_cast<const SystemError*>(&error)) return system->kind() == Kind::kLimit;
+  const auto* other = dynamic_cast<const Error*>(&error);
+  return other != nullptr && other->kind() == Kind::kUnavailable;
+}
+
+/// Of a job that cannot be launched.
+std::string launch_failure(const std::exception& error) {
+  const auto* known = dynamic_cast<const Error*>(&error);
+  if (known == nullptr) return kInternalError;
+  const Kind kind = known->kind();
+  const bool user =
+      kind == Kind::kNotFound || kind == Kind::kInvalid || kind == Kind::kMalformed || kind == Kind::kLimit;
+  return user ? std::string("ClientError: Data download failed:") + error.what()
+              : std::string(kInternalError) + " (" + error.what() + ")";
 }
 
 }  // namespace
@@ -104,15 +128,12 @@ void Scheduler::run() {
     for (const std::string& name : saved) active_.erase(name);
     for (const std::string& name : wakes) try {
         advance_job(name);
-      } catch (const Error& error) {
-        log::error("training job {}: {}", name, error.what());
-        if (error.kind() == Kind::kLimit || error.kind() == Kind::kUnavailable)
-          wake_later(name);  // a full disk, a busy database: it may heal
-        else
-          fail(name, std::string(kInternalError) + " (" + error.what() + ")");
       } catch (const std::exception& error) {
         log::error("training job {}: {}", name, error.what());
-        fail(name, std::string(kInternalError) + " (" + error.what() + ")");
+        if (may_heal(error))
+          wake_later(name);
+        else
+          fail(name, std::string(kInternalError) + " (" + error.what() + ")");
       }
     // After every pass: an ended job may have made room. It costs nothing while the queue is empty.
     launch_waiting();
@@ -135,19 +156,11 @@ void Scheduler::advance_job(const std::string& name) {
   // The id distinguishes a job from a later one of the same name.
   if (const auto active = active_.find(name); active != active_.end() && active->second.id == job->id) {
     follow(*job, active->second);
-  } else if (job->launched != 0 && fs::exists(folder_ / name)) {
+  } else if (job->launched != 0 && !waiting_.contains(job->id) && fs::exists(folder_ / name)) {
     // An earlier server process launched it. Launched without a folder (the crash came between the two) is queued again
-    // and keeps its epoch, so its log streams keep their names.
-    Active& recovered = activate(*job);
-    for (const fs::path& instance : recovered.instances) {
-      // An agent holds its lock from before its process exists, and the process opens agent.log before it runs the
-      // agent: without both, none was ever started (the crash came before, or between lock file and spawn).
-      if (executor_.alive(instance) || fs::exists(instance / "agent.log"))
-        executor_.attach(instance);
-      else
-        executor_.start(instance);
-    }
-    follow(*job, recovered);
+    // and keeps its epoch, so its log streams keep their names. One that waits has the folder of a dead attempt.
+    take_up(*job);
+    follow(*job, active_.at(name));
   } else {
     queue(*job);
   }
@@ -171,15 +184,11 @@ void Scheduler::launch_waiting() {
       const std::optional<TrainingJob> job = jobs_.find(name);
       // The queue is strict, so that a large job is not passed for ever.
       if (job && job->id == id && !is_terminal(job->state) && !launch(*job)) return;
-    } catch (const Error& error) {
-      log::warn("training job {} cannot be launched: {}", name, error.what());
-      const bool user = error.kind() == Kind::kNotFound || error.kind() == Kind::kInvalid ||
-                        error.kind() == Kind::kMalformed || error.kind() == Kind::kLimit;
-      fail(name, user ? std::string("ClientError: Data download failed:") + error.what()
-                      : std::string(kInternalError) + " (" + error.what() + ")");
     } catch (const std::exception& error) {
-      log::error("training job {} cannot be launched: {}", name, error.what());
-      fail(name, kInternalError);
+      log::warn("training job {} cannot be launched: {}", name, error.what());
+      // It keeps its place at the head of the queue, unless take_up() has taken it from there.
+      if (may_heal(error)) return wake_later(name);
+      fail(name, launch_failure(error));
     }
     waiting_.erase(id);
   }
@@ -234,9 +243,31 @@ void Scheduler::start_agents(const TrainingJob& job, const std::vector<agent::Ag
     const telemetry::LogWriter creates_the_stream(spec.log_file);
   }
   fs::rename(making, folder_ / job.name);
-  Active& active = activate(job);
   // After the rename: an agent that starts earlier would find its folder moved away from under it.
-  for (const fs::path& instance : active.instances) executor_.start(instance);
+  take_up(job);
+}
+
+/// Follows a job whose folder is there: attaches to the agents that run and starts the others. When that is not
+/// possible now, the job is left as after a crash at this point, out of the queue and not followed: its next step takes
+/// it up again.
+void Scheduler::take_up(const TrainingJob& job) try {
+  const Active& active = activate(job);
+  for (const fs::path& instance : active.instances) {
+    // An agent holds its lock from before its process exists, and the process opens agent.log before it runs the agent:
+    // without both, none was ever started (a crash came before, or between lock file and spawn).
+    if (executor_.alive(instance) || fs::exists(instance / "agent.log"))
+      executor_.attach(instance);
+    else
+      executor_.start(instance);
+  }
+} catch (const std::exception& error) {
+  const auto active = active_.find(job.name);
+  if (!may_heal(error) || active == active_.end()) throw;
+  for (const fs::path& instance : active->second.instances) executor_.forget(instance);
+  give_back(active->second);
+  active_.erase(active);
+  waiting_.erase(job.id);
+  throw;
 }
 
 std::vector<fs::path> Scheduler::instance_folders(const TrainingJob& job) const {
@@ -254,16 +285,23 @@ Scheduler::Active& Scheduler::activate(const TrainingJob& job) {
   active.instances = instance_folders(job);
   for (const fs::path& instance : active.instances)
     context_.metrics.follow(instance / kMetricsFolder, metrics_owner(job.name));
-  active.resources = catalog::job_resources(instance_type_of(job), active.hosts, machine_);
   const Json& algorithm = job.request.at("AlgorithmSpecification");
   const auto entry = context_.catalog.find(algorithm.at("TrainingImage").get<std::string>());
   active.builtin = entry && entry->builtin && !algorithm.contains("ContainerEntrypoint");
   if (job.request.contains("CheckpointConfig"))
     active.checkpoints =
         std::make_shared<CheckpointMirror>(job.request["CheckpointConfig"].at("S3Uri"), active.instances);
+  // Last: what throws above leaves a share of nothing.
+  active.resources = catalog::job_resources(instance_type_of(job), active.hosts, machine_);
   used_.vcpus += active.resources.vcpus;
   used_.memory_bytes += active.resources.memory_bytes;
   return active;
+}
+
+/// The job's share of the machine.
+void Scheduler::give_back(const Active& active) {
+  used_.vcpus -= active.resources.vcpus;
+  used_.memory_bytes -= active.resources.memory_bytes;
 }
 
 /// Reads all events from the start each time: they are few, and it makes recovery the same as the normal course.
@@ -281,7 +319,7 @@ void Scheduler::follow(const TrainingJob& job, Active& active) {
     report.end = executor_.end_of(folder);
     instances.push_back(std::move(report));
   }
-  const JobReport report = summarize(instances, active.builtin);
+  JobReport report = summarize(instances, active.builtin);
   // The row first: if that write fails for now (a busy database, a full disk), nothing has been done to the agents,
   // and the step is repeated.
   record_progress(job, report);
@@ -326,8 +364,9 @@ void Scheduler::signal_agents(Active& active, const std::string& reason) const {
 
 /// RetryStrategy: a job whose agent died (the platform's fault, not the program's) starts over. Its folder is replaced
 /// only when it is launched again, so a crash after the row's change finds the dead agents there and counts one more
-/// attempt.
-bool Scheduler::retry(const TrainingJob& job, Active& active, const JobReport& report) {
+/// attempt. A job that its user stops at the same moment does not start over and has not failed: it ends as any other
+/// that was stopped.
+bool Scheduler::retry(const TrainingJob& job, Active& active, JobReport& report) {
   if (!report.agent_lost || !job.stop_reason.empty() || job.attempt >= retries_of(job)) return false;
   // Checkpoints that the dead attempt wrote are what the next one starts from; they must be in S3 before the row says
   // that it starts.
@@ -335,13 +374,18 @@ bool Scheduler::retry(const TrainingJob& job, Active& active, const JobReport& r
   const metric_store::Owner owner = metrics_owner(job.name);
   context_.metrics.take_in(&owner);  // the next launch removes the folder
   const auto row = jobs_.update(job.name, [](TrainingJob& again) {
+    if (!again.stop_reason.empty()) return;  // since `job` was read
     ++again.attempt;
+    if (again.state == JobState::kStarting) return;  // it died before it reported anything
     TrainingJobs::move(again, JobState::kStarting, now_ms(), "Launched instance was unhealthy, replacing it!");
   });
+  if (row && !row->stop_reason.empty()) {
+    report.failure.reset();
+    return false;
+  }
   // Only now that the row is changed: had update() thrown, the attempt would still be followed.
   for (const fs::path& instance : active.instances) executor_.forget(instance);
-  used_.vcpus -= active.resources.vcpus;
-  used_.memory_bytes -= active.resources.memory_bytes;
+  give_back(active);
   active_.erase(job.name);
   if (row) waiting_[row->id] = row->name;
   return true;
@@ -351,8 +395,7 @@ bool Scheduler::retry(const TrainingJob& job, Active& active, const JobReport& r
 /// save_results() reports through saved_, so that no wake in between starts the job's end a second time.
 void Scheduler::finish(const TrainingJob& job, Active& active, const JobReport& report) {
   active.finishing = true;
-  used_.vcpus -= active.resources.vcpus;
-  used_.memory_bytes -= active.resources.memory_bytes;
+  give_back(active);
   for (const fs::path& instance : active.instances) executor_.forget(instance);
   // `active` is copied: the queue's thread must not touch what the deciding thread owns.
   work_->submit([this, job, active, failure = report.failure.value_or("")] { save_results(job, active, failure); });
@@ -438,8 +481,7 @@ void Scheduler::fail(const std::string& name, const std::string& reason) noexcep
   end_job(name, reason.substr(0, kMaxFailureReason));
   if (found == active_.end()) return;
   unfollow_metrics(found->second);
-  used_.vcpus -= found->second.resources.vcpus;
-  used_.memory_bytes -= found->second.resources.memory_bytes;
+  give_back(found->second);
   for (const fs::path& instance : found->second.instances) executor_.forget(instance);
   active_.erase(found);
 } catch (const std::exception& error) {

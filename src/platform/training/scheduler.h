@@ -56,11 +56,13 @@ class Scheduler {
   bool launch(const TrainingJob& job);
   void remove_leftovers(const std::string& name) const;
   void start_agents(const TrainingJob& job, const std::vector<agent::AgentSpec>& specs);
+  void take_up(const TrainingJob& job);
   Active& activate(const TrainingJob& job);
   void follow(const TrainingJob& job, Active& active);
   void record_progress(const TrainingJob& job, const JobReport& report);
   void signal_agents(Active& active, const std::string& reason) const;
-  bool retry(const TrainingJob& job, Active& active, const JobReport& report);
+  bool retry(const TrainingJob& job, Active& active, JobReport& report);
+  void give_back(const Active& active);
   void finish(const TrainingJob& job, Active& active, const JobReport& report);
   void save_results(const TrainingJob& job, const Active& active, std::string failure);
   bool try_end_job(const std::string& name, const std::string& failure);

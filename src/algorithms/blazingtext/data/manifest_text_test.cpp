@@ -15,9 +15,9 @@ namespace {
 /// Hands out a few bytes a call, as pipes may.
 class Trickle : public formats::ByteSource {
  public:
-  explicit Trickle(std::string bytes) : bytes_(std::move(bytes)) {}
+  explicit Trickle(std::string bytes, std::size_t step = 3) : bytes_(std::move(bytes)), step_(step) {}
   std::size_t read(std::span<std::byte> out) override {
-    const std::size_t n = std::min({out.size(), bytes_.size() - at_, std::size_t{3}});
+    const std::size_t n = std::min({out.size(), bytes_.size() - at_, step_});
     std::memcpy(out.data(), bytes_.data() + at_, n);
     at_ += n;
     return n;
@@ -25,7 +25,7 @@ class Trickle : public formats::ByteSource {
 
  private:
   std::string bytes_;
-  std::size_t at_ = 0;
+  std::size_t step_, at_ = 0;
 };
 
 std::string text_of(std::string records) {
@@ -66,6 +66,20 @@ TEST(ManifestText, LabelsComeInEveryForm) {
   EXPECT_EQ(labels_of(R"(["a b", "__label__c", true])"), "__label__a_b __label__c __label__true");
   for (const char* bad : {"", "  ", "[]", "[null]", "[[1]]", "[1", R"({"a": 1})", R"([""])"})
     EXPECT_THROW(labels_of(bad), Error) << bad;
+}
+
+/// The magic word between two parts once took a record over the limit, and what was left of it became 2^64 - 4.
+TEST(ManifestText, ASampleOfManyPartsIsBoundedToo) {
+  constexpr std::uint32_t kLimit = 64U << 20U, kFirst = 1U << 29U, kMiddle = 2U << 29U;
+  const auto part = [](std::uint32_t flag, std::uint32_t size) {
+    const std::uint32_t head[] = {formats::kRecordIoMagic, flag | size};
+    return std::string(reinterpret_cast<const char*>(head), sizeof(head)) + std::string(size, 'x');
+  };
+  const auto source = manifest_text(
+      std::make_unique<Trickle>(part(kFirst, kLimit) + part(kMiddle, 0) + part(kMiddle, 4096), 1 << 20), "train");
+  std::array<std::byte, 8> block{};
+  EXPECT_THAT([&] { source->read(block); },
+              ::testing::ThrowsMessage<Error>("train: sample 1 is longer than 67108864 bytes"));
 }
 
 TEST(ManifestText, SplitRecordsAreJoinedAtTheMagicWord) {

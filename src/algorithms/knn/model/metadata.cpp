@@ -34,8 +34,12 @@ std::string without_python_words(std::string_view text) {
       break;
     }
     if (replaced) continue;
-    if (quoted && text[i] == '\\' && i + 1 < text.size()) out += text[i++];
-    if (text[i] == '"' && (i == 0 || text[i - 1] != '\\')) quoted = !quoted;
+    if (quoted && text[i] == '\\' && i + 1 < text.size()) {  // an escaped character ends nothing
+      out += text.substr(i, 2);
+      i += 2;
+      continue;
+    }
+    if (text[i] == '"') quoted = !quoted;
     out += text[i++];
   }
   return out;
@@ -60,13 +64,10 @@ class Object {
     const Json* value = find(key);
     if (value == nullptr && fallback) return *fallback;
     const std::string rule = fmt::format("an integer from {} to {}", low, high);
-    if (value == nullptr || !value->is_number()) fail(key, rule);
-    const double number = value->get<double>();  // 5.0 is what some editors leave behind
-    if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high))) fail(key, rule);
-    const std::int64_t whole =
-        value->is_number_float() ? static_cast<std::int64_t>(number) : value->get<std::int64_t>();
-    if (value->is_number_float() && static_cast<double>(whole) != number) fail(key, rule);
-    return whole;
+    // Exact, since 2^63 as a double is not above the largest seed as a double; 5.0 is what some editors leave behind.
+    const std::optional<std::int64_t> whole = value == nullptr ? std::nullopt : exact_integer(*value);
+    if (!whole || *whole < low || *whole > high) fail(key, rule);
+    return *whole;
   }
   std::string text(const char* key) const {
     const Json* value = find(key);

@@ -32,6 +32,27 @@ TEST(KnnMetadata, ReadsWhatHandsAndOtherProgramsWrite) {
   EXPECT_EQ(plain.feature_dim, 0);
 }
 
+/// The quote behind a text that ends in a backslash once counted as escaped: the words behind it were left as they are.
+TEST(KnnMetadata, ATextMayEndInABackslash) {
+  const auto read = parse_metadata(
+      R"({"note": "C:\\", "normalize": True, "other": "\\\" True", "k": 5, "predictor_type": "regressor"})", "m");
+  EXPECT_TRUE(read.normalize);
+}
+
+TEST(KnnMetadata, SeedsReachUpTo2To63) {
+  const auto text = [](const std::string& seed) {
+    Metadata metadata{5, Task::kClassifier, ReductionMetadata{Reduction::kSign, 77, 10, 20}, false, 20};
+    std::string out = to_json(metadata);
+    return out.replace(out.find("77"), 2, seed);
+  };
+  EXPECT_EQ(parse_metadata(text("9223372036854775807"), "m").reduction->seed, 9223372036854775807U);
+  EXPECT_EQ(parse_metadata(text("5.0"), "m").reduction->seed, 5U);
+  for (const char* seed : {"9223372036854775808", "9.223372036854775808e18", "18446744073709551615", "-1", "0.5"})
+    EXPECT_THAT([&] { parse_metadata(text(seed), "m"); },
+                ThrowsMessage<Error>(HasSubstr("must be an integer from 0 to 9223372036854775807")))
+        << seed;
+}
+
 TEST(KnnMetadata, NamesFileKeyAndRule) {
   struct Row {
     const char *text, *says;

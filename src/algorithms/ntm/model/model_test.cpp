@@ -119,6 +119,19 @@ TEST(NtmModel, TopicWordsComeWhenAccepted) {
   EXPECT_FALSE(model.document("other"));
 }
 
+TEST(NtmModel, TopicWordsOfTooManyRowsAreRefused) {
+  const Model model = small_model();
+  shell::ServeRequest request;
+  request.accept = formats::parse_content_type("application/json; topics=true");
+  formats::Batch rows;
+  rows.sparse = true;
+  rows.width = 6;
+  rows.rows = 3'000'000;
+  rows.offsets.resize(static_cast<std::size_t>(rows.rows) + 1);
+  EXPECT_THAT(refusal([&] { model.predict(rows, request); }),
+              HasSubstr("topics=true for 3000000 rows would give more than 268435456 bytes of topics; send at most "));
+}
+
 TEST(NtmModel, NegativeCountsAreRefused) {
   const Model model = small_model();
   EXPECT_THAT(refusal([&] {

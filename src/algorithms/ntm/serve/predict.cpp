@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "algorithms/ntm/data/documents.h"
 #include "algorithms/ntm/model/encoder.h"
@@ -16,6 +17,7 @@ namespace clary::ntm {
 namespace {
 
 constexpr std::int64_t kServeRows = 256;
+constexpr std::size_t kMostTopicBytes = std::size_t{256} << 20;  // of the texts of one answer
 
 /// Counts of the known words of one row of raw words; unknown ones are dropped.
 void append_tokens(Documents& to, const std::vector<std::string>& tokens,
@@ -63,6 +65,43 @@ void append_row(Documents& to, const formats::Batch& rows, std::int64_t r) {
   to.totals.push_back(total);
 }
 
+/// The top words of each topic, as one text.
+std::vector<std::string> topic_texts(const std::vector<std::vector<std::int32_t>>& topics,
+                                     const std::vector<std::string>& vocabulary) {
+  std::vector<std::string> texts;
+  for (const auto& top : topics) {
+    std::string text;
+    for (const std::int32_t w : top) {
+      if (!text.empty()) text += ' ';
+      text += vocabulary.empty() ? std::to_string(w) : vocabulary[static_cast<std::size_t>(w)];
+    }
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
+/// The column "topics": the same texts for each row. An empty row is one byte of a request and thousands of an answer.
+/// @throws Error{kLimit} beyond kMostTopicBytes
+shell::Column topics_column(const std::vector<std::string>& topics, std::int64_t rows) {
+  std::size_t bytes = 0;
+  for (const std::string& text : topics) bytes += sizeof(text) + text.size();
+  const auto count = static_cast<std::size_t>(rows);
+  if (bytes > 0 && count > kMostTopicBytes / bytes) {
+    throw Error(Kind::kLimit, fmt::format("topics=true for {} rows would give more than {} bytes of topics; send at "
+                                          "most {} rows",
+                                          rows, kMostTopicBytes, kMostTopicBytes / bytes));
+  }
+  std::vector<std::string> texts;
+  texts.reserve(count * topics.size());
+  // As many texts for each row as topics: the offsets are a plain sequence.
+  std::vector<std::int64_t> offsets{0};
+  for (std::int64_t r = 0; r < rows; ++r) {
+    texts.insert(texts.end(), topics.begin(), topics.end());
+    offsets.push_back(static_cast<std::int64_t>(texts.size()));
+  }
+  return shell::Column::of_text_lists("topics", std::move(texts), std::move(offsets));
+}
+
 }  // namespace
 
 std::vector<float> topic_weights(const Parameters& p, std::span<const Document> documents) {
@@ -92,6 +131,9 @@ std::vector<float> topic_weights(const Parameters& p, std::span<const Document> 
 }
 
 shell::Predictions Model::predict(const formats::Batch& rows, const shell::ServeRequest& request) const {
+  // First, so that an answer that is too large costs no time.
+  std::optional<shell::Column> topics;
+  if (request.flag("topics")) topics = topics_column(topic_texts(report_.top, vocabulary_), rows.rows);
   Documents documents;
   for (std::int64_t r = 0; r < rows.rows; ++r) {
     const auto i = static_cast<std::size_t>(r);
@@ -107,23 +149,7 @@ shell::Predictions Model::predict(const formats::Batch& rows, const shell::Serve
   out.rows = rows.rows;
   out.columns.push_back(
       shell::Column::of_lists("topic_weights", topic_weights(parameters_, list), parameters_.shape.topics));
-  if (request.flag("topics")) {
-    std::vector<std::string> texts;
-    for (std::int64_t r = 0; r < rows.rows; ++r) {
-      for (const auto& top : report_.top) {
-        std::string text;
-        for (const std::int32_t w : top) {
-          if (!text.empty()) text += ' ';
-          text += vocabulary_.empty() ? std::to_string(w) : vocabulary_[static_cast<std::size_t>(w)];
-        }
-        texts.push_back(std::move(text));
-      }
-    }
-    std::vector<std::int64_t> offsets;
-    // As many texts for each row as topics: the offsets are a plain sequence.
-    for (std::int64_t r = 0; r <= rows.rows; ++r) offsets.push_back(r * parameters_.shape.topics);
-    out.columns.push_back(shell::Column::of_text_lists("topics", std::move(texts), std::move(offsets)));
-  }
+  if (topics) out.columns.push_back(std::move(*topics));
   return out;
 }
 

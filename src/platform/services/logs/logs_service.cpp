@@ -217,7 +217,7 @@ std::vector<std::string> streams_to_search(const Json& input, const std::string&
   if (input.contains("logStreamNames")) {
     for (const Json& name : input["logStreamNames"]) {
       names.push_back(name);
-      if (logs.streams(group, names.back()).empty())
+      if (!logs.stream_exists(group, names.back()))
         throw ServiceError(Code::kResourceNotFoundException, "The specified log stream does not exist.");
     }
     return names;

@@ -72,6 +72,14 @@ TEST_F(LogsTest, FilterMergesStreamsInOrderOfTimeAndPages) {
   EXPECT_EQ(call("FilterLogEvents", {{"logStreamNames", {"b/1"}}})["events"].size(), 10u);
 }
 
+/// "b" once passed for a stream because "b/1" begins so; its reading then failed with the code of an internal error.
+TEST_F(LogsTest, FilterNamesAStreamThatIsMissing) {
+  logs.append("/g", "b/1", {{1, "x"}});
+  EXPECT_EQ(code_of("FilterLogEvents", {{"logStreamNames", {"b/1"}}}), "");
+  for (const char* name : {"b", "b/", "b/11", "c"})
+    EXPECT_EQ(code_of("FilterLogEvents", {{"logStreamNames", {name}}}), "ResourceNotFoundException") << name;
+}
+
 TEST(FilterPattern, KnowsTerms) {
   EXPECT_TRUE(FilterPattern("").matches("x"));
   EXPECT_TRUE(FilterPattern("a \"b c\"").matches("b c a"));

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <csignal>
@@ -499,6 +500,49 @@ TEST_F(HostingTest, FailedUpdateKeepsTheOldFleet) {
   EXPECT_EQ(invoke("still").body, "STILL");
 }
 
+/// The row could not be written after the new fleet was published: the folder that it serves from was removed, and the
+/// old processes were never stopped.
+TEST_F(HostingTest, ARowThatCannotBeWrittenIsWrittenLater) {
+  deploy();
+  create_model("m2", "m2.tar.gz");
+  create_config("c2", "m2");
+  const char* const refusing[] = {
+      "CREATE TRIGGER refuse BEFORE UPDATE ON resources WHEN new.status = 'InService'"
+      " BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"};
+  database_->migrate("test_refusing", refusing);
+  call("UpdateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c2"}});
+  for (int i = 0; i < 2000 && invoke("version").body != "two"; ++i) std::this_thread::sleep_for(5ms);
+  std::this_thread::sleep_for(200ms);
+  EXPECT_EQ(call("DescribeEndpoint", {{"EndpointName", "e"}})["EndpointStatus"], "Updating");
+  const char* const taking[] = {"DROP TRIGGER refuse"};
+  database_->migrate("test_taking", taking);
+  const Json endpoint = wait_endpoint("e");
+  EXPECT_EQ(endpoint["EndpointStatus"], "InService");
+  EXPECT_EQ(endpoint["EndpointConfigName"], "c2");
+  EXPECT_FALSE(endpoint.contains("FailureReason"));
+  invoke("crash");
+  EXPECT_EQ(invoke("version").body, "two") << "its model is still on the disk";
+  const auto generations = [&] {
+    const std::filesystem::directory_iterator entries(folder_.path() / "endpoints/e");
+    return std::distance(begin(entries), end(entries));
+  };
+  for (int i = 0; i < 1000 && generations() != 1; ++i) std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(generations(), 1) << "the fleet before is drained, then its folder goes";
+}
+
+/// Only launches that got as far as the program were counted: an endpoint whose first launch failed before that, and
+/// whose program then ended each time, stayed Creating for ever.
+TEST_F(HostingTest, LaunchesThatFailEarlyAreGivenUpToo) {
+  std::filesystem::remove_all(endpoints->run_root());
+  write_file_atomically(endpoints->run_root(), "no folder");
+  create_model("m", "m1.tar.gz");
+  create_config("c", "m");
+  call("CreateEndpoint", {{"EndpointName", "e"}, {"EndpointConfigName", "c"}});
+  const Json endpoint = wait_endpoint("e");
+  EXPECT_EQ(endpoint["EndpointStatus"], "Failed");
+  EXPECT_THAT(endpoint.value("FailureReason", ""), HasSubstr("Its last line: cannot serve: "));
+}
+
 TEST_F(HostingTest, FailuresOfADeploymentHaveTheServicesReasons) {
   store_->put_text("bucket", "text", "this is not an archive");
   create_model("text", "text");
@@ -655,6 +699,39 @@ TEST_F(HostingTest, StoppedTransformLeavesNoOutput) {
   stopper.join();
   EXPECT_EQ(text_of("out/x.csv.out"), "(missing)");
   EXPECT_THAT(error_of("StopTransformJob", {{"TransformJobName", "t"}}), HasSubstr("is in status Stopped."));
+}
+
+/// An output that could not be stored once left requests in the air that referred to the run, which was gone.
+TEST_F(HostingTest, TransformWhoseOutputCannotBeStoredEndsItsRequests) {
+  create_model("m", "m1.tar.gz");
+  // Files of this process end at 32 MiB from now on, as on a full disk.
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit whole{};
+  ::getrlimit(RLIMIT_FSIZE, &whole);
+  const rlimit small{32 << 20, whole.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  Json description;
+  EXPECT_EQ(transform({{"BatchStrategy", "SingleRecord"}, {"MaxConcurrentTransforms", 4}, {"MaxPayloadInMB", 1}},
+                      "big 40000000\nsleep 30\nsleep 30\nsleep 30\n", &description),
+            "Failed");
+  ::setrlimit(RLIMIT_FSIZE, &whole);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_THAT(description.value("FailureReason", ""), HasSubstr("could not be stored"));
+  EXPECT_EQ(text_of("out/x.csv.out"), "(missing)");
+}
+
+/// The stop of the server came between StopTransformJob and the end of the run: the outputs stayed.
+TEST_F(HostingTest, TransformThatItsUserStoppedLeavesNoOutputWhenTheServerStopsToo) {
+  create_model("m", "m1.tar.gz");
+  store_->put_text("bucket", "in/a.csv", "fast\n");
+  std::thread stopper([&] {
+    for (int i = 0; i < 2000 && text_of("out/a.csv.out") != "FAST"; ++i) std::this_thread::sleep_for(5ms);
+    call("StopTransformJob", {{"TransformJobName", "t"}});
+    transforms->stop();
+  });
+  EXPECT_EQ(transform({{"BatchStrategy", "SingleRecord"}}, "sleep 30\n"), "Stopped");
+  stopper.join();
+  EXPECT_EQ(text_of("out/a.csv.out"), "(missing)");
 }
 
 TEST_F(HostingTest, InterruptedTransformRunsAgain) {

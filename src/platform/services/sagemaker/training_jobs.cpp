@@ -80,8 +80,25 @@ Json stop(const Json& input, TrainingDeps& deps) {
   return nullptr;
 }
 
-/// Profiler, warm pool and remote debugging: kept and shown, without effect here.
+/// What can be changed in a running job has no effect on this server: no job is profiled, kept warm or open to a remote
+/// shell. Settings that ask for just that are kept and shown (the SDK's disable_profiling()); others are refused.
+void check_update(const Json& input) {
+  const auto refuse = [](const std::string& setting, const std::string& instead) {
+    throw ServiceError(Code::kValidationException, setting + " is not supported by this server: " + instead + ".");
+  };
+  if (input.contains("ProfilerConfig") && !input["ProfilerConfig"].value("DisableProfiler", false))
+    refuse("ProfilerConfig", "training jobs are not profiled, and only DisableProfiler true can be set");
+  if (!input.value("ProfilerRuleConfigurations", Json::array()).empty())
+    refuse("ProfilerRuleConfigurations", "training jobs are not profiled");
+  if (input.value("RemoteDebugConfig", Json::object()).value("EnableRemoteDebug", false))
+    refuse("RemoteDebugConfig",
+           "training jobs cannot be debugged remotely, and only EnableRemoteDebug false can be set");
+  if (input.value("ResourceConfig", Json::object()).value("KeepAlivePeriodInSeconds", 0) != 0)
+    refuse("ResourceConfig.KeepAlivePeriodInSeconds", "instances need no warm pool here, and only 0 can be set");
+}
+
 Json update(const Json& input, TrainingDeps& deps) {
+  check_update(input);
   const auto job = deps.jobs.update(name_of(input), [&](TrainingJob& row) {
     for (const char* name : {"ProfilerConfig", "ProfilerRuleConfigurations", "RemoteDebugConfig"})
       if (input.contains(name)) row.request[name] = input[name];
