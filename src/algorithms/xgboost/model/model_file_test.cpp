@@ -186,16 +186,17 @@ std::string split_json(const std::string& base_score, const std::string& objecti
   std::string trees, info;
   for (int k = 0; k < std::max(classes, 1); ++k) {
     trees += fmt::format(
-        R"({}{{"base_weights":[0,-1,1],"categories":[],"categories_nodes":[],"categories_segments":[],)"
-        R"("categories_sizes":[],"default_left":[0,0,0],"id":{},"left_children":[1,-1,-1],"loss_changes":[1,0,0],)"
-        R"("parents":[2147483647,0,0],"right_children":[2,-1,-1],"split_conditions":[0.0,-1.0,1.0],)"
-        R"("split_indices":[0,0,0],"split_type":[0,0,0],"sum_hessian":[2,1,1],"tree_param":{{"num_deleted":"0",)"
+        R"({}{{"base_weights":[0E0,-1E0,1E0],"categories":[],"categories_nodes":[],"categories_segments":[],)"
+        R"("categories_sizes":[],"default_left":[0,0,0],"id":{},"left_children":[1,-1,-1],"loss_changes":[1E0,0E0,0E0],)"
+        R"("parents":[2147483647,0,0],"right_children":[2,-1,-1],"split_conditions":[0E0,-1E0,1E0],)"
+        R"("split_indices":[0,0,0],"split_type":[0,0,0],"sum_hessian":[2E0,1E0,1E0],"tree_param":{{"num_deleted":"0",)"
         R"("num_feature":"2","num_nodes":"3","size_leaf_vector":"0"}}}})",
         k == 0 ? "" : ",", k);
     info += fmt::format("{}{}", k == 0 ? "" : ",", k);
   }
-  const std::string parameter = classes > 0 ? fmt::format(R"("softmax_multiclass_param":{{"num_class":"{}"}})", classes)
-                                            : R"("reg_loss_param":{"scale_pos_weight":"1"})";
+  std::string parameter = R"("reg_loss_param":{"scale_pos_weight":"1"})";
+  if (classes > 0) parameter = fmt::format(R"("softmax_multiclass_param":{{"num_class":"{}"}})", classes);
+  if (objective == "count:poisson") parameter = R"("poisson_regression_param":{"max_delta_step":"0.7"})";
   return fmt::format(
       R"({{"learner":{{"attributes":{{}},"feature_names":[],"feature_types":[],"gradient_booster":{{"model":{{)"
       R"("gbtree_model_param":{{"num_parallel_tree":"1","num_trees":"{0}","size_leaf_vector":"0"}},"tree_info":[{1}],)"
