@@ -323,11 +323,14 @@ void Scheduler::follow(const TrainingJob& job, Active& active) {
   // The row first: if that write fails for now (a busy database, a full disk), nothing has been done to the agents,
   // and the step is repeated.
   record_progress(job, report);
-  if (report.failure)
+  if (report.over) {
+    // Nobody is left to ask; on a full disk the files could not be written, and the job's end would wait for them.
+  } else if (report.failure) {
     // One failed instance ends the others: they would wait for it in their collectives until their timeout.
     signal_agents(active, "Terminate");
-  else if (job.stop_reason == "Stop")
+  } else if (job.stop_reason == "Stop") {
     signal_agents(active, "Stop");
+  }
   // An agent that was killed while it made the sandbox may have left that, which nobody needs any more.
   if (report.over && report.agent_lost) sandbox::end_sandboxes_below(folder_ / job.name);
   if (report.over && !retry(job, active, report)) finish(job, active, report);

@@ -123,7 +123,9 @@ std::vector<Booster> cross_validate(const Boosting& job, const Matrix& train, co
 
   std::vector<Booster> out;
   OutOfFold predictions(labels, hp);
-  for (int repeat = 0; repeat < hp.num_cv_round && !job.context.stop_requested(); ++repeat) {
+  // The first fold is begun also after an early stop: boost() then ends the job as it does without folds, by its error
+  // of a stop before the first round. There would be no model, and no prediction to write.
+  for (int repeat = 0; repeat < hp.num_cv_round && (out.empty() || !job.context.stop_requested()); ++repeat) {
     job.report.info(fmt::format("Run {}-round of {}-fold cross validation with {} rows", repeat + 1, k, all.rows()));
     const auto folds =
         folds_of(all.rows(), is_stratified(hp) ? std::span<const float>(labels) : std::span<const float>(), k,

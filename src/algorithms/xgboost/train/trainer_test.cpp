@@ -318,6 +318,17 @@ TEST(XgboostTrain, CrossValidationJudgesRowsThatWereNotLearned) {
   EXPECT_THAT(csv.substr(0, csv.find('\n')), ::testing::MatchesRegex("[01]\\.000000,0\\.[0-9]{6},[01]\\.000000"));
 }
 
+/// A stop before the first fold wrote a prediction of 0 / 0 for every row, and a model without a booster.
+TEST(XgboostTrain, CrossValidationThatIsStoppedEarlyWritesNoPredictions) {
+  for (int asked = 0; asked < 8; ++asked) {
+    Job job;
+    job.file("train", rows(0, 90, true)).set("_kfold", "3").set("objective", "binary:logistic").stop_after(asked);
+    const std::string problem = job.problem();
+    EXPECT_FALSE(std::filesystem::exists(job.root() / "output/data/predictions.csv")) << asked;
+    EXPECT_NE(problem.empty(), std::filesystem::is_empty(job.root() / "model")) << asked << ": " << problem;
+  }
+}
+
 TEST(Stacking, KeepsRowsLabelsAndWeights) {
   const float nan = std::nanf("");
   Matrix a = Matrix::from_dense(std::vector<float>{1, nan, 3, 4}, 2, 2, 1);
