@@ -135,7 +135,7 @@ TEST(MappedFile, AnErrorOfTheWriterLeavesTheOldFile) {
 // The list of one array, put together by hand from MXNet's NDArray::Save of each version.
 std::string mxnet_list(const std::string& array, bool with_name = true) {
   std::string out;
-  for (const std::uint64_t word : {0x112, 0, 1}) put(out, word);
+  for (const std::uint64_t word : {0x112U, 0U, 1U}) put(out, word);
   out += array;
   put<std::uint64_t>(out, with_name ? 1 : 0);
   if (with_name) {
@@ -159,7 +159,7 @@ TEST(MxnetParams, EveryFormOfArraysIsRead) {
   for (const int x : {0x3C00, 0x4000}) put(halves, static_cast<std::uint16_t>(x));
   for (const double x : {1.0, 2.0}) put(doubles, x);
   std::string oldest, v1, v2, v3;
-  for (const std::uint32_t x : {2, 1, 2}) put(oldest, x);  // dimensions, shape
+  for (const std::uint32_t x : {2U, 1U, 2U}) put(oldest, x);  // dimensions, shape
   put(v1, 0xF993FAC8U);
   put(v1, 1U);
   put<std::int64_t>(v1, 2);

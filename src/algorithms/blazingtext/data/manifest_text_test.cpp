@@ -79,7 +79,7 @@ TEST(ManifestText, ASampleOfManyPartsIsBoundedToo) {
       std::make_unique<Trickle>(part(kFirst, kLimit) + part(kMiddle, 0) + part(kMiddle, 4096), 1 << 20), "train");
   std::array<std::byte, 8> block{};
   EXPECT_THAT([&] { source->read(block); },
-              ::testing::ThrowsMessage<Error>("train: sample 1 is longer than 67108864 bytes"));
+              ::testing::ThrowsMessage<Error>("train: record 1 is longer than 67108864 bytes"));
 }
 
 TEST(ManifestText, SplitRecordsAreJoinedAtTheMagicWord) {
