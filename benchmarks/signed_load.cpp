@@ -17,7 +17,7 @@
 #include "http/asio.h"
 #include "http/framing.h"
 #include "http/write_head.h"
-#include "platform/aws/signer.h"
+#include "platform/aws/test_signer.h"
 
 namespace clary {
 namespace {
