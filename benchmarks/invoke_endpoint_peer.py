@@ -81,6 +81,7 @@ def blazingtext_vectors():
 def torch_function(node):
     """One node of an ONNX file as a function of tensors."""
     import onnx
+    import onnx.numpy_helper
     import torch.nn.functional as F
     given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     return {
@@ -100,6 +101,7 @@ def resnet():
     """Our model.onnx as TorchScript: traced, frozen, folded; OpenCV decodes and resizes, which is what users do."""
     import cv2
     import onnx
+    import onnx.numpy_helper
     import torch
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
