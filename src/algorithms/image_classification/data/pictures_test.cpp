@@ -242,6 +242,13 @@ TEST(Records, WithSeveralLabelsGiveVectors) {
   EXPECT_THAT(read(*Job().file("train/a.rec", bytes).open(given)->pass(0), 2).labels, ElementsAre(0, 1, 1, 1, 0, 0));
 }
 
+TEST(Records, WithoutAWholeHeaderAreNamedWithoutAnId) {
+  std::string bytes = records(2);
+  formats::append_recordio_split(bytes, "12345678");
+  EXPECT_EQ(Job().file("train/a.rec", bytes).failure(options(2)),
+            "train/a.rec: record 3: 8 bytes are too few for the 24 of an image header");
+}
+
 TEST(Records, ThatCannotBeDecodedAreNamed) {
   const auto failure = [](const std::string& picture) {
     std::string bytes = records(2);
