@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "algorithms/image_classification/data/loader.h"
 #include "algorithms/image_classification/model/artifact.h"
 #include "algorithms/image_classification/model/topology_text.h"
 #include "algorithms/image_classification/train/checkpoint.h"
@@ -182,8 +183,16 @@ void Job::plan_parts(std::optional<std::int64_t> memory) {
   const std::int64_t count = data_.train->count().value_or(hp_.mini_batch_size);
   const std::int64_t batch = std::clamp<std::int64_t>(count, 1, hp_.mini_batch_size);
   const std::int64_t copies = 2 * 4 * std::ssize(network_.parameters().values());  // the best model, and a save of it
-  const auto left = memory.value_or(
+  const auto there = memory.value_or(
       static_cast<std::int64_t>(static_cast<double>(numeric::available_memory()) * kUsableMemory) - copies);
+  const std::int64_t input = loader_memory(hp_.image(), context_.threads(), batch);
+  if (input > there)
+    throw Error(Kind::kLimit,
+                fmt::format("image-classification: the pixels of batches of {} pictures of image_shape "
+                            "{} need {:.1f} GiB of memory, {:.1f} GiB are left; choose a smaller "
+                            "mini_batch_size or a larger instance type",
+                            batch, hp_.image_shape, gibibytes(input), gibibytes(std::max<std::int64_t>(there, 0))));
+  const std::int64_t left = there - input;
   const auto needed = [&](std::int64_t pictures) { return network_.memory_needed(pictures); };
   at_once_ = pictures_at_once(batch, left, needed);
   const std::int64_t least = std::min<std::int64_t>(batch, 2);

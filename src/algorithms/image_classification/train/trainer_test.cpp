@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "algorithms/image_classification/data/loader.h"
 #include "algorithms/image_classification/image_classification.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -403,7 +404,8 @@ TEST(Trainer, ABatchInPartsMakesTheSameUpdate) {
   whole.hp.epochs = parts.hp.epochs = 1;
   const nn::Network network(resnet(random_start(whole.hp, 1).description), {});
   const Model expected = whole.run(each_half_twice(Made(32, 1)), Made(24, 2), {});
-  const Model found = parts.run(each_half_twice(Made(32, 1)), Made(24, 2), {}, network.memory_needed(16));
+  const Model found = parts.run(each_half_twice(Made(32, 1)), Made(24, 2), {},
+                                network.memory_needed(16) + loader_memory(parts.hp.image(), 1, 32));
   EXPECT_THAT(parts.log, HasSubstr("gradients are added up over parts of 16 pictures"));
   EXPECT_THAT(whole.log, Not(HasSubstr("gradients are added up")));
   double difference = 0;
@@ -413,10 +415,23 @@ TEST(Trainer, ABatchInPartsMakesTheSameUpdate) {
   EXPECT_LT(difference, 1e-3);
 }
 
+TEST(Trainer, RefusesABatchWhosePixelsDoNotFitIntoMemory) {
+  Job job;
+  job.hp.mini_batch_size = 1'000'000;
+  try {
+    job.run(Made(48, 1), Made(24, 2), {.streams = true}, 100'000'000);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::kLimit);
+    EXPECT_THAT(error.what(), HasSubstr("the pixels of batches of 1000000 pictures of image_shape 3,8,8 need"));
+    EXPECT_THAT(error.what(), HasSubstr("smaller mini_batch_size"));
+  }
+}
+
 TEST(Trainer, RefusesANetworkThatDoesNotFitIntoMemory) {
   Job job;
   try {
-    job.run(Made(48, 1), Made(24, 2), {}, 1000);
+    job.run(Made(48, 1), Made(24, 2), {}, 100'000);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Kind::kLimit);
