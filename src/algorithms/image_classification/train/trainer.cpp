@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "algorithms/image_classification/data/loader.h"
+#include "algorithms/image_classification/image_classification.h"
 #include "algorithms/image_classification/model/artifact.h"
 #include "algorithms/image_classification/model/topology_text.h"
 #include "algorithms/image_classification/train/checkpoint.h"
@@ -69,6 +70,7 @@ class Job {
   bool next(Pass* pass, Batch& batch);
   nn::PictureBatch view(const Batch& batch, std::int64_t from, std::int64_t count) const;
   void train_epoch(std::int64_t epoch);
+  bool has_diverged(std::int64_t epoch);
   void step(const Batch& batch, std::int64_t mine, std::int64_t all, Scores& scores);
   void validate_epoch(std::int64_t epoch);
   std::optional<Scores> validate(std::int64_t epoch);
@@ -304,6 +306,25 @@ void Job::train_epoch(std::int64_t epoch) {
                .enlarged = pass ? pass->enlarged() : 0};
 }
 
+/// Whether the network holds a number that is not finite. No later epoch could mend it, so that training ends, with the
+/// best model of the epochs before; such numbers never reach a file. The same on every host.
+/// @throws Error{kInvalid} that names the number when there is no such model
+bool Job::has_diverged(std::int64_t epoch) {
+  std::string problem;
+  try {
+    const shell::FiniteCheck check(ImageClassification::kName, ImageClassification::kWhenNotFinite);
+    for (const nn::Parameter& p : network_.parameters().list()) check.array(p.name, network_.parameters().of(p));
+  } catch (const Error& error) {
+    problem = error.what();
+  }
+  if (!exchange_.any(!problem.empty())) return false;
+  if (problem.empty()) problem = "image-classification: training has diverged on another instance";
+  if (!state_.best) throw Error(Kind::kInvalid, problem);
+  log_.warn("Epoch[{}]: {}. Training ends; the model of epoch {} is kept.", epoch, problem, state_.best->epoch + 1);
+  stopped_ = true;
+  return true;
+}
+
 /// A pass over the validation pictures, of all hosts. @return false when the platform stops the job meanwhile
 bool Job::score(std::unique_ptr<Pass> pass, Scores& scores) {
   const auto classes = hp_.num_classes;
@@ -421,6 +442,7 @@ Model Job::run() {
     if (stopped_) break;
     if (epoch == 0 && streams_) check_count(trained_.pictures());
     report_.trained(trained_);
+    if (has_diverged(epoch)) break;
     if (!std::isfinite(trained_.loss()))
       log_.warn("Epoch[{}]: the loss is not finite; a lower learning_rate than {} is likely to help.", epoch, rate_);
     if (counting_) {

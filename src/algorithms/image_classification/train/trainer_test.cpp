@@ -311,12 +311,33 @@ TEST(Trainer, WarnsOfAnotherNumberOfPictures) {
   EXPECT_THAT(close.log, Not(HasSubstr("num_training_samples is")));
 }
 
-TEST(Trainer, NonFiniteLossIsWarnedOfAndTheModelRefused) {
+TEST(Trainer, DivergenceInTheFirstEpochEndsTheJobThere) {
   Job job;
-  job.hp.epochs = 2, job.hp.optimizer = optim::Rule::kMomentum, job.hp.learning_rate = 1e30;
-  const Model model = job.run();
-  EXPECT_THAT(job.log, HasSubstr("the loss is not finite"));
-  EXPECT_THROW(model.check_finite(shell::FiniteCheck("image-classification", "lower learning_rate")), Error);
+  job.hp.epochs = 1000, job.hp.learning_rate = 1e30;
+  try {
+    job.run();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::kInvalid);
+    EXPECT_THAT(error.what(), HasSubstr("must be finite"));
+    EXPECT_THAT(error.what(), HasSubstr("lower learning_rate"));
+  }
+  EXPECT_THAT(job.files(), testing::IsEmpty());
+}
+
+TEST(Trainer, DivergenceLaterKeepsTheEpochsBeforeAndNoOther) {
+  for (const bool all : {false, true}) {
+    Job job;
+    job.hp.epochs = 1000, job.hp.lr_scheduler_step = {1}, job.hp.lr_scheduler_factor = 1e30;
+    if (all) job.hp.checkpoint_frequency = 1;
+    job.with_checkpoints();
+    const Model model = job.run();
+    EXPECT_EQ(model.epoch, 1);
+    EXPECT_NO_THROW(model.check_finite(shell::FiniteCheck("image-classification", "lower learning_rate")));
+    EXPECT_EQ(job.files(), std::vector<std::string>{"image-classification-0001.params"});
+    EXPECT_THAT(job.log, HasSubstr("Training ends; the model of epoch 1 is kept."));
+    EXPECT_THAT(job.log, Not(HasSubstr("Epoch[2]")));
+  }
 }
 
 TEST(Trainer, SeveralLabelsAreLearnedWithAndWithoutWeights) {
