@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "base/files.h"
 #include "contract/layout.h"
 #include "formats/archive.h"
+#include "learning/numeric/memory.h"
 
 namespace clary::image_classification {
 namespace {
@@ -35,6 +37,14 @@ auto as_client_error(const std::string& what, F&& f) {
   }
 }
 
+/// A job's folder of temporary files is memory. An artifact holds a params file for each epoch that was kept, of 240 MB
+/// for 152 layers.
+formats::UnpackLimits unpack_limits() {
+  constexpr std::uint64_t kMaxFiles = 10'000, kMaxBytes = std::uint64_t{16} << 30;
+  const auto memory = static_cast<std::uint64_t>(numeric::available_memory());
+  return {.max_entries = kMaxFiles, .max_bytes = std::min(kMaxBytes, memory / 2)};
+}
+
 /// A channel's folder, or what the artifact in it holds while this object lives.
 class UnpackedFolder {
  public:
@@ -42,7 +52,7 @@ class UnpackedFolder {
     const fs::path archive = folder / "model.tar.gz";
     if (!fs::exists(archive)) return;
     path_ = temporary_.emplace().path();
-    formats::unpack_tar_gz(archive, path_);
+    formats::unpack_tar_gz(archive, path_, unpack_limits());
   }
   const fs::path& path() const { return path_; }
   bool is_artifact() const { return fs::exists(path_ / "image-classification-symbol.json"); }

@@ -15,8 +15,10 @@
 
 #include "algorithms/image_classification/data/loader.h"
 #include "algorithms/image_classification/image_classification.h"
+#include "algorithms/image_classification/train/start.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "formats/archive.h"
 #include "learning/nn/network.h"
 #include "learning/numeric/index.h"
 
@@ -366,6 +368,23 @@ TEST(Trainer, TopKIsReported) {
 TEST(Trainer, RefusesAnEmptyValidation) {
   Job job;
   EXPECT_THROW(job.run(Made(48, 1), Made(0, 2)), Error);
+}
+
+TEST(Start, AnArchiveOfTooManyFilesIsRefused) {
+  Job job;
+  const auto channel = job.setup.layout.channel_dir(kModelChannel);
+  const TemporaryFolder many;
+  for (int i = 0; i <= 10'000; ++i) write_file_atomically(many.path() / std::to_string(i), "");
+  std::filesystem::create_directories(channel);
+  formats::pack_tar_gz(many.path(), channel / "model.tar.gz");
+  job.setup.channels[kModelChannel].content_type = "application/x-sagemaker-model";
+  shell::TrainContext context(ImageClassification::descriptor(), job.setup);
+  try {
+    starting_point(job.hp, context);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("channel model: model.tar.gz: more than 10000 entries"));
+  }
 }
 
 /// Every picture of `once` twice, so that both halves of each batch of 32 hold the same 16.
