@@ -276,7 +276,8 @@ TEST(Artifact, NumbersThatMakeNoNetworkAreNamed) {
     return refusal([&] { load(folder.path()); });
   };
   EXPECT_EQ(refused("stage1_unit1_conv1_weight", NAN),
-            "weights: stage1_unit1_conv1_weight (arg:stage1_unit1_conv1_weight): number 2 is nan, must be finite");
+            "image-classification-0001.params: weights: stage1_unit1_conv1_weight (arg:stage1_unit1_conv1_weight): "
+            "number 2 is nan, must be finite");
   EXPECT_THAT(refused("fc1_bias", -INFINITY), HasSubstr("number 2 is -inf, must be finite"));
   EXPECT_THAT(refused("bn1_moving_var", -0.5F), HasSubstr("number 2 is -0.5, must be finite and at least 0"));
   EXPECT_EQ(refused("bn1_moving_mean", -0.5F), "accepted");

@@ -62,6 +62,18 @@ class UnpackedFolder {
   fs::path path_;
 };
 
+/// @throws Error as Model::read(), where an archive is named, not the folder that it was unpacked into
+Model read_model(const fs::path& channel) {
+  const UnpackedFolder folder(channel);
+  try {
+    return Model::read(folder.path());
+  } catch (const Error& error) {
+    const std::string text = error.what(), temporary = folder.path().string();
+    if (folder.path() == channel || !text.starts_with(temporary)) throw;
+    throw Error(error.kind(), "model.tar.gz" + text.substr(temporary.size()));
+  }
+}
+
 std::string shape_text(const nn::MapShape& s) { return fmt::format("{},{},{}", s.channels, s.height, s.width); }
 
 /// @throws Error{kInvalid} with every difference
@@ -79,9 +91,8 @@ void check_same(const Description& old, const Description& wanted) {
 }
 
 Start continued(const Hyperparameters& hp, shell::TrainContext& context) {
-  Model model = as_client_error(fmt::format("channel {}: ", kModelChannel), [&] {
-    return Model::read(UnpackedFolder(context.channel(kModelChannel).folder()).path());
-  });
+  Model model = as_client_error(fmt::format("channel {}: ", kModelChannel),
+                                [&] { return read_model(context.channel(kModelChannel).folder()); });
   check_same(model.description, description_of(hp));
   if (hp.use_pretrained_model)
     context.log().warn("use_pretrained_model has no effect with a channel {}.", kModelChannel);

@@ -387,6 +387,24 @@ TEST(Start, AnArchiveOfTooManyFilesIsRefused) {
   }
 }
 
+TEST(Start, AnArchiveWithoutAModelIsNamed) {
+  Job job;
+  const auto channel = job.setup.layout.channel_dir(kModelChannel);
+  const TemporaryFolder nested;
+  std::filesystem::create_directories(nested.path() / "model");
+  write_file_atomically(nested.path() / "model/image-classification-0001.params", "");
+  std::filesystem::create_directories(channel);
+  formats::pack_tar_gz(nested.path(), channel / "model.tar.gz");
+  job.setup.channels[kModelChannel].content_type = "application/x-sagemaker-model";
+  shell::TrainContext context(ImageClassification::descriptor(), job.setup);
+  try {
+    starting_point(job.hp, context);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("channel model: model.tar.gz holds no image-classification-NNNN.params"));
+  }
+}
+
 /// Every picture of `once` twice, so that both halves of each batch of 32 hold the same 16.
 Made each_half_twice(const Made& once) {
   Made out(0, 1);
