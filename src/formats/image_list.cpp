@@ -37,21 +37,31 @@ std::string path_inside(std::string_view path) {
   return out;
 }
 
+/// For messages: a field is foreign text.
+std::string shown(std::string_view field) {
+  constexpr std::size_t kMostShown = 100;
+  std::string out(field.substr(0, kMostShown));
+  const bool whole = is_utf8(out);
+  for (char& c : out)
+    if ((c >= 0 && c < ' ') || c == '\x7F' || (c < 0 && !whole)) c = '?';
+  return out + (field.size() > kMostShown ? "..." : "");
+}
+
 /// Fills `out` from one line. @return what is wrong with the line, or nothing
 std::string parse_line(std::string_view line, ListedImage& out) {
   if (line.size() > kMaxLineBytes) return fmt::format("is longer than {} bytes", kMaxLineBytes);
   const std::vector<std::string_view> fields = split(line, '\t');
   if (fields.size() < 3)
     return fmt::format("has {} fields, must have index, label and path separated by TAB", fields.size());
-  if (!number_of(fields.front())) return fmt::format("the index \"{}\" is not a number", fields.front());
+  if (!number_of(fields.front())) return fmt::format("the index \"{}\" is not a number", shown(fields.front()));
   out.labels.clear();
   for (std::size_t i = 1; i + 1 < fields.size(); ++i) {
     const auto label = number_of(fields[i]);
-    if (!label) return fmt::format("the label \"{}\" is not a number", fields[i]);
+    if (!label) return fmt::format("the label \"{}\" is not a number", shown(fields[i]));
     out.labels.push_back(*label);
   }
   out.path = path_inside(trimmed(fields.back()));
-  if (out.path.empty()) return fmt::format("\"{}\" is not a path inside the channel", fields.back().substr(0, 256));
+  if (out.path.empty()) return fmt::format("\"{}\" is not a path inside the channel", shown(fields.back()));
   return {};
 }
 

@@ -120,6 +120,10 @@ TEST(ImageList, LeavesOutAHundredthOfMalformedLinesAndNoMore) {
       {"1\t1\t/etc/passwd", "line 100: \"/etc/passwd\" is not a path inside the channel"},
       {"1\t1\t", "line 100: \"\" is not a path inside the channel"},
       {"1\t1\t.", "line 100: \".\" is not a path inside the channel"},
+      // Foreign bytes are shown, but end no line and no text.
+      {"1\r2\t1\tx.jpg", "line 100: the index \"1?2\" is not a number"},
+      {"\xFF\xFE\x31\t1\tx.jpg", "line 100: the index \"\?\?1\" is not a number"},
+      {"1\t\xC3\xA4\tx.jpg", "line 100: the label \"\xC3\xA4\" is not a number"},
   };
   for (const Row& row : rows) {
     const ImageList list = parse_image_list(good_lines(99) + row.line, "l");

@@ -21,7 +21,18 @@ numeric::PhiloxStream stream_of(std::uint64_t seed, std::int64_t epoch, std::int
   return {seed ^ kDrawKey, static_cast<std::uint64_t>(epoch) << 40 | static_cast<std::uint64_t>(picture)};
 }
 
+/// Slots: two batches decode ahead, as far as kRingBytes allow.
+std::size_t ring_size(const nn::MapShape& image, int threads, std::int64_t pictures) {
+  const std::size_t most = std::max<std::size_t>(kRingBytes / static_cast<std::size_t>(image.size()), 1);
+  return std::max(std::min(2 * static_cast<std::size_t>(pictures), most),
+                  2 * static_cast<std::size_t>(std::max(threads, 1)));
+}
+
 }  // namespace
+
+std::int64_t loader_memory(const nn::MapShape& image, int threads, std::int64_t pictures) {
+  return (static_cast<std::int64_t>(ring_size(image, threads, pictures)) + 2 * pictures) * image.size();
+}
 
 Loader::Loader(std::unique_ptr<Source> source, const PictureOptions& options, LoaderRules rules, shell::TrainLog& log)
     : source_(std::move(source)),
@@ -39,13 +50,10 @@ Loader::~Loader() {
   for (auto& thread : threads_) thread.join();
 }
 
-/// Two batches decode ahead, as far as memory allows.
 void Loader::start(std::int64_t pictures) {
-  const auto threads = static_cast<std::size_t>(std::max(options_.threads, 1));
-  const std::size_t most = std::max<std::size_t>(kRingBytes / picture_bytes_, 1);
-  ring_.resize(std::max(std::min(2 * static_cast<std::size_t>(pictures), most), 2 * threads));
+  ring_.resize(ring_size(options_.image, options_.threads, pictures));
   source_->start(pictures);
-  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  for (int i = 0; i < std::max(options_.threads, 1); ++i) threads_.emplace_back([this] { work(); });
 }
 
 void Loader::work() {
@@ -137,10 +145,10 @@ bool Loader::next(Batch& out, std::int64_t pictures) {
   if (threads_.empty()) start(pictures);
   out.pictures = 0;
   out.labels.clear();
-  out.pixels.resize(static_cast<std::size_t>(pictures) * picture_bytes_);
   while (out.pictures < pictures) {
     fill_up(out, pictures);
     if (out.pictures == pictures) break;
+    make_room(out, pictures);
     Slot* slot = wait_for_next();
     if (slot == nullptr) break;
     if (slot->error) std::rethrow_exception(slot->error);
@@ -155,6 +163,14 @@ bool Loader::next(Batch& out, std::int64_t pictures) {
   }
   out.pixels.resize(static_cast<std::size_t>(out.pictures) * picture_bytes_);
   return out.pictures > 0 || end_pass();
+}
+
+/// For one more picture. The memory grows with what the channel holds, not with what the batch may hold.
+void Loader::make_room(Batch& out, std::int64_t pictures) const {
+  const std::size_t needed = (static_cast<std::size_t>(out.pictures) + 1) * picture_bytes_;
+  if (needed > out.pixels.capacity())
+    out.pixels.reserve(std::min(2 * needed, static_cast<std::size_t>(pictures) * picture_bytes_));
+  if (needed > out.pixels.size()) out.pixels.resize(needed);
 }
 
 void Loader::append(const std::vector<std::uint8_t>& pixels, const std::vector<float>& labels, Batch& out) const {
@@ -175,8 +191,10 @@ void Loader::skip(const std::string& problem) {
 
 /// Repeats the last good picture for each that was skipped.
 void Loader::fill_up(Batch& out, std::int64_t pictures) {
-  for (; owed_ > 0 && !last_pixels_.empty() && out.pictures < pictures; --owed_, ++out.pictures)
+  for (; owed_ > 0 && !last_pixels_.empty() && out.pictures < pictures; --owed_, ++out.pictures) {
+    make_room(out, pictures);
     append(last_pixels_, last_labels_, out);
+  }
 }
 
 bool Loader::end_pass() {

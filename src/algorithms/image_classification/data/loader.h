@@ -22,6 +22,10 @@ struct LoaderRules {
   bool replace_skipped = false;  // by the picture before, so that all hosts have the same number
 };
 
+/// Bytes at most of prepared pictures: those that wait in the ring, and a batch, which is copied while it grows.
+/// @param pictures  of a batch
+std::int64_t loader_memory(const nn::MapShape& image, int threads, std::int64_t pictures);
+
 /// A pass over a source. Pictures enter the ring in the source's order: thread and time decide nothing but the speed.
 class Loader : public Pass {
  public:
@@ -51,6 +55,7 @@ class Loader : public Pass {
   void publish(Slot& slot);
   Slot* wait_for_next() EXCLUDES(mutex_);
   void release() EXCLUDES(mutex_);
+  void make_room(Batch& out, std::int64_t pictures) const;
   void append(const std::vector<std::uint8_t>& pixels, const std::vector<float>& labels, Batch& out) const;
   void skip(const std::string& problem);
   void fill_up(Batch& out, std::int64_t pictures);

@@ -242,6 +242,25 @@ TEST(Records, WithSeveralLabelsGiveVectors) {
   EXPECT_THAT(read(*Job().file("train/a.rec", bytes).open(given)->pass(0), 2).labels, ElementsAre(0, 1, 1, 1, 0, 0));
 }
 
+TEST(Records, TakeMemoryForThePicturesThatThereAreNotForTheBatch) {
+  Job job;
+  const auto pictures = job.file("train/a.rec", records(5)).open(options(5));
+  const auto pass = pictures->pass(0);
+  Batch batch;
+  constexpr std::int64_t kMany = 1'000'000'000;  // of 1440 bytes each
+  ASSERT_TRUE(pass->next(batch, kMany));
+  EXPECT_EQ(batch.pictures, 5);
+  EXPECT_EQ(batch.pixels.size(), 5U * 3 * 20 * 24);
+  EXPECT_FALSE(pass->next(batch, kMany));
+}
+
+TEST(Records, WithoutAWholeHeaderAreNamedWithoutAnId) {
+  std::string bytes = records(2);
+  formats::append_recordio_split(bytes, "12345678");
+  EXPECT_EQ(Job().file("train/a.rec", bytes).failure(options(2)),
+            "train/a.rec: record 3: 8 bytes are too few for the 24 of an image header");
+}
+
 TEST(Records, ThatCannotBeDecodedAreNamed) {
   const auto failure = [](const std::string& picture) {
     std::string bytes = records(2);

@@ -25,12 +25,15 @@ void RecordFiles::index(std::uint32_t file) {
   formats::ImageRecord record;
   std::vector<float> labels;
   while (const auto frame = reader.next()) {
+    const std::string name = fmt::format("{}: record {}", f.name, count() - f.first_record + 1);
+    bool has_id = false;
     try {
       formats::parse_image_record(frame->payload, record);
+      has_id = true;
       set_labels(form_, record.labels, labels);
     } catch (const Error& error) {
-      throw Error(error.kind(), fmt::format("{}: record {} (id {}): {}", f.name, count() - f.first_record + 1,
-                                            record.id, error.what()));
+      throw Error(error.kind(),
+                  fmt::format("{}{}: {}", name, has_id ? fmt::format(" (id {})", record.id) : "", error.what()));
     }
     places_.push_back({file, frame->offset});
   }

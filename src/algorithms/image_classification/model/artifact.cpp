@@ -121,8 +121,8 @@ nn::Parameters read_params(const fs::path& path, const Description& description)
     if (view.name.starts_with("arg:") || view.name.starts_with("aux:")) weights.arrays[view.name.substr(4)] = &view;
   const auto head = weights.arrays.find(description.head + "_weight");
   if (head == weights.arrays.end() || head->second->shape.empty() || head->second->shape[0] != description.classes)
-    throw Error(Kind::kMalformed, fmt::format("{}: it has no {:.100}_weight of {} classes, which the symbol names",
-                                              path.filename().string(), description.head, description.classes));
+    throw Error(Kind::kMalformed, fmt::format("it has no {:.100}_weight of {} classes, which the symbol names",
+                                              description.head, description.classes));
   const nn::Graph graph = resnet(description);
   nn::Parameters out(graph);
   fill(weights, graph, out, true);
@@ -166,7 +166,11 @@ LoadedModel load(const fs::path& dir) {
   out.description = described.description;
   out.loss = described.loss;
   out.epoch = params.epoch;
-  out.parameters = read_params(params.path, out.description);
+  try {
+    out.parameters = read_params(params.path, out.description);
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("{}: {}", params.path.filename().string(), error.what()));
+  }
   return out;
 }
 

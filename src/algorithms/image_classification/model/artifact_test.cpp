@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <set>
@@ -262,6 +263,24 @@ TEST(Artifact, HalfPrecisionIsRead) {
   }
   write_file_atomically(folder.path() / "image-classification-0001.params", out);
   expect_equal(load(folder.path()).parameters, parameters);
+}
+
+TEST(Artifact, NumbersThatMakeNoNetworkAreNamed) {
+  const TemporaryFolder folder;
+  const Description d = small();
+  const nn::Parameters good = random_parameters(resnet(d));
+  const auto refused = [&](const char* name, float value) {
+    nn::Parameters bad = good;
+    bad.of(*bad.find(name))[2] = value;
+    save(folder.path(), d, bad, {});
+    return refusal([&] { load(folder.path()); });
+  };
+  EXPECT_EQ(refused("stage1_unit1_conv1_weight", NAN),
+            "image-classification-0001.params: weights: stage1_unit1_conv1_weight (arg:stage1_unit1_conv1_weight): "
+            "number 2 is nan, must be finite");
+  EXPECT_THAT(refused("fc1_bias", -INFINITY), HasSubstr("number 2 is -inf, must be finite"));
+  EXPECT_THAT(refused("bn1_moving_var", -0.5F), HasSubstr("number 2 is -0.5, must be finite and at least 0"));
+  EXPECT_EQ(refused("bn1_moving_mean", -0.5F), "accepted");
 }
 
 TEST(Artifact, WhatIsMissingOrWrongIsNamed) {

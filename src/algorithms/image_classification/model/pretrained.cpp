@@ -334,6 +334,11 @@ std::string sha256_of(std::span<const std::byte> bytes) {
 }  // namespace
 
 std::string how_to_get_pretrained(std::int64_t layers) {
+  // Those of torchvision and of ONNX's zoo; timm has 200, too.
+  constexpr std::array<std::int64_t, 5> kPublished{18, 34, 50, 101, 152};
+  if (std::ranges::find(kPublished, layers) == kPublished.end())
+    return fmt::format("For example, {}the artifact of an earlier job",
+                       layers == 200 ? "timm (resnet200, model.safetensors as resnet-200.safetensors) or " : "");
   return fmt::format(
       "For example, where Python has torchvision: python3 -c \"import torch, torchvision; "
       "torch.save(torchvision.models.resnet{0}(weights='DEFAULT').state_dict(), 'resnet-{0}.pth')\"; or ONNX's model "

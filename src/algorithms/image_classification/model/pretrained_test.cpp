@@ -242,6 +242,14 @@ TEST(FindPretrained, TakesTheOneFileOfTheFirstFolderThatHasAny) {
               HasSubstr("several files with weights of a ResNet of 50 layers: resnet-50.onnx, resnet-50.pth"));
 }
 
+TEST(Pretrained, AdviceNamesWhatIsPublished) {
+  EXPECT_THAT(how_to_get_pretrained(101), HasSubstr("torchvision.models.resnet101("));
+  EXPECT_EQ(
+      how_to_get_pretrained(200),
+      "For example, timm (resnet200, model.safetensors as resnet-200.safetensors) or the artifact of an earlier job");
+  EXPECT_EQ(how_to_get_pretrained(20), "For example, the artifact of an earlier job");
+}
+
 TEST(Pretrained, ArraysWithoutAPlaceAreRefused) {
   const TemporaryFolder folder;
   const Description d{.layers = 20, .image = {3, 32, 32}, .classes = 2};

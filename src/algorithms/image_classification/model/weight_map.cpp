@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <vector>
 
 #include "base/error.h"
@@ -55,7 +56,19 @@ class Filler {
       malformed(fmt::format("{} ({:.100}) has shape [{}], must be [{}]", p.name, view->name,
                             fmt::join(view->shape, ", "), fmt::join(p.shape, ", ")));
     view->copy_to(parameters_.of(p));
+    check_numbers(p, view->name);
     ++taken_;
+  }
+
+  /// ReLU makes 0 of NaN: a network with one would answer, and wrongly.
+  void check_numbers(const nn::Parameter& p, const std::string& name) const {
+    const auto numbers = parameters_.of(p);
+    const bool variance = p.role == nn::Role::kRunningVariance;
+    const auto bad =
+        std::ranges::find_if(numbers, [variance](float x) { return !std::isfinite(x) || (variance && x < 0); });
+    if (bad != numbers.end())
+      malformed(fmt::format("{} ({:.100}): number {} is {}, must be finite{}", p.name, name, bad - numbers.begin(),
+                            *bad, variance ? " and at least 0" : ""));
   }
 
   /// gamma 1, mean 0, and a variance that epsilon makes 1.

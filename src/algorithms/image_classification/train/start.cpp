@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "base/files.h"
 #include "contract/layout.h"
 #include "formats/archive.h"
+#include "learning/numeric/memory.h"
 
 namespace clary::image_classification {
 namespace {
@@ -35,6 +37,14 @@ auto as_client_error(const std::string& what, F&& f) {
   }
 }
 
+/// A job's folder of temporary files is memory. An artifact holds a params file for each epoch that was kept, of 240 MB
+/// for 152 layers.
+formats::UnpackLimits unpack_limits() {
+  constexpr std::uint64_t kMaxFiles = 10'000, kMaxBytes = std::uint64_t{16} << 30;
+  const auto memory = static_cast<std::uint64_t>(numeric::available_memory());
+  return {.max_entries = kMaxFiles, .max_bytes = std::min(kMaxBytes, memory / 2)};
+}
+
 /// A channel's folder, or what the artifact in it holds while this object lives.
 class UnpackedFolder {
  public:
@@ -42,7 +52,7 @@ class UnpackedFolder {
     const fs::path archive = folder / "model.tar.gz";
     if (!fs::exists(archive)) return;
     path_ = temporary_.emplace().path();
-    formats::unpack_tar_gz(archive, path_);
+    formats::unpack_tar_gz(archive, path_, unpack_limits());
   }
   const fs::path& path() const { return path_; }
   bool is_artifact() const { return fs::exists(path_ / "image-classification-symbol.json"); }
@@ -51,6 +61,18 @@ class UnpackedFolder {
   std::optional<TemporaryFolder> temporary_;
   fs::path path_;
 };
+
+/// @throws Error as Model::read(), where an archive is named, not the folder that it was unpacked into
+Model read_model(const fs::path& channel) {
+  const UnpackedFolder folder(channel);
+  try {
+    return Model::read(folder.path());
+  } catch (const Error& error) {
+    const std::string text = error.what(), temporary = folder.path().string();
+    if (folder.path() == channel || !text.starts_with(temporary)) throw;
+    throw Error(error.kind(), "model.tar.gz" + text.substr(temporary.size()));
+  }
+}
 
 std::string shape_text(const nn::MapShape& s) { return fmt::format("{},{},{}", s.channels, s.height, s.width); }
 
@@ -69,9 +91,8 @@ void check_same(const Description& old, const Description& wanted) {
 }
 
 Start continued(const Hyperparameters& hp, shell::TrainContext& context) {
-  Model model = as_client_error(fmt::format("channel {}: ", kModelChannel), [&] {
-    return Model::read(UnpackedFolder(context.channel(kModelChannel).folder()).path());
-  });
+  Model model = as_client_error(fmt::format("channel {}: ", kModelChannel),
+                                [&] { return read_model(context.channel(kModelChannel).folder()); });
   check_same(model.description, description_of(hp));
   if (hp.use_pretrained_model)
     context.log().warn("use_pretrained_model has no effect with a channel {}.", kModelChannel);

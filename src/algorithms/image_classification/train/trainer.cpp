@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "algorithms/image_classification/data/loader.h"
+#include "algorithms/image_classification/image_classification.h"
 #include "algorithms/image_classification/model/artifact.h"
 #include "algorithms/image_classification/model/topology_text.h"
 #include "algorithms/image_classification/train/checkpoint.h"
@@ -68,6 +70,7 @@ class Job {
   bool next(Pass* pass, Batch& batch);
   nn::PictureBatch view(const Batch& batch, std::int64_t from, std::int64_t count) const;
   void train_epoch(std::int64_t epoch);
+  bool has_diverged(std::int64_t epoch);
   void step(const Batch& batch, std::int64_t mine, std::int64_t all, Scores& scores);
   void validate_epoch(std::int64_t epoch);
   std::optional<Scores> validate(std::int64_t epoch);
@@ -182,8 +185,16 @@ void Job::plan_parts(std::optional<std::int64_t> memory) {
   const std::int64_t count = data_.train->count().value_or(hp_.mini_batch_size);
   const std::int64_t batch = std::clamp<std::int64_t>(count, 1, hp_.mini_batch_size);
   const std::int64_t copies = 2 * 4 * std::ssize(network_.parameters().values());  // the best model, and a save of it
-  const auto left = memory.value_or(
+  const auto there = memory.value_or(
       static_cast<std::int64_t>(static_cast<double>(numeric::available_memory()) * kUsableMemory) - copies);
+  const std::int64_t input = loader_memory(hp_.image(), context_.threads(), batch);
+  if (input > there)
+    throw Error(Kind::kLimit,
+                fmt::format("image-classification: the pixels of batches of {} pictures of image_shape "
+                            "{} need {:.1f} GiB of memory, {:.1f} GiB are left; choose a smaller "
+                            "mini_batch_size or a larger instance type",
+                            batch, hp_.image_shape, gibibytes(input), gibibytes(std::max<std::int64_t>(there, 0))));
+  const std::int64_t left = there - input;
   const auto needed = [&](std::int64_t pictures) { return network_.memory_needed(pictures); };
   at_once_ = pictures_at_once(batch, left, needed);
   const std::int64_t least = std::min<std::int64_t>(batch, 2);
@@ -293,6 +304,25 @@ void Job::train_epoch(std::int64_t epoch) {
                .rate = rate_,
                .skipped = pass ? pass->skipped() : 0,
                .enlarged = pass ? pass->enlarged() : 0};
+}
+
+/// Whether the network holds a number that is not finite. No later epoch could mend it, so that training ends, with the
+/// best model of the epochs before; such numbers never reach a file. The same on every host.
+/// @throws Error{kInvalid} that names the number when there is no such model
+bool Job::has_diverged(std::int64_t epoch) {
+  std::string problem;
+  try {
+    const shell::FiniteCheck check(ImageClassification::kName, ImageClassification::kWhenNotFinite);
+    for (const nn::Parameter& p : network_.parameters().list()) check.array(p.name, network_.parameters().of(p));
+  } catch (const Error& error) {
+    problem = error.what();
+  }
+  if (!exchange_.any(!problem.empty())) return false;
+  if (problem.empty()) problem = "image-classification: training has diverged on another instance";
+  if (!state_.best) throw Error(Kind::kInvalid, problem);
+  log_.warn("Epoch[{}]: {}. Training ends; the model of epoch {} is kept.", epoch, problem, state_.best->epoch + 1);
+  stopped_ = true;
+  return true;
 }
 
 /// A pass over the validation pictures, of all hosts. @return false when the platform stops the job meanwhile
@@ -412,6 +442,7 @@ Model Job::run() {
     if (stopped_) break;
     if (epoch == 0 && streams_) check_count(trained_.pictures());
     report_.trained(trained_);
+    if (has_diverged(epoch)) break;
     if (!std::isfinite(trained_.loss()))
       log_.warn("Epoch[{}]: the loss is not finite; a lower learning_rate than {} is likely to help.", epoch, rate_);
     if (counting_) {

@@ -13,9 +13,12 @@
 #include <thread>
 #include <vector>
 
+#include "algorithms/image_classification/data/loader.h"
 #include "algorithms/image_classification/image_classification.h"
+#include "algorithms/image_classification/train/start.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "formats/archive.h"
 #include "learning/nn/network.h"
 #include "learning/numeric/index.h"
 
@@ -310,12 +313,33 @@ TEST(Trainer, WarnsOfAnotherNumberOfPictures) {
   EXPECT_THAT(close.log, Not(HasSubstr("num_training_samples is")));
 }
 
-TEST(Trainer, NonFiniteLossIsWarnedOfAndTheModelRefused) {
+TEST(Trainer, DivergenceInTheFirstEpochEndsTheJobThere) {
   Job job;
-  job.hp.epochs = 2, job.hp.optimizer = optim::Rule::kMomentum, job.hp.learning_rate = 1e30;
-  const Model model = job.run();
-  EXPECT_THAT(job.log, HasSubstr("the loss is not finite"));
-  EXPECT_THROW(model.check_finite(shell::FiniteCheck("image-classification", "lower learning_rate")), Error);
+  job.hp.epochs = 1000, job.hp.learning_rate = 1e30;
+  try {
+    job.run();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::kInvalid);
+    EXPECT_THAT(error.what(), HasSubstr("must be finite"));
+    EXPECT_THAT(error.what(), HasSubstr("lower learning_rate"));
+  }
+  EXPECT_THAT(job.files(), testing::IsEmpty());
+}
+
+TEST(Trainer, DivergenceLaterKeepsTheEpochsBeforeAndNoOther) {
+  for (const bool all : {false, true}) {
+    Job job;
+    job.hp.epochs = 1000, job.hp.lr_scheduler_step = {1}, job.hp.lr_scheduler_factor = 1e30;
+    if (all) job.hp.checkpoint_frequency = 1;
+    job.with_checkpoints();
+    const Model model = job.run();
+    EXPECT_EQ(model.epoch, 1);
+    EXPECT_NO_THROW(model.check_finite(shell::FiniteCheck("image-classification", "lower learning_rate")));
+    EXPECT_EQ(job.files(), std::vector<std::string>{"image-classification-0001.params"});
+    EXPECT_THAT(job.log, HasSubstr("Training ends; the model of epoch 1 is kept."));
+    EXPECT_THAT(job.log, Not(HasSubstr("Epoch[2]")));
+  }
 }
 
 TEST(Trainer, SeveralLabelsAreLearnedWithAndWithoutWeights) {
@@ -344,6 +368,41 @@ TEST(Trainer, TopKIsReported) {
 TEST(Trainer, RefusesAnEmptyValidation) {
   Job job;
   EXPECT_THROW(job.run(Made(48, 1), Made(0, 2)), Error);
+}
+
+TEST(Start, AnArchiveOfTooManyFilesIsRefused) {
+  Job job;
+  const auto channel = job.setup.layout.channel_dir(kModelChannel);
+  const TemporaryFolder many;
+  for (int i = 0; i <= 10'000; ++i) write_file_atomically(many.path() / std::to_string(i), "");
+  std::filesystem::create_directories(channel);
+  formats::pack_tar_gz(many.path(), channel / "model.tar.gz");
+  job.setup.channels[kModelChannel].content_type = "application/x-sagemaker-model";
+  shell::TrainContext context(ImageClassification::descriptor(), job.setup);
+  try {
+    starting_point(job.hp, context);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("channel model: model.tar.gz: more than 10000 entries"));
+  }
+}
+
+TEST(Start, AnArchiveWithoutAModelIsNamed) {
+  Job job;
+  const auto channel = job.setup.layout.channel_dir(kModelChannel);
+  const TemporaryFolder nested;
+  std::filesystem::create_directories(nested.path() / "model");
+  write_file_atomically(nested.path() / "model/image-classification-0001.params", "");
+  std::filesystem::create_directories(channel);
+  formats::pack_tar_gz(nested.path(), channel / "model.tar.gz");
+  job.setup.channels[kModelChannel].content_type = "application/x-sagemaker-model";
+  shell::TrainContext context(ImageClassification::descriptor(), job.setup);
+  try {
+    starting_point(job.hp, context);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("channel model: model.tar.gz holds no image-classification-NNNN.params"));
+  }
 }
 
 /// Every picture of `once` twice, so that both halves of each batch of 32 hold the same 16.
@@ -403,7 +462,8 @@ TEST(Trainer, ABatchInPartsMakesTheSameUpdate) {
   whole.hp.epochs = parts.hp.epochs = 1;
   const nn::Network network(resnet(random_start(whole.hp, 1).description), {});
   const Model expected = whole.run(each_half_twice(Made(32, 1)), Made(24, 2), {});
-  const Model found = parts.run(each_half_twice(Made(32, 1)), Made(24, 2), {}, network.memory_needed(16));
+  const Model found = parts.run(each_half_twice(Made(32, 1)), Made(24, 2), {},
+                                network.memory_needed(16) + loader_memory(parts.hp.image(), 1, 32));
   EXPECT_THAT(parts.log, HasSubstr("gradients are added up over parts of 16 pictures"));
   EXPECT_THAT(whole.log, Not(HasSubstr("gradients are added up")));
   double difference = 0;
@@ -413,10 +473,23 @@ TEST(Trainer, ABatchInPartsMakesTheSameUpdate) {
   EXPECT_LT(difference, 1e-3);
 }
 
+TEST(Trainer, RefusesABatchWhosePixelsDoNotFitIntoMemory) {
+  Job job;
+  job.hp.mini_batch_size = 1'000'000;
+  try {
+    job.run(Made(48, 1), Made(24, 2), {.streams = true}, 100'000'000);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::kLimit);
+    EXPECT_THAT(error.what(), HasSubstr("the pixels of batches of 1000000 pictures of image_shape 3,8,8 need"));
+    EXPECT_THAT(error.what(), HasSubstr("smaller mini_batch_size"));
+  }
+}
+
 TEST(Trainer, RefusesANetworkThatDoesNotFitIntoMemory) {
   Job job;
   try {
-    job.run(Made(48, 1), Made(24, 2), {}, 1000);
+    job.run(Made(48, 1), Made(24, 2), {}, 100'000);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Kind::kLimit);
