@@ -58,7 +58,7 @@ const shell::Descriptor& ImageClassification::descriptor() {
                              .default_content_type = "application/x-sagemaker-model"};
     shell::ChannelSpec pretrained{
         .name = kPretrainedChannel,
-        .about = "Weights for `use_pretrained_model` (ours): one file, or the artifact of another job.",
+        .about = "Weights for `use_pretrained_model` (Clary only): one file, or the artifact of another job.",
         .content_types = {},
         .input_modes = kFileModes,
         .distributions = {"FullyReplicated"},

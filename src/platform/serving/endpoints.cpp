@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 namespace status = endpoint_status;
 using resources::Resource;
 
-constexpr auto kRetryPause = 1s;         // ours: before a row that could not be written (a full disk) is tried again
+constexpr auto kRetryPause = 1s;         // before a row that could not be written (a full disk) is tried again
 constexpr auto kDrainPatience = 65s;     // the longest invocation is 60 s
 constexpr auto kStopPatience = 3s;       // for requests in flight when the server stops
 constexpr auto kStopLimit = 10s;         // then the processes are killed with the loop's thread

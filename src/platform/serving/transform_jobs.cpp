@@ -11,7 +11,7 @@ namespace status = transform_status;
 using resources::Resource;
 
 constexpr int kAtOnce = 4;        // ours: jobs that run at the same time
-constexpr auto kRetryPause = 1s;  // ours: before a row that could not be written (a full disk) is tried again
+constexpr auto kRetryPause = 1s;  // before a row that could not be written (a full disk) is tried again
 
 /// The row's last change. A job that was asked to stop is Stopped however it ended; an ended one stays as it is.
 /// Two attempts: a job in Stopping can only become Stopped, whatever the run returned.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Model::answer: one picture in the request's body, or several as base64 in JSON; probabilities as AWS's container
-// writes them, or (ours) the most probable classes with their names.
+// writes them, or (Clary only) the most probable classes with their names.
 #include <fmt/format.h>
 
 #include <algorithm>
