@@ -44,7 +44,8 @@ void print_environment(const EnvOptions& options) {
     std::puts("# proxy mode: any boto3, SageMaker SDK or AWS CLI, scripts unchanged");
     print_export("HTTPS_PROXY", url);
     print_export("AWS_CA_BUNDLE", server.at("ca"));
-    print_export("REQUESTS_CA_BUNDLE", server.at("ca"));
+    // `requests` and pip, which use it, also reach hosts that the server only passes on to.
+    print_export("REQUESTS_CA_BUNDLE", server.value("ca_bundle", server.at("ca")));
   }
   print_export("AWS_ACCESS_KEY_ID", server.at("access_key"));
   print_export("AWS_SECRET_ACCESS_KEY", server.at("secret_key"));

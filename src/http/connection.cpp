@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "http/pass_on.h"
 #include "http/write_head.h"
 
 namespace clary::http {
@@ -50,6 +51,14 @@ Response response_to(const std::exception& e, const std::string& target) {
   if (status < 500) return text_response(status, std::string(e.what()) + "\n");
   log::error("{}: {}", target, e.what());
   return text_response(status, std::string(reason_phrase(status)) + "\n");
+}
+
+/// Digits only, 1 to 65535.
+std::optional<std::uint16_t> port_of(std::string_view digits) {
+  std::uint16_t port = 0;
+  const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (ec != std::errc() || end != digits.data() + digits.size() || port == 0) return std::nullopt;
+  return port;
 }
 
 }  // namespace
@@ -376,26 +385,52 @@ asio::awaitable<void> Connection::open_tunnel(const RequestHead& head) {
   // authority-form: host:port (RFC 9112 section 3.2.3).
   const std::string_view target = head.target;
   const std::size_t colon = target.rfind(':');
-  unsigned port = 0;
+  const std::string host = lower(target.substr(0, colon));
+  const std::optional<std::uint16_t> port =
+      colon == std::string_view::npos ? std::nullopt : port_of(target.substr(colon + 1));
+  // No tunnel inside a tunnel. The policies decide about hosts.
+  const bool allowed = port && !stream_->tls();
   std::shared_ptr<asio::ssl::context> context;
-  if (colon != std::string_view::npos) {
-    const std::string_view digits = target.substr(colon + 1);
-    const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    const bool whole = ec == std::errc() && end == digits.data() + digits.size() && port > 0 && port < 65536;
-    // No tunnel inside a tunnel. The policy decides about hosts; whole: the port must be digits only.
-    if (whole && env_.options.tunnel && !stream_->tls())
-      context = env_.options.tunnel(lower(target.substr(0, colon)), static_cast<std::uint16_t>(port));
+  if (allowed && env_.options.tunnel) context = env_.options.tunnel(host, *port);
+  if (!context && allowed && env_.options.passes_on && env_.options.passes_on(host, *port)) {
+    co_await pass_tunnel_on(host, *port);
+    co_return;
   }
   if (!context) {
     co_await refuse(403, "CONNECT " + head.target.substr(0, 256) + ": this proxy does not connect to that host");
     co_await linger();
     co_return;
   }
-  connect_host_ = lower(target.substr(0, colon));
+  connect_host_ = host;
   stream_->set_timeout(env_.options.head_timeout);
   // Before start_tls(): the client begins its handshake when it has read this line.
   co_await stream_->write("HTTP/1.1 200 Connection Established\r\n\r\n");
   co_await stream_->start_tls(std::move(context));
+}
+
+// The host is connected to before the answer, so that its absence is a 502 that the client shows, not a tunnel that
+// breaks.
+asio::awaitable<void> Connection::pass_tunnel_on(std::string host, std::uint16_t port) {
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);  // IPv6
+  std::shared_ptr<Stream> upstream;
+  std::string reason;
+  stream_->no_deadline();
+  try {
+    upstream = co_await connect_to(host, port, env_.options.connect_timeout);
+  } catch (const Error& error) {
+    reason = error.what();
+  }
+  if (!upstream) {
+    co_await refuse(502, "CONNECT " + reason);
+    co_await linger();
+    co_return;
+  }
+  stream_->set_timeout(env_.options.head_timeout);
+  co_await stream_->write("HTTP/1.1 200 Connection Established\r\n\r\n");
+  // A server that stops ends the tunnel at once: no request of its own is in flight.
+  if (env_.stopping) co_return;
+  idle_ = true;
+  co_await pass_on(stream_, std::move(upstream), env_.options.pass_on_idle);
 }
 
 }  // namespace clary::http

@@ -36,6 +36,7 @@ class Connection {
   asio::awaitable<std::optional<RequestHead>> read_head();
   asio::awaitable<bool> answer(RequestHead head);
   asio::awaitable<void> open_tunnel(const RequestHead& head);
+  asio::awaitable<void> pass_tunnel_on(std::string host, std::uint16_t port);
   asio::awaitable<void> write_response(Response& response, const RequestHead& head, bool keep);
   asio::awaitable<void> copy_body(BodySource& source, std::optional<std::uint64_t> length, bool chunked);
   asio::awaitable<void> refuse(int status, std::string text);

@@ -132,6 +132,52 @@ TEST(HttpServer, StreamsBodiesOfUnknownLength) {
   });
 }
 
+/// What a client reads that sends CONNECT and, without waiting, a request behind it.
+std::string through_tunnel(std::uint16_t proxy, const std::string& host, const std::string& request) {
+  return get(proxy, "CONNECT " + host + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n" + request);
+}
+
+TEST(HttpServer, PassesOnTunnelsToHostsThatThePolicyTakes) {
+  RunningServer target(echo);
+  ServerOptions options = small();
+  options.passes_on = [](std::string_view host, std::uint16_t) { return host != "refused.example"; };
+  RunningServer proxy(echo, options);
+  const std::string host = "127.0.0.1:" + std::to_string(target.port());
+  const std::string body(300'000, 'x');
+  const std::string answer = through_tunnel(
+      proxy.port(), host,
+      "POST /inside HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
+          "\r\n\r\n" + body);
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 Connection Established\r\n\r\nHTTP/1.1 200"));
+  EXPECT_NE(answer.find("X-Target: /inside"), std::string::npos);
+  EXPECT_TRUE(answer.ends_with(body));
+  EXPECT_TRUE(through_tunnel(proxy.port(), "refused.example:443", "").starts_with("HTTP/1.1 403"));
+  // Port 1 of this machine: nobody listens.
+  const std::string absent = through_tunnel(proxy.port(), "127.0.0.1:1", "");
+  EXPECT_TRUE(absent.starts_with("HTTP/1.1 502"));
+  EXPECT_NE(absent.find("127.0.0.1:1: Connection refused"), std::string::npos);
+  EXPECT_TRUE(through_tunnel(proxy.port(), "127.0.0.1:65536", "").starts_with("HTTP/1.1 403"));
+}
+
+TEST(HttpServer, StopEndsTunnelsThatArePassedOn) {
+  RunningServer target(echo);
+  ServerOptions options = small();
+  options.passes_on = [](std::string_view, std::uint16_t) { return true; };
+  asio::io_context context;
+  asio::ip::tcp::socket socket(context);
+  {
+    RunningServer proxy(echo, options);
+    socket.connect({asio::ip::make_address("127.0.0.1"), proxy.port()});
+    asio::write(socket,
+                asio::buffer("CONNECT 127.0.0.1:" + std::to_string(target.port()) + " HTTP/1.1\r\nHost: h\r\n\r\n"));
+    char established[64];
+    EXPECT_GT(socket.read_some(asio::buffer(established)), 0U);
+  }  // joins: with stop_grace of 30 s this would take as long if the tunnel counted as a request
+  char rest[64];
+  error_code ec;
+  EXPECT_EQ(socket.read_some(asio::buffer(rest), ec), 0U);
+}
+
 TEST(HttpServer, ReadsChunkedBodies) {
   RunningServer server(echo);
   std::string raw = "PUT / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", content;

@@ -32,6 +32,11 @@ struct ServerOptions {
   std::uint64_t drain_bytes = 64ULL << 20;
   std::chrono::milliseconds stop_grace{30'000};  // for requests in flight when stop() is called
   TunnelPolicy tunnel;
+  /// CONNECT to a host that `tunnel` does not take and this one does is passed on, bytes unread (pass_on.h). Only for
+  /// servers that listen on loopback: anywhere else it would be an open proxy.
+  std::function<bool(std::string_view host, std::uint16_t port)> passes_on{};
+  std::chrono::milliseconds connect_timeout{15'000};  // of a tunnel that is passed on
+  std::chrono::milliseconds pass_on_idle{600'000};    // without a byte in either direction
 };
 
 class Server {

@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `clary` as an operator meets it."""
+import http.client
+import http.server
 import json
 import os
+import pathlib
 import subprocess
+import threading
+import urllib.parse
 
+import botocore.exceptions
 import numpy as np
+import pytest
 
 from conftest import BINARY, ROOT
 
@@ -60,6 +67,46 @@ def test_env_lines_work_in_a_shell(server):
     out = subprocess.run(["bash", "-c", script], text=True, stdout=subprocess.PIPE, check=True, timeout=60,
                          env={**os.environ, "CLARY": str(BINARY), "DATA": str(server.folder)}).stdout
     assert out.strip() == server.state["account"]
+
+
+def test_other_hosts_are_passed_on_and_aws_is_not(server, tmp_path):
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"from the other host " * 10_000)
+
+    other = http.server.HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    proxy = urllib.parse.urlsplit(server.url)
+
+    def connection(host, port):
+        made = http.client.HTTPConnection(proxy.hostname, proxy.port, timeout=20)
+        made.set_tunnel(host, port)
+        return made
+
+    asked = connection("127.0.0.1", other.server_port)
+    asked.request("GET", "/")
+    assert asked.getresponse().read() == b"from the other host " * 10_000
+    other.shutdown()
+    for host, port in (("s3.us-west-2.amazonaws.com", 80), ("sagemaker.us-west-2.amazonaws.com", 8443)):
+        with pytest.raises(OSError, match="403"):
+            connection(host, port).request("GET", "/")
+    bundle = pathlib.Path(server.state["ca_bundle"]).read_text()
+    assert pathlib.Path(server.state["ca"]).read_text() in bundle
+    system = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+    assert not system.exists() or system.read_text() in bundle
+
+
+def test_every_action_of_a_role_is_allowed(server):
+    """SageMaker's SDK v3 asks before it constructs a ModelTrainer or builds a model."""
+    iam = server.client("iam")
+    asked = iam.get_paginator("simulate_principal_policy").paginate(
+        PolicySourceArn="arn:aws:iam::123456789012:role/R", ActionNames=["ecr:GetAuthorizationToken", "s3:PutObject"]).build_full_result()
+    assert [(e["EvalActionName"], e["EvalResourceName"], e["EvalDecision"]) for e in asked["EvaluationResults"]] == [
+        ("ecr:GetAuthorizationToken", "*", "allowed"), ("s3:PutObject", "*", "allowed")]
+    with pytest.raises(botocore.exceptions.ClientError, match="PolicySourceArn must be the ARN"):
+        iam.simulate_principal_policy(PolicySourceArn="this is no ARN at all", ActionNames=["s3:PutObject"])
 
 
 def test_env_lines_hold_any_value(tmp_path):

@@ -90,10 +90,13 @@ void read_config_file(const std::filesystem::path& file, Config& config) {
   }
 }
 
+bool listens_on_loopback(const Config& config) {
+  return config.host.starts_with("127.") || config.host == "::1" || config.host == "localhost";
+}
+
 // After file and options are both in: a rule about the final values.
 void check(const Config& config) {
-  const bool loopback = config.host.starts_with("127.") || config.host == "::1" || config.host == "localhost";
-  if (config.dev && !loopback)
+  if (config.dev && !listens_on_loopback(config))
     throw Error(Kind::kInvalid, "--dev accepts any signature and therefore listens on loopback only, not on " +
                                     config.host + "; leave --dev out and use the access key that the server makes");
   if (config.account.size() != 12 ||

@@ -28,6 +28,9 @@ struct Config {
 /// errors
 void read_config_file(const std::filesystem::path& file, Config& config);
 
+/// Only programs of this machine reach the server.
+bool listens_on_loopback(const Config& config);
+
 /// @throws Error{kInvalid} for values that do not go together: --dev off loopback, an account that is not 12 digits
 void check(const Config& config);
 

@@ -139,6 +139,10 @@ struct Server::Parts {
     http::ServerOptions options;
     options.io_threads = io_threads(config);
     options.tunnel = aws::aws_tunnel(authority);
+    // Scripts in proxy mode also download data and packages. AWS's own hosts are never reached through here, on no
+    // port.
+    if (listens_on_loopback(config))
+      options.passes_on = [](std::string_view host, std::uint16_t) { return !aws::is_aws_host(host); };
     return options;
   }
 
@@ -167,8 +171,20 @@ struct Server::Parts {
 
 namespace {
 
+/// The authorities that the system trusts and the server's own, in one file: in proxy mode a script meets both.
+fs::path write_ca_bundle(const fs::path& folder) {
+  std::string bundle = read_file(folder / "ca.pem");
+  const char* given = std::getenv("SSL_CERT_FILE");
+  const fs::path system = given != nullptr ? given : "/etc/ssl/certs/ca-certificates.crt";  // OpenSSL's; Debian's
+  std::error_code none;
+  if (fs::is_regular_file(system, none)) bundle += "\n" + read_file(system);
+  write_file_atomically(folder / "bundle.pem", bundle);
+  return folder / "bundle.pem";
+}
+
 /// What `clary env` and the tests read: where the server is and how to sign.
-void write_state(const Config& config, const fs::path& data, std::uint16_t port, const aws::AccessKey& key) {
+void write_state(const Config& config, const fs::path& data, const fs::path& ca_bundle, std::uint16_t port,
+                 const aws::AccessKey& key) {
   const std::string host = config.host == "0.0.0.0" ? "127.0.0.1" : config.host;
   const Json state{
       {"pid", ::getpid()},
@@ -177,6 +193,7 @@ void write_state(const Config& config, const fs::path& data, std::uint16_t port,
       {"region", config.region},
       {"dev", config.dev},
       {"ca", (data / "ca" / "ca.pem").string()},
+      {"ca_bundle", ca_bundle.string()},
       {"access_key", key.id},
       {"secret_key", key.secret}};
   // Holds the secret key, hence 0600; replaced atomically, since `clary env` may read it at any time.
@@ -190,7 +207,7 @@ Server::Server(const Config& config) : parts_(std::make_unique<Parts>(config)) {
   // The state file is written after the port is known and open: a reader that finds it can connect.
   parts.http.listen_tcp(config.host, config.port);
   const aws::AccessKey key = parts.credentials.first();
-  write_state(parts.config, parts.data, parts.http.port(), key);
+  write_state(parts.config, parts.data, write_ca_bundle(parts.data / "ca"), parts.http.port(), key);
   log::info("clary serves on http://{}:{}, data in {}", config.host, parts.http.port(), parts.data.string());
   if (config.dev)
     log::info("--dev: any signature is accepted, on loopback only");

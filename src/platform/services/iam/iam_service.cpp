@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/services/iam/iam_service.h"
 
+#include <string>
+#include <vector>
+
 #include "base/hash.h"
 #include "base/text.h"
 #include "platform/aws/service_error.h"
@@ -33,6 +36,41 @@ std::string get_role(const aws::Form& form, const aws::Caller& caller) {
   return xml.finish();
 }
 
+constexpr std::size_t kMaxSimulated = 1000;  // actions of one call; the SDK asks for some twenty
+
+/// The members of a list: ActionNames.member.1, .2, ...; or the one that an empty list stands for.
+std::vector<std::string> members(const aws::Form& form, const std::string& list, const std::string& otherwise) {
+  std::vector<std::string> out;
+  for (std::size_t i = 1; i <= kMaxSimulated; ++i) {
+    const auto found = form.find(list + ".member." + std::to_string(i));
+    if (found == form.end()) break;
+    out.push_back(found->second);
+  }
+  if (out.empty() && !otherwise.empty()) out.push_back(otherwise);
+  return out;
+}
+
+// A holder of an access key of this server may do everything that the server does: there are no policies to simulate,
+// and every action is allowed on every resource. SageMaker's SDK asks before it starts a job or builds a model.
+std::string simulate_principal_policy(const aws::Form& form, const aws::Caller&) {
+  const auto source = form.find("PolicySourceArn");
+  if (source == form.end() || !source->second.starts_with("arn:"))
+    throw aws::ServiceError(aws::Code::kValidationError, "PolicySourceArn must be the ARN of a user, group or role.");
+  const std::vector<std::string> actions = members(form, "ActionNames", "");
+  if (actions.empty()) throw aws::ServiceError(aws::Code::kValidationError, "ActionNames must have a member.");
+  const std::vector<std::string> resources = members(form, "ResourceArns", "*");
+  aws::Xml xml;
+  xml.open("EvaluationResults");
+  for (const std::string& action : actions)
+    for (const std::string& resource : resources) {
+      xml.open("member").element("EvalActionName", action).element("EvalResourceName", resource);
+      xml.element("EvalDecision", "allowed").open("MatchedStatements").close().open("MissingContextValues").close();
+      xml.close();
+    }
+  xml.close().element("IsTruncated", "false");
+  return xml.finish();
+}
+
 }  // namespace
 
 aws::QueryService iam_service() {
@@ -40,7 +78,7 @@ aws::QueryService iam_service() {
   service.name = "iam";
   service.xmlns = "https://iam.amazonaws.com/doc/2010-05-08/";
   service.version = "2010-05-08";
-  service.operations = {{"GetRole", get_role}};
+  service.operations = {{"GetRole", get_role}, {"SimulatePrincipalPolicy", simulate_principal_policy}};
   return service;
 }
 
