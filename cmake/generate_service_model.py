@@ -27,6 +27,9 @@ SERVICES = {
 RELAXED = {
     ("CreateModelInput", "ExecutionRoleArn"),
     ("CreateTrainingJobRequest", "StoppingCondition"),
+    ("DeploymentConfig", "BlueGreenUpdatePolicy"),
+    ("ProductionVariant", "ModelName"),
+    ("ResourceConfig", "VolumeSizeInGB"),
 }
 
 # Enums of instance types grow every month, and no operation depends on one of them: a value of this form is accepted

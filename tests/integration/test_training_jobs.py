@@ -171,6 +171,25 @@ def test_failures_name_their_cause(server, sm, role):
     assert error_of(s3.head_object, Bucket=BUCKET, Key="out/broken/output/model.tar.gz")["Code"] == "404"
 
 
+def test_a_program_without_a_failure_file_is_explained_by_its_last_lines(server, sm, role):
+    sm.create_training_job(**request("last-lines", role, "echo first; echo 'Traceback:' >&2; echo; echo 'no module named x' >&2; exit 4"))
+    assert end_of(server, "last-lines")["FailureReason"] == "AlgorithmError: first\nTraceback:\nno module named x, exit code: 4"
+
+
+def test_a_job_with_an_entrypoint_may_change_its_input(server, sm, role):
+    """SageMaker's SDK v3 starts scripts so: chmod of a file of the channel, and a file written to /opt/ml/input."""
+    s3 = client(server, "s3")
+    s3.put_object(Bucket=BUCKET, Key="drivers/run.sh", Body=b"#!/bin/sh\necho ran; echo more >> /opt/ml/input/data/drivers/run.sh")
+    body = request("entry", role, channels=[channel("drivers", "drivers/")])
+    body["AlgorithmSpecification"].update(ContainerEntrypoint=["/bin/bash"], ContainerArguments=[
+        "-c", "chmod +x /opt/ml/input/data/drivers/run.sh && echo a=b > /opt/ml/input/sm_training.env && /opt/ml/input/data/drivers/run.sh"])
+    del body["ResourceConfig"]["VolumeSizeInGB"]  # today's API does not require it; Debian's botocore still does
+    server.client("sagemaker", parameter_validation=False).create_training_job(**body)
+    job = end_of(server, "entry")
+    assert (job["TrainingJobStatus"], lines(server, "entry")) == ("Completed", ["ran"]), job
+    assert s3.get_object(Bucket=BUCKET, Key="drivers/run.sh")["Body"].read().endswith(b"run.sh")  # the object is as it was
+
+
 def test_stop_keeps_the_model_and_delete_frees_the_name(server, sm, role):
     sm.create_training_job(**request("stopped", role, "trap 'echo x > /opt/ml/model/m; exit 0' TERM; echo ready; while :; do sleep 0.01; done"))
     wait_for_line(server, "stopped", "ready")

@@ -327,7 +327,10 @@ class Agent {
     // Beneath and without following links: the program wrote that folder and may have put anything there. The size is
     // bounded because the text goes into the database.
     event.failure = read_beneath(folder_ / "ml", "output/failure", 4 * contract::kMaxFailureChars);
-    if (event.exit_code != 0 && event.failure.value_or("").empty()) event.failure = full_disk();
+    if (event.exit_code != 0 && event.failure.value_or("").empty()) {
+      event.failure = full_disk();
+      event.text = relay_.last_lines();
+    }
     return event;
   }
 

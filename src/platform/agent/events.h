@@ -29,7 +29,7 @@ struct AgentEvent {
   EndCause cause = EndCause::kExit;
   int exit_code = 0;
   std::optional<std::string> failure;  // /opt/ml/output/failure
-  std::string text;
+  std::string text;                    // kDownload, kAgent: what failed; kExit: the last lines of a program without it
 };
 
 Json to_json(const AgentEvent& event);

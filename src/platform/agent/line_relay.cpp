@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/agent/line_relay.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -55,8 +56,27 @@ void LineRelay::finish() {
 // Not through partial_: it may hold the beginning of a line of the program's.
 void LineRelay::add_line(std::string_view line) { log_.append(now_ms(), line); }
 
+void LineRelay::remember(std::string_view line) {
+  if (line.find_first_not_of(" \t\r") == std::string_view::npos) return;
+  last_.emplace_back(line.substr(0, kLastBytes));
+  if (last_.size() > kLastLines) last_.pop_front();
+}
+
+std::string LineRelay::last_lines() const {
+  std::string out;
+  // From the last line backwards: what comes last says what went wrong.
+  for (auto line = last_.rbegin(); line != last_.rend(); ++line) {
+    if (out.size() + line->size() + 1 > kLastBytes) break;
+    out = out.empty() ? *line : *line + "\n" + out;
+  }
+  return out;
+}
+
 void LineRelay::flush(std::vector<telemetry::LogEvent>& events) {
   if (events.empty()) return;
+  // The last few are enough: the reads before are older.
+  for (std::size_t i = events.size() - std::min(events.size(), 2 * kLastLines); i < events.size(); ++i)
+    remember(events[i].message);
   std::vector<telemetry::MetricPoint> points;
   for (telemetry::LogEvent& event : events) {
     if (event.message.find('\t') == std::string::npos) {

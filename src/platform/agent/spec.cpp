@@ -82,6 +82,7 @@ Json to_json(const AgentSpec& spec) {
             {"ReadOnly", texts(spec.read_only)},
             {"Sandboxed", spec.sandboxed},
             {"Gpu", spec.gpu},
+            {"WritableInput", spec.writable_input},
             {"Network", kNetworks.at(static_cast<std::size_t>(spec.network))},
             {"Environment", spec.environment},
             {"HyperParameters", spec.hyperparameters},
@@ -118,6 +119,7 @@ AgentSpec parse_agent_spec(const Json& json) try {
   for (const Json& path : json.at("ReadOnly")) spec.read_only.emplace_back(path.get<std::string>());
   spec.sandboxed = json.at("Sandboxed");
   spec.gpu = json.at("Gpu");
+  spec.writable_input = json.value("WritableInput", false);  // absent in specs of version 0.1.0
   spec.network = parse_network(json.at("Network").get<std::string>());
   spec.environment = json.at("Environment").get<std::map<std::string, std::string>>();
   for (const auto& [name, value] : json.at("HyperParameters").items()) spec.hyperparameters[name] = value;

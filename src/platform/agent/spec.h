@@ -66,6 +66,7 @@ struct AgentSpec {
   std::vector<std::filesystem::path> read_only;
   bool sandboxed = true;  // false: the machine has no sandbox and the program may run without
   bool gpu = false;
+  bool writable_input = false;  // the program may change /opt/ml/input: it gets copies
   AgentNetwork network = AgentNetwork::kOwn;
   std::map<std::string, std::string> environment;
   contract::Hyperparameters hyperparameters;

@@ -26,8 +26,17 @@ fs::path local_file(const StagedObject& object, const fs::path& objects) {
   return objects / object.file;
 }
 
-void link_object(const StagedObject& object, const fs::path& objects, const fs::path& place) {
-  const std::error_code reason = link_or_copy(local_file(object, objects), place);
+// Copies, where the program may change its files: a hard link would change the store's blob. Blobs are read-only files.
+std::error_code copy_writable(const fs::path& file, const fs::path& place) {
+  std::error_code failed;
+  fs::copy_file(file, place, failed);
+  if (!failed) fs::permissions(place, fs::perms(0644), failed);
+  return failed;
+}
+
+void place_object(const StagedObject& object, const fs::path& objects, const fs::path& place, bool writable) {
+  const fs::path file = local_file(object, objects);
+  const std::error_code reason = writable ? copy_writable(file, place) : link_or_copy(file, place);
   if (!reason) return;
   throw Error(Kind::kNotFound, "\"" + object.relative + "\": " +
                                    (reason == std::errc::file_exists ? "another object has the same file name"
@@ -74,20 +83,17 @@ void stage_input(const AgentSpec& spec, const fs::path& instance, const fs::path
       const fs::path folder = pipe ? instance / "pipe" / channel.name : layout.channel_dir(channel.name);
       fs::create_directories(folder);
       for (std::size_t i = 0; i < channel.objects.size(); ++i)
-        link_object(channel.objects[i], objects,
-                    // Pipe objects are named by their index, since their keys need not be valid file names.
-                    pipe ? folder / std::to_string(i) : place_in(folder, channel.objects[i].relative));
+        place_object(channel.objects[i], objects,
+                     // Pipe objects are named by their index, since their keys need not be valid file names.
+                     pipe ? folder / std::to_string(i) : place_in(folder, channel.objects[i].relative),
+                     spec.writable_input && !pipe);
     } catch (const Error& error) {
       throw Error(error.kind(), "channel " + channel.name + ": " + error.what());
     }
   if (!spec.checkpoint) return;
-  // Copied, since the program may change its checkpoints in place, and a hard link would change the store's blob. 0644
-  // because blobs are read-only files.
-  for (const StagedObject& object : spec.checkpoint->objects) {
-    const fs::path place = place_in(layout.checkpoint_dir(), object.relative);
-    fs::copy_file(local_file(object, objects), place);
-    ::chmod(place.c_str(), 0644);
-  }
+  // Copied, since the program may change its checkpoints in place.
+  for (const StagedObject& object : spec.checkpoint->objects)
+    place_object(object, objects, place_in(layout.checkpoint_dir(), object.relative), true);
 }
 
 sandbox::SandboxSpec sandbox_of(const AgentSpec& spec, const fs::path& instance) {
@@ -97,8 +103,8 @@ sandbox::SandboxSpec sandbox_of(const AgentSpec& spec, const fs::path& instance)
   const fs::path ml = instance / "ml";
   sandbox.binds.push_back({ml, contract::kRoot, true});
   // The bind of input/ comes after the one of ml/ and covers that part of it.
-  // Read-only: the files there are hard links to the store's own.
-  sandbox.binds.push_back({ml / "input", std::string(contract::kRoot) + "/input", false});
+  // Read-only where the files there are hard links to the store's own.
+  sandbox.binds.push_back({ml / "input", std::string(contract::kRoot) + "/input", spec.writable_input});
   sandbox.binds.push_back({instance / "hosts", "/etc/hosts", false});
   if (spec.checkpoint && spec.checkpoint->config.local_path != "/opt/ml/checkpoints")
     sandbox.binds.push_back({ml / "checkpoints", spec.checkpoint->config.local_path, true});

@@ -155,6 +155,8 @@ std::vector<agent::AgentSpec> agent_specs(const TrainingJob& job, const LaunchCo
   common.read_only = entry->read_only;
   // A program that the user named is the user's own, even under a built-in image.
   const bool own = !entry->builtin || algorithm.contains("ContainerEntrypoint");
+  // SageMaker's SDK starts scripts by an entrypoint that makes a file of its input executable and writes beside it.
+  common.writable_input = algorithm.contains("ContainerEntrypoint");
   common.sandboxed = sandbox::sandbox_available();
   // Refused before a folder is made or an agent started; the job fails with this reason.
   if (!common.sandboxed && own && !context.allow_plain_user_programs) throw sandbox::no_sandbox();

@@ -20,13 +20,13 @@ bool has_class(const std::string& text) {
          text.starts_with("InternalServerError:");
 }
 
-/// The program's own text, or the signal in its exit code; "" when there is neither.
+/// The text that the program left in its failure file, or the signal in its exit code, or its last lines of output.
 std::string program_text(const agent::AgentEvent& end, const std::string& host) {
   if (end.failure && !end.failure->empty()) return cut(*end.failure, kMaxFailureReason);
   // Shells and bubblewrap report a death by signal n as exit code 128 + n.
   if (end.exit_code > 128 && end.exit_code < 160)
     return "the program of " + host + " was killed by signal " + std::to_string(end.exit_code - 128);
-  return "";
+  return cut(end.text, kMaxFailureReason);
 }
 
 /// A program that was asked to stop may end with any exit code: it is then Stopped, not Failed.
