@@ -32,6 +32,9 @@ RELAXED = {
     ("ResourceConfig", "VolumeSizeInGB"),
 }
 
+# Operations that botocore of the build machine may not know yet: what exists at AWS is "not implemented", never unknown.
+NEWER = json.load(open(os.path.join(os.path.dirname(__file__), "newer_operations.json"), encoding="utf-8"))
+
 # Enums of instance types grow every month, and no operation depends on one of them: a value of this form is accepted
 # besides those of the model (src/platform/catalog/instance_types.cpp sizes it). The few other values stay exact.
 INSTANCE_TYPE = r"ml\.[a-z][a-z0-9]*(-[a-z0-9]+)*\.(nano|micro|small|medium|large|([1-9][0-9]{0,2})?xlarge|metal|interactive)"
@@ -106,6 +109,9 @@ class Tables:
             ends = [self.shape(name, model, body[e]["shape"]) if e in kept and e in body else -1
                     for e in ("input", "output")]
             rows.append((operation, *ends))
+        # Known by name alone: their requests are not checked, and a server without them says so by name.
+        rows.extend((operation, -1, -1) for operation in NEWER[name] if operation not in model["operations"])
+        rows.sort()
         meta = model["metadata"]
         self.services.append((name, meta["serviceFullName"].replace("Amazon SageMaker Service", "Amazon SageMaker"),
                               meta["protocol"], rows))

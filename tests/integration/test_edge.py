@@ -351,6 +351,8 @@ def test_unknown_missing_and_empty_operations(probe):
         return probe.send(probe.sign("POST", probe.url + "/", body, "sagemaker", {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}))
 
     assert json.loads(post("SageMaker.MakeCoffee").data)["__type"] == "UnknownOperationException"
+    newer = json.loads(post("SageMaker.CreateInferenceComponent").data)  # newer than Debian's botocore
+    assert newer["__type"] == "NotImplementedException" and "is part of the Amazon SageMaker API but is not implemented" in newer["message"]
     assert json.loads(post("AmazonEC2ContainerRegistry_V20150921.DescribeImages").data)["__type"] == "NotImplementedException"
     for body in (b"{", b"[]", b"[" * 1000, b'{"TrainingJobName": 5}', b"\xff\xfe", b'{"a":' * 100 + b"1" + b"}" * 100):
         answer = post("SageMaker.CreateTrainingJob", body)

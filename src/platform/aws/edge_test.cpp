@@ -211,6 +211,11 @@ TEST(ServiceModel, EveryPatternCompilesAndOperationsAreSorted) {
   EXPECT_EQ(model::find_service("s4"), nullptr);
 }
 
+TEST(ServiceModel, OperationsNewerThanTheBuildMachinesBotocoreAreKnownByName) {
+  for (const char* name : {"CreateInferenceComponent", "ListClusters", "ListMlflowTrackingServers"})
+    EXPECT_NE(model::find_operation(*model::find_service("sagemaker"), name), nullptr) << name;
+}
+
 std::string validation(const char* operation, const char* text) {
   Json input = parse_json(text);
   try {
