@@ -89,6 +89,8 @@ const Schema<Hyperparameters>& schema() {
       },
       {{"\"dimension_reduction_target\" is required when \"dimension_reduction_type\" is set.",
         [](const H& hp) { return hp.reduction_type == Reduction::kNone || hp.reduction_target > 0; }},
+       {"k must not exceed sample_size",
+        [](const H& hp) { return hp.sample_size == H::kAll || hp.k <= hp.sample_size; }},
        // With feature_dim "auto" the width is known only when rows have been read; train/trainer.cpp checks then.
        {"dimension_reduction_target must be below feature_dim",
         [](const H& hp) {

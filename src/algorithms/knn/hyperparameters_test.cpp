@@ -88,6 +88,12 @@ TEST(KnnHyperparameters, ChecksRulesAcrossFields) {
   }
   EXPECT_THAT(
       [] {
+        schema().parse(given({{"k", "8"}, {"sample_size", "7"}}));
+      },
+      ThrowsMessage<Error>(HasSubstr("k must not exceed sample_size")));
+  EXPECT_NO_THROW(schema().parse(given({{"k", "8"}, {"sample_size", "all"}})));
+  EXPECT_THAT(
+      [] {
         schema().parse(given({{"nprobe", "3"}, {"_faiss_index_nprobe", "4"}}));
       },
       ThrowsMessage<Error>(HasSubstr("nprobe")));

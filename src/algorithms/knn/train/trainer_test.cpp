@@ -219,7 +219,7 @@ TEST(KnnTrain, SamplesAndKeepsPositions) {
 
 TEST(KnnTrain, TrainsOnFewerRowsThanTheSample) {
   Job job;
-  job.file("train", "a.csv", csv_rows(0, 200)).set("sample_size", "500").set("k", "1000");
+  job.file("train", "a.csv", csv_rows(0, 200)).set("sample_size", "500").set("k", "500");
   const Model model = job.run();
   EXPECT_EQ(model.rows(), 200);
 }

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
 #include "base/hash.h"
+#include "base/text.h"
 #include "platform/aws/services.h"
 #include "platform/services/s3/bodies.h"
 #include "platform/services/s3/documents.h"
@@ -10,6 +15,19 @@
 namespace clary::s3 {
 
 namespace {
+
+/// The form of a region's name ("ap-southeast-2", "us-gov-west-1"): new ones appear each year, so there is no list.
+bool is_region(std::string_view name) {
+  const auto letters = [](std::string_view part, std::size_t least, std::size_t most) {
+    return part.size() >= least && part.size() <= most &&
+           std::all_of(part.begin(), part.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+  };
+  const std::vector<std::string_view> parts = split(name, '-');
+  if (parts.size() < 3 || parts.size() > 4 || !letters(parts.front(), 2, 2)) return false;
+  const std::string_view number = parts.back();
+  return number.size() == 1 && number[0] >= '1' && number[0] <= '9' &&
+         std::all_of(parts.begin() + 1, parts.end() - 1, [&](std::string_view part) { return letters(part, 3, 12); });
+}
 
 constexpr std::string_view kDefaultRegion = "us-east-1";
 
@@ -56,7 +74,7 @@ Response create_bucket(S3Request& in, Context& context) {
   std::string region = parsed_body(parse_location_constraint, in);
   // "EU" is the name from before regions had names.
   if (region == "EU") region = "eu-west-1";
-  if (region.size() > 40) fail(Code::kInvalidArgument, "The specified location-constraint is not valid");
+  if (!region.empty() && !is_region(region)) fail(Code::kInvalidLocationConstraint);
   const bool plain = region.empty();
   if (plain) region = kDefaultRegion;
   Response out;

@@ -35,9 +35,13 @@ class Document {
     const auto result = document_.load_buffer(text.data(), text.size(),
                                               // Keys may consist of blanks alone: text nodes of white space are kept
                                               // where they are the only content.
-                                              pugi::parse_default | pugi::parse_ws_pcdata_single, pugi::encoding_utf8);
+                                              pugi::parse_default | pugi::parse_ws_pcdata_single | pugi::parse_doctype,
+                                              pugi::encoding_utf8);
     if (!result)
       malformed("not well-formed XML at byte " + std::to_string(result.offset) + ": " + result.description());
+    // S3 refuses every document type declaration, whatever it declares.
+    for (const Node& node : document_.children())
+      if (node.type() == pugi::node_doctype) malformed("a document type declaration is not allowed");
     root_ = document_.document_element();
     if (local_name(root_) != root) malformed("the document's element must be " + std::string(root));
   }

@@ -141,6 +141,13 @@ TEST_F(S3ServiceTest, Buckets) {
   EXPECT_EQ(send("PUT", "/west-bucket", west).code, "BucketAlreadyOwnedByYou");
   EXPECT_EQ(header(send("HEAD", "/west-bucket"), "x-amz-bucket-region"), "us-west-2");
   EXPECT_TRUE(has(send("GET", "/west-bucket?location"), ">us-west-2</LocationConstraint>"));
+  const auto elsewhere = [](const std::string& region) {
+    return "<CreateBucketConfiguration><LocationConstraint>" + region +
+           "</LocationConstraint></CreateBucketConfiguration>";
+  };
+  for (const char* region : {"nowhere", "us-west", "us-west-x", "US-WEST-2", "us-west-2-3", "eu--1"})
+    EXPECT_EQ(send("PUT", "/elsewhere", elsewhere(region)).code, "InvalidLocationConstraint") << region;
+  EXPECT_EQ(send("PUT", "/gov-bucket", elsewhere("us-gov-west-1")).status, 200);
   EXPECT_TRUE(has(send("GET", "/bucket?location"), "\"></LocationConstraint>"));
   EXPECT_EQ(send("PUT", "/No_Way").code, "InvalidBucketName");
   EXPECT_EQ(send("PUT", "/abc", "<oops").code, "MalformedXML");
