@@ -2,7 +2,7 @@
 // Trains an encoder-decoder (one layer each, mlp attention) for some updates on random pairs whose lengths are spread
 // as Multi30k's, and prints target words per second, the share of the optimizer, and how near the arithmetic comes to
 // that of one large sgemm, measured in the same run on the same threads.
-//   seq2seq_training lstm|gru UNITS EMBED BATCH UPDATES THREADS
+//   seq2seq_arithmetic lstm|gru UNITS EMBED BATCH UPDATES THREADS
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -106,7 +106,7 @@ void adam(numeric::Team& team, std::span<float> values, std::vector<float>& firs
 int main(int argc, char** argv) {
   numeric::let_idle_threads_sleep(argv);
   if (argc != 7) {
-    fmt::print(stderr, "usage: seq2seq_training lstm|gru UNITS EMBED BATCH UPDATES THREADS\n");
+    fmt::print(stderr, "usage: seq2seq_arithmetic lstm|gru UNITS EMBED BATCH UPDATES THREADS\n");
     return 2;
   }
   Architecture a{.source_vocabulary = kSourceWords, .target_vocabulary = kTargetWords};
