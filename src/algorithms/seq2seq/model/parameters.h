@@ -45,6 +45,8 @@ class Parameters {
   Parameters() = default;
   /// All zero.
   explicit Parameters(const Architecture& architecture);
+  /// Learned numbers of a model that is not made, so that a job can ask whether there is memory for it.
+  static std::int64_t learned(const Architecture& architecture);
 
   const std::vector<Tensor>& list() const { return list_; }
   /// nullptr when there is none of that name.
@@ -71,6 +73,7 @@ class Parameters {
   void initialise(const InitOptions& options, std::uint64_t seed);
 
  private:
+  void lay_out(const Architecture& a);
   void add(std::string name, std::vector<std::int64_t> shape, Start start);
   void add_cell(const std::string& prefix, const Architecture& a, std::int64_t in, std::int64_t units);
   void add_rnn_encoder(const Architecture& a);
