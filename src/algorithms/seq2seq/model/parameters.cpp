@@ -68,6 +68,18 @@ void orthonormalise(std::vector<double>& a, std::int64_t rows, std::int64_t colu
 }  // namespace
 
 Parameters::Parameters(const Architecture& a) {
+  add_all(a);
+  const std::int64_t floats = list_.back().offset + numeric::padded(list_.back().size);
+  values_.assign(numeric::at(floats), 0.0F);
+}
+
+std::vector<Tensor> Parameters::tensors(const Architecture& a) {
+  Parameters out;
+  out.add_all(a);
+  return std::move(out.list_);
+}
+
+void Parameters::add_all(const Architecture& a) {
   add("source_embed.weight", {a.source_vocabulary, a.num_embed_source}, Start::kWeight);
   add("target_embed.weight", {a.target_vocabulary, a.num_embed_target}, Start::kWeight);
   if (a.encoder == NetworkType::kRnn)
@@ -80,8 +92,6 @@ Parameters::Parameters(const Architecture& a) {
     add_cnn("decoder", a, a.num_embed_target, a.max_seq_len_target, a.decoder_layers, a.kernel_width_decoder);
   add("output.weight", {a.target_vocabulary, a.decoder_width()}, Start::kWeight);
   add("output.bias", {a.target_vocabulary}, Start::kZero);
-  const std::int64_t floats = list_.back().offset + numeric::padded(list_.back().size);
-  values_.assign(numeric::at(floats), 0.0F);
 }
 
 void Parameters::add(std::string name, std::vector<std::int64_t> shape, Start start) {

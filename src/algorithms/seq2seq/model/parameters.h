@@ -45,6 +45,8 @@ class Parameters {
   Parameters() = default;
   /// All zero.
   explicit Parameters(const Architecture& architecture);
+  /// The tensors of such a model without memory for their numbers.
+  static std::vector<Tensor> tensors(const Architecture& architecture);
 
   const std::vector<Tensor>& list() const { return list_; }
   /// nullptr when there is none of that name.
@@ -72,6 +74,7 @@ class Parameters {
 
  private:
   void add(std::string name, std::vector<std::int64_t> shape, Start start);
+  void add_all(const Architecture& a);
   void add_cell(const std::string& prefix, const Architecture& a, std::int64_t in, std::int64_t units);
   void add_rnn_encoder(const Architecture& a);
   void add_rnn_decoder(const Architecture& a);
