@@ -204,11 +204,13 @@ std::vector<Rule<H>> rules() {
                 hp.rnn_num_hidden == hp.cnn_num_hidden;
        }},
       Rule<H>([](const H& hp) {
-        return hp.encoder_type != NetworkType::kCnn || hp.cnn_kernel_width_encoder % 2 == 1
+        return hp.cnn_kernel_width_encoder % 2 == 1
                    ? std::string()
                    : fmt::format("Only odd kernel widths supported, but got {}: cnn_kernel_width_encoder",
                                  hp.cnn_kernel_width_encoder);
       }),
+      {"max_seq_len_target must be at least 2: the end of the sentence takes the place of a word",
+       [](const H& hp) { return hp.max_seq_len_target >= 2; }},
       {"min_num_epochs must not exceed max_num_epochs",
        [](const H& hp) { return !hp.max_num_epochs || hp.min_num_epochs <= *hp.max_num_epochs; }},
       {"max_num_batches must be -1 or at least 1", [](const H& hp) { return hp.max_num_batches != 0; }},

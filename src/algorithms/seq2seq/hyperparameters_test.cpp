@@ -170,9 +170,8 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"units_differ",
                {{"decoder_type", "cnn"}},
                "We need to have the same number of hidden units in the decoder as we have in the encoder"},
-        Broken{"even_kernel",
-               {{"encoder_type", "cnn"}, {"cnn_kernel_width_encoder", "4"}},
-               "Only odd kernel widths supported, but got 4"},
+        Broken{"even_kernel", {{"cnn_kernel_width_encoder", "4"}}, "Only odd kernel widths supported, but got 4"},
+        Broken{"target_length", {{"max_seq_len_target", "1"}}, "max_seq_len_target must be at least 2"},
         Broken{"epochs",
                {{"min_num_epochs", "3"}, {"max_num_epochs", "2"}},
                "min_num_epochs must not exceed max_num_epochs (given max_num_epochs=2, min_num_epochs=3)"},
@@ -185,7 +184,6 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& row) { return std::string(row.param.name); });
 
 TEST(Hyperparameters, RulesOfKindsThatTheNetworkLacksDoNotApply) {
-  EXPECT_EQ(problem({{"cnn_kernel_width_encoder", "4"}}), "");
   EXPECT_EQ(problem({{"encoder_type", "cnn"}, {"decoder_type", "cnn"}, {"rnn_residual_connections", "true"}}), "");
 }
 
