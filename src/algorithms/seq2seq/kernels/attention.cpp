@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms/seq2seq/kernels/attention.h"
 
-#include <algorithm>
-#include <cmath>
-
 // Highway compiles this file once for each instruction set and chooses at run time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "algorithms/seq2seq/kernels/attention.cpp"
@@ -84,8 +81,8 @@ void MlpBackward(I positions, I width, const float* keys, I stride, const float*
 void DotScores(I positions, I width, const float* keys, I stride, const float* query, float* scores) {
   for (I s = 0; s < positions; ++s) {
     const float* key = keys + s * stride;
-    scores[s] = sum_of(
-        width, [&](auto d, I i) HWY_ATTR { return hn::Mul(hn::LoadU(d, key + i), hn::LoadU(d, query + i)); });
+    scores[s] =
+        sum_of(width, [&](auto d, I i) HWY_ATTR { return hn::Mul(hn::LoadU(d, key + i), hn::LoadU(d, query + i)); });
   }
 }
 
@@ -138,20 +135,6 @@ void weighted_sum(std::int64_t positions, std::int64_t width, const float* rows,
 void add_outer(std::int64_t positions, std::int64_t width, const float* weights, const float* x, float* rows,
                std::int64_t stride) {
   HWY_DYNAMIC_DISPATCH(AddOuter)(positions, width, weights, x, rows, stride);
-}
-
-// A source has some dozen positions: plain loops.
-void softmax(std::int64_t positions, float* scores) {
-  const float largest = *std::max_element(scores, scores + positions);
-  float sum = 0;
-  for (std::int64_t s = 0; s < positions; ++s) sum += scores[s] = std::exp(scores[s] - largest);
-  for (std::int64_t s = 0; s < positions; ++s) scores[s] /= sum;
-}
-
-void softmax_backward(std::int64_t positions, const float* weights, float* gradient) {
-  float mean = 0;
-  for (std::int64_t s = 0; s < positions; ++s) mean += weights[s] * gradient[s];
-  for (std::int64_t s = 0; s < positions; ++s) gradient[s] = weights[s] * (gradient[s] - mean);
 }
 
 }  // namespace clary::seq2seq::kernels

@@ -30,9 +30,4 @@ void weighted_sum(std::int64_t positions, std::int64_t width, const float* rows,
 void add_outer(std::int64_t positions, std::int64_t width, const float* weights, const float* x, float* rows,
                std::int64_t stride);
 
-/// Scores become weights: positive, of sum 1.
-void softmax(std::int64_t positions, float* scores);
-/// Gradient of the scores from that of the weights, in place: w (g - sum_s w g).
-void softmax_backward(std::int64_t positions, const float* weights, float* gradient);
-
 }  // namespace clary::seq2seq::kernels

@@ -6,6 +6,7 @@
 
 #include "algorithms/seq2seq/kernels/attention.h"
 #include "algorithms/seq2seq/kernels/rows.h"
+#include "algorithms/seq2seq/kernels/softmax.h"
 
 namespace clary::seq2seq {
 
@@ -62,7 +63,7 @@ void AttentionLayer::step(std::int64_t row, std::int64_t pair, std::int64_t n, n
       kernels::mlp_scores(length, width_, keys().row(first), width_, query.row(i), v_, weights);
     else
       kernels::dot_scores(length, width_, keys().row(first), width_, query.row(i), weights);
-    kernels::softmax(length, weights);
+    kernels::softmax_rows(1, length, weights, length);
     kernels::weighted_sum(length, source_width_, source_->values.row(first), source_width_, weights, context.row(i));
   }
 }
@@ -84,7 +85,7 @@ void AttentionLayer::pair_backward(std::int64_t row, std::int64_t pair, const fl
   kernels::dot_scores(length, source_width_, source_->values.row(first), source_width_, context_gradient,
                       score_gradient);
   kernels::add_outer(length, source_width_, weights, context_gradient, source_->gradient.row(first), source_width_);
-  kernels::softmax_backward(length, weights, score_gradient);
+  kernels::softmax_rows_backward(1, length, weights, score_gradient, length);
   if (kind_ == Attention::kMlp) {
     kernels::mlp_backward(length, width_, key, width_, query, v_, score_gradient, key_gradient, query_gradient,
                           v_gradients_.row(part));
