@@ -11,6 +11,7 @@
 #include "algorithms/seq2seq/data/pairs.h"
 #include "algorithms/seq2seq/kernels/words.h"
 #include "base/error.h"
+#include "learning/numeric/index.h"
 
 namespace clary::seq2seq {
 

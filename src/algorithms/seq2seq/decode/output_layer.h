@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The output layer in decoding: of all words of the vocabulary only the most probable few leave it. Internal to decode/.
+// The output layer in decoding: of all words of the vocabulary only the most probable few leave it. Internal to
+// decode/.
 #pragma once
 
 #include <cstdint>

@@ -44,8 +44,7 @@ float ExpSum(I words, const float* logits, float shift) {
   V sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
   I i = 0;
   for (; i + 4 * lanes <= words; i += 4 * lanes)
-    for (I j = 0; j < 4; ++j)
-      sum[j] = hn::Add(sum[j], fast_exp(d, hn::Sub(hn::LoadU(d, logits + i + j * lanes), s)));
+    for (I j = 0; j < 4; ++j) sum[j] = hn::Add(sum[j], fast_exp(d, hn::Sub(hn::LoadU(d, logits + i + j * lanes), s)));
   float rest = 0;
   for (; i < words; ++i) rest += hn::GetLane(fast_exp(single, hn::Set(single, logits[i] - shift)));
   const V all = hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]));
