@@ -18,7 +18,7 @@ def clary(*arguments, code=0, **environment):
 
 def test_help_names_every_command():
     text = clary("--help")
-    for command in ("serve", "env", "doctor", "algorithms", "train", "predict", "version"):
+    for command in ("serve", "env", "doctor", "algorithms", "train", "predict", "make-vocab", "version"):
         assert command in text
         assert "Usage" in clary(command, "--help")
 
