@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "algorithms/seq2seq/serve/requests.h"
 #include "base/error.h"
 #include "learning/shell/duration.h"
 
@@ -21,6 +22,10 @@ constexpr double kDestructiveDropout = 0.9;
 double seconds(std::chrono::steady_clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
 }  // namespace
+
+std::int64_t usable_beam(const Hyperparameters& hp, const Architecture& architecture) {
+  return std::min({hp.beam_size, architecture.target_vocabulary, kMaxBeam});
+}
 
 double CheckpointScores::of(Metric metric) const {
   switch (metric) {
@@ -88,8 +93,9 @@ void Report::settings(const Architecture& a, std::int64_t batches) const {
   if (a.residual && a.first_residual_layer > recurrent)
     log_.warn("rnn_residual_connections has no effect: no recurrent layer has the number rnn_first_residual_layer {}.",
               a.first_residual_layer);
-  if (hp_.beam_size > a.target_vocabulary)
-    log_.warn("beam_size {} exceeds the target vocabulary: {} is used.", hp_.beam_size, a.target_vocabulary);
+  if (const std::int64_t beam = usable_beam(hp_, a); beam < hp_.beam_size)
+    log_.warn("beam_size {} exceeds {}: {} is used.", hp_.beam_size,
+              beam == kMaxBeam ? "what an endpoint takes" : "the target vocabulary", beam);
   if (hp_.max_num_epochs)
     log_.info("max_num_epochs is given: training does not stop early, whatever checkpoint_threshold says.");
   else if (hp_.lr_scheduler_type == RateSchedule::kPlateauReduce &&

@@ -36,6 +36,9 @@ struct CheckpointScores {
   double of(Metric metric) const;
 };
 
+/// beam_size, lowered to the words that there are to choose from and to what an endpoint takes.
+std::int64_t usable_beam(const Hyperparameters& hp, const Architecture& architecture);
+
 class Report {
  public:
   Report(shell::TrainLog& log, const Hyperparameters& hp) : log_(log), hp_(hp) {}
