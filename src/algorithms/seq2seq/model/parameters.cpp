@@ -79,6 +79,8 @@ std::vector<Tensor> Parameters::tensors(const Architecture& a) {
   return std::move(out.list_);
 }
 
+std::int64_t Parameters::learned(const Architecture& a) { return learned(tensors(a)); }
+
 void Parameters::add_all(const Architecture& a) {
   add("source_embed.weight", {a.source_vocabulary, a.num_embed_source}, Start::kWeight);
   add("target_embed.weight", {a.target_vocabulary, a.num_embed_target}, Start::kWeight);
@@ -167,8 +169,8 @@ const Tensor& Parameters::tensor(std::string_view name) const {
 
 std::span<const float> Parameters::of(std::string_view name) const { return of(tensor(name)); }
 
-std::int64_t Parameters::learned() const {
-  return std::accumulate(list_.begin(), list_.end(), std::int64_t{0},
+std::int64_t Parameters::learned(std::span<const Tensor> list) {
+  return std::accumulate(list.begin(), list.end(), std::int64_t{0},
                          [](std::int64_t sum, const Tensor& t) { return sum + t.size; });
 }
 

@@ -16,7 +16,7 @@ namespace clary::seq2seq {
 /// What is the same for all parts of one pass over a batch.
 struct Pass {
   const Parameters& parameters;
-  const Batch& batch;
+  const Batch& batch;  // pairs by falling target length
   numeric::Team& team;
   bool trains = false;  // else no dropout, and nothing is kept for backward()
   std::uint64_t dropout_seed = 0;
@@ -44,9 +44,20 @@ class Decoder {
                         std::span<float> gradients, std::span<float> encoded_gradient) = 0;
 };
 
+/// Largest sizes of a batch.
+struct BatchShape {
+  std::int64_t rows = 0, source_steps = 0, target_steps = 0;
+};
+
 std::unique_ptr<Encoder> make_rnn_encoder(const Architecture& architecture, const Dropout& dropout);
 std::unique_ptr<Encoder> make_cnn_encoder(const Architecture& architecture, const Dropout& dropout);
 std::unique_ptr<Decoder> make_rnn_decoder(const Architecture& architecture, const Dropout& dropout);
 std::unique_ptr<Decoder> make_cnn_decoder(const Architecture& architecture, const Dropout& dropout);
+
+/// Numbers (of four bytes) that a part takes memory for in a pass over such a batch.
+std::int64_t rnn_encoder_floats(const Architecture& architecture, const BatchShape& shape);
+std::int64_t cnn_encoder_floats(const Architecture& architecture, const BatchShape& shape);
+std::int64_t rnn_decoder_floats(const Architecture& architecture, const BatchShape& shape);
+std::int64_t cnn_decoder_floats(const Architecture& architecture, const BatchShape& shape);
 
 }  // namespace clary::seq2seq
