@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """`clary make-vocab` beside the method of AWS's create_vocab_proto.py in Python: parallel text to two vocabularies and a file of
-records. Both write their files; the vocabularies are compared byte for byte and the records as a set with numbers of occurrences.
+records. Both write their files; the vocabularies are compared byte for byte and the records, in any order, one by one (up to 200,000
+lines; of more, the size of the files).
 
     benchmarks/make_vocab.py [--lines 1000000] [--repeats 3] [--build build/release]
 

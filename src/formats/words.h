@@ -19,7 +19,7 @@ constexpr std::array<std::uint8_t, 256> classes() {
   std::array<std::uint8_t, 256> out{};
   for (std::size_t c = 0x09; c <= 0x0D; ++c) out[c] = kBlank;
   for (std::size_t c = 0x1C; c <= 0x20; ++c) out[c] = kBlank;
-  for (const std::size_t c : {0xC2, 0xE1, 0xE2, 0xE3}) out[c] = kMaybeBlank;
+  for (const std::size_t c : std::array<std::size_t, 4>{0xC2, 0xE1, 0xE2, 0xE3}) out[c] = kMaybeBlank;
   return out;
 }
 inline constexpr std::array<std::uint8_t, 256> kClasses = classes();

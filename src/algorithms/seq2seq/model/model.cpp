@@ -40,12 +40,18 @@ Model Model::load(const std::filesystem::path& dir) {
   return out;
 }
 
-DecodeLimits Model::decode_limits() const {
+DecodeLimits Model::lengths() const {
   return {.length_ratio_mean = length_ratio_mean,
           .length_ratio_std = length_ratio_std,
           .max_source = architecture.max_seq_len_source,
           .max_target = architecture.max_seq_len_target,
-          .never = target.gaps()};
+          .never = {}};
+}
+
+DecodeLimits Model::decode_limits() const {
+  DecodeLimits out = lengths();
+  out.never = target.gaps();
+  return out;
 }
 
 void Model::check_finite(const shell::FiniteCheck& check) const {
@@ -54,8 +60,7 @@ void Model::check_finite(const shell::FiniteCheck& check) const {
 
 shell::Answer Model::answer(const shell::Invocation& invocation) const {
   const DecodeOptions usual{.beam_size = std::min({beam_size, kMaxBeam, target.words()})};
-  const double target_per_source = length_ratio_mean + 2 * length_ratio_std;
-  return answer_to(invocation, {source, target, usual, target_per_source},
+  return answer_to(invocation, {source, target, usual, lengths()},
                    [this](std::span<const std::vector<std::int32_t>> sources, const DecodeOptions& options) {
                      return translator_->translate(sources, options);
                    });

@@ -50,19 +50,26 @@ bool accepts(std::string_view accept, const std::string& type) {
   return false;
 }
 
-void check_matrices(const std::vector<Query>& queries, double target_per_source) {
-  constexpr double kStep = 10;  // source lengths are rounded up to it (README.md, "Decoding")
+/// Most words of the translation of a source (README.md, "Search").
+double most_words(std::int64_t source_words, const DecodeLimits& limits) {
+  constexpr std::int64_t kStep = 10;  // lengths are rounded up to it
+  const std::int64_t piece = std::max<std::int64_t>(1, std::min(source_words, limits.max_source));
+  const std::int64_t pieces = (source_words + piece - 1) / piece, rounded = (piece + kStep - 1) / kStep * kStep;
+  const double ratio = limits.length_ratio_mean + 2 * limits.length_ratio_std;
+  return static_cast<double>(pieces) * std::max(2.0, std::ceil(ratio * static_cast<double>(rounded)));
+}
+
+void check_matrices(const std::vector<Query>& queries, const DecodeLimits& limits) {
   double cells = 0;
-  for (const Query& query : queries) {
-    if (!query.options.attention) continue;
-    const auto words = static_cast<double>(query.ids.size());
-    cells += words * (words + kStep) * std::max(1.0, target_per_source) * static_cast<double>(query.options.n_best);
-  }
+  for (const Query& query : queries)
+    if (query.options.attention)
+      cells += static_cast<double>(query.ids.size()) * most_words(std::ssize(query.ids), limits) *
+               static_cast<double>(query.options.n_best);
   if (cells > kMaxMatrixCells)
     throw Error(
         Kind::kLimit,
-        fmt::format("the attention matrices would have up to {:.0f} numbers, at most {:.0f} are allowed; send fewer "
-                    "or shorter sequences, or none with attention_matrix",
+        fmt::format("the attention matrices may have {:.0f} numbers, at most {:.0f} are allowed; send fewer or shorter "
+                    "sequences, or none with attention_matrix",
                     cells, kMaxMatrixCells));
 }
 
@@ -192,7 +199,7 @@ shell::Answer answer_to(const shell::Invocation& invocation, const AnswerContext
   try {
     type.require_utf8();
     std::vector<Query> queries = read_queries(type, invocation.body, context.source, context.usual);
-    check_matrices(queries, context.target_per_source);
+    check_matrices(queries, context.limits);
     return {200, type.type, body_of(type, translated(std::move(queries), translate), context.target)};
   } catch (const Error& error) {
     const int status = error.kind() == Kind::kLimit ? 413 : 400;

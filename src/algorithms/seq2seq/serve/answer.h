@@ -21,8 +21,7 @@ struct AnswerContext {
   const Vocabulary& source;
   const Vocabulary& target;
   DecodeOptions usual;  // what a request gets that does not choose
-  double target_per_source =
-      1;  // words that a translation may have for each of the source: sizes of attention matrices
+  DecodeLimits limits;  // the translator's, from which the sizes of attention matrices follow; `never` may be empty
 };
 
 /// 200, or 400, 406, 413, 415 with what is wrong in words; in the order of the request.

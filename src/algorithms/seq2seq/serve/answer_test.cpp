@@ -32,7 +32,8 @@ class Endpoint {
   shell::Answer ask(std::string_view type, std::string_view body, std::string_view accept = "") {
     calls.clear();
     return answer_to(
-        {type, accept, "", body}, {source_, target_, {.beam_size = 5}, 2},
+        {type, accept, "", body},
+        {source_, target_, {.beam_size = 5}, {.length_ratio_mean = 2, .max_source = 50, .never = {}}},
         [this](std::span<const Ids> sources, const DecodeOptions& options) { return translate(sources, options); });
   }
   std::string text(std::string_view type, std::string_view body, std::string_view accept = "") {
@@ -220,7 +221,7 @@ TEST(Seq2SeqAnswer, MatricesOfLongSourcesAreRefused) {
   const shell::Answer answer = endpoint.ask(
       kJson, R"({"instances": [{"data": ")" + words + R"(", "configuration": {"attention_matrix": true}}]})");
   EXPECT_EQ(answer.status, 413);
-  EXPECT_THAT(answer.body, HasSubstr("the attention matrices would have up to 8040000 numbers, at most 4000000"));
+  EXPECT_THAT(answer.body, HasSubstr("the attention matrices may have 8000000 numbers, at most 4000000"));
   EXPECT_TRUE(endpoint.calls.empty());
   EXPECT_EQ(endpoint.ask(kJson, R"({"instances": [{"data": ")" + words + R"("}]})").status, 200);
 }
