@@ -30,7 +30,7 @@ parser.add_argument("--per-class", type=int, help="training pictures of each cla
 parser.add_argument("--tests-per-class", type=int, default=900, help="test pictures of each class, at most 900")
 parser.add_argument("--epochs", type=int, help="seeds: 12, long: 36")
 parser.add_argument("--seeds", type=int, default=3)
-parser.add_argument("--layers", type=int, default=20, help="20, 32, 44, 56 or 110")
+parser.add_argument("--layers", type=int, default=20, help="20, 32, 44, 56 or 110; long: 18, too, the wide network")
 parser.add_argument("--batch", type=int, default=128)
 parser.add_argument("--folder", type=pathlib.Path, help="long: keeps data, checkpoint and model; else a temporary folder")
 parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/release/libexec/clary/algorithms/image-classification")
