@@ -9,12 +9,12 @@ add_custom_target(programs)
 
 # The target `sanitized` is what bin/test builds under a sanitizer, and the CTest label of the unit tests in it. With
 # AddressSanitizer and UBSan: the fuzzers (which reach the algorithms' parsers), and the folders that parse foreign bytes or start
-# processes. With ThreadSanitizer:
-# the server, and the folders whose code its threads and those of an algorithm's server run.
+# processes. With ThreadSanitizer: the server, the folders whose code its threads and those of an algorithm's server run, and the
+# threads that decode pictures.
 add_custom_target(sanitized)
-set(CLARY_SANITIZED_TESTS agent artifact aws base catalog contract executors formats http hyper knn_core logs objects resources
-                          metric_store runtime s3 sandbox serving shell store telemetry training vision)
-set(CLARY_THREAD_TESTS agent aws base catalog executors http logs metric_store objects resources runtime s3 sandbox serving
+set(CLARY_SANITIZED_TESTS agent artifact aws base catalog contract executors formats http hyper image_pictures knn_core logs objects
+                          resources metric_store runtime s3 sandbox serving shell store telemetry training vision)
+set(CLARY_THREAD_TESTS agent aws base catalog executors http image_pictures logs metric_store objects resources runtime s3 sandbox serving
                        shell store telemetry training)
 if(CLARY_SANITIZE MATCHES thread)
   set(CLARY_SANITIZED_TESTS ${CLARY_THREAD_TESTS})

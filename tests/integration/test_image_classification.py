@@ -291,6 +291,68 @@ def test_ground_truth_manifest_in_pipe_mode(client):
     assert max(accuracy_lines(lines(client.server, "ground-truth"))) > 0.7
 
 
+def answers(client, name, bodies):
+    """Probabilities, [pictures, classes], of one request."""
+    request = json.dumps({"instances": [{"data": {"b64": base64.b64encode(body).decode()}} for body in bodies]})
+    return np.array([a["prediction"] for a in json.loads(client.invoke(name, request, "application/json"))["predictions"]])
+
+
+def hard_picture(label, number):
+    """Of another aspect than the network's, and with a label that its brightness does not always follow."""
+    random = np.random.default_rng([number, 11])
+    seen = [one if random.random() < .7 else 1 - one for one in label] if isinstance(label, list) else label if random.random() < .7 else 2
+    return picture(seen, number, size=(110, 60))
+
+
+@pytest.mark.parametrize("mode", ["File", "Pipe"])
+def test_served_answers_are_those_of_the_trainers_validation(client, mode):
+    name = "as-validated-" + mode.lower()
+    rows = [record(n % 3, n, hard_picture(n % 3, 7000 + n)) for n in range(48)]
+    labels = [n % 3 for n in range(45)]
+    bodies = [hard_picture(label, 7500 + n) for n, label in enumerate(labels)]
+    client.put("hard/train/a.rec", b"".join(rows))
+    client.put("hard/validation/a.rec", b"".join(record(label, n, body) for n, (label, body) in enumerate(zip(labels, bodies))))
+    job = client.train(name, dict(epochs=2, resize=56, learning_rate=0.003), mode=mode,
+                       channels=[client.channel("train", "hard/train/"), client.channel("validation", "hard/validation/")])
+    metrics = json.loads(client.artifact(job)["model.json"])["metrics"]
+    assert any("Served-accuracy of the validation pictures: stretch=" in m for m in lines(client.server, name))
+
+    client.deploy(name, job, CLARY_INFERENCE_PREPROCESS="resize_crop")
+    found = answers(client, name, bodies)
+    assert (found.argmax(1) == labels).mean() == pytest.approx(metrics["validation:accuracy"], abs=1e-9)
+    assert -np.log(found[np.arange(45), labels]).mean() == pytest.approx(metrics["validation:loss"], rel=1e-5)
+    client.deploy(name + "-stretched", job)
+    stretched = answers(client, name + "-stretched", bodies)
+    assert np.abs(stretched - found).max() > 1e-4
+    assert (stretched.argmax(1) == labels).mean() == pytest.approx(metrics["served:accuracy:stretch"], abs=1e-9)
+
+
+def test_several_labels_are_judged_as_scikit_learn_judges_the_served_answers(client):
+    """The last class has no validation picture: it is left out of the mean."""
+    from sklearn.metrics import average_precision_score, f1_score
+    random = np.random.default_rng(5)
+    labels = np.concatenate([random.integers(0, 2, (90, 3)), np.zeros((90, 1), int)], 1)
+    labels[:48, 3] = random.integers(0, 2, 48)
+    bodies = [hard_picture(label[:3], 8000 + n) for n, label in enumerate(labels.tolist())]
+    rows = [record(label, n, body) for n, (label, body) in enumerate(zip(labels.tolist(), bodies))]
+    client.put("labels/train/a.rec", b"".join(rows[:48]))
+    client.put("labels/validation/a.rec", b"".join(rows[48:]))
+    job = client.train("labels", dict(num_classes=4, multi_label=1, epochs=3), mode="Pipe",
+                       channels=[client.channel("train", "labels/train/"), client.channel("validation", "labels/validation/")])
+    metrics = json.loads(client.artifact(job)["model.json"])["metrics"]
+    client.deploy("labels", job, CLARY_INFERENCE_PREPROCESS="resize_crop")
+    truth, found = labels[48:], answers(client, "labels", bodies[48:])
+    expected = average_precision_score(truth[:, :3], found[:, :3], average="macro")
+    assert 0.2 < expected < 0.99, "a model that neither fails nor is right in all"
+    assert metrics["validation:mean_average_precision"] == pytest.approx(expected, abs=1e-6)
+    guessed = found >= 0.5
+    used = (truth + guessed).any(0)
+    assert metrics["validation:f1"] == pytest.approx(f1_score(truth[:, used], guessed[:, used], average="macro"), abs=1e-6)
+    assert metrics["validation:accuracy"] == pytest.approx((truth == guessed).mean(), abs=1e-9)
+    summed = -(truth * np.log(found) + (1 - truth) * np.log1p(-found))
+    assert metrics["validation:loss"] == pytest.approx(summed.mean(), rel=1e-4), "the mean over classes of the binary losses"
+
+
 def test_two_instances_learn_together(client):
     client.train("two", dict(kv_store="dist_async", mini_batch_size=8), instances=2,
                  channels=[client.channel("train", "rec/train/"), client.channel("validation", "rec/validation/")])

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <sys/stat.h>
 
-#include <chrono>
 #include <thread>
 
 #include "base/error.h"
@@ -61,6 +60,17 @@ std::unique_ptr<formats::RowReader> Channel::rows(const formats::ReadOptions& op
     throw Error(Kind::kInvalid, "channel " + name_ + ": holds no files; at least one object with data is needed");
   ++passes_;
   return formats::open_rows(std::move(found), content_type_, options);
+}
+
+bool Channel::has_next_pass(std::chrono::milliseconds patience) const {
+  const auto path = layout_.channel_fifo(name_, passes_);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  std::error_code missing;
+  while (!std::filesystem::exists(path, missing)) {
+    if (stopped_() || std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kFifoPoll);
+  }
+  return true;
 }
 
 /// Waits for the FIFO of this pass and for its writer, in steps that notice a stop.

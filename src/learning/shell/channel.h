@@ -3,6 +3,7 @@
 // the start, or the next FIFO (<channel>_0, <channel>_1, ...), waited for.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -49,6 +50,10 @@ class Channel {
   /// @param abandoned  where given, also asked while reading waits for bytes, as is the stop flag: reading then throws
   ///                   Error{kCancelled}
   std::unique_ptr<formats::ByteSource> open_pipe(std::function<bool()> abandoned = nullptr);
+
+  /// Pipe mode: whether another pass can be started. Waits at most `patience` for its FIFO, which the writer makes when
+  /// the pass before has been read; false, too, when stopped meanwhile.
+  bool has_next_pass(std::chrono::milliseconds patience) const;
 
   /// Starts the next pass.
   /// @throws Error{kInvalid} when a File channel has no files, Error{kCancelled} when stopped while waiting for a FIFO

@@ -33,6 +33,11 @@ std::vector<InputFile> with_suffix(const std::vector<InputFile>& files, std::str
   return out;
 }
 
+PictureOptions stretched(PictureOptions options) {
+  options.stretch = true;
+  return options;
+}
+
 /// The lines of classes.txt in the channel's folder, if there are as many as classes.
 std::vector<std::string> names_in_file(TrainContext& context, const std::string& channel, std::int64_t classes) {
   const auto path = context.channel(channel).folder() / "classes.txt";
@@ -86,10 +91,8 @@ class FilePictures : public Pictures {
   std::optional<std::int64_t> count() const override { return share_.total(); }
 
   std::unique_ptr<Pass> pass(std::int64_t epoch) override { return pass(epoch, options_); }
-  std::unique_ptr<Pass> stretched_pass() override {
-    PictureOptions options = options_;
-    options.stretch = true;
-    return pass(0, options);
+  std::unique_ptr<Pass> stretched_pass(std::chrono::milliseconds /*patience*/) override {
+    return pass(0, stretched(options_));
   }
 
   std::vector<std::string> class_names() const override { return names_; }
@@ -138,20 +141,26 @@ class StreamPictures : public Pictures {
 
   std::optional<std::int64_t> count() const override { return facts_->count(); }
 
-  std::unique_ptr<Pass> pass(std::int64_t epoch) override {
+  std::unique_ptr<Pass> pass(std::int64_t epoch) override { return pass(epoch, options_); }
+  std::unique_ptr<Pass> stretched_pass(std::chrono::milliseconds patience) override {
+    if (!context_.channel(channel_).has_next_pass(patience)) return nullptr;
+    return pass(passes_, stretched(options_));
+  }
+
+  std::vector<std::string> class_names() const override { return facts_->names(form_.classes); }
+
+ private:
+  std::unique_ptr<Pass> pass(std::int64_t epoch, const PictureOptions& options) {
     auto abandoned = std::make_shared<std::atomic<bool>>(false);
     auto bytes = context_.channel(channel_).open_pipe([abandoned] { return abandoned->load(); });
     const StreamRules rules{form_, context_.hosts().rank(), context_.hosts().size(), options_.shuffle, options_.seed,
                             epoch};
     auto source =
         std::make_unique<PipedPictures>(std::move(bytes), fmt::format("{}_{}", channel_, passes_++), rules, facts_);
-    auto loader = std::make_unique<Loader>(std::move(source), options_, LoaderRules{channel_, epoch}, context_.log());
+    auto loader = std::make_unique<Loader>(std::move(source), options, LoaderRules{channel_, epoch}, context_.log());
     return std::make_unique<StreamPass>(std::move(abandoned), std::move(loader));
   }
 
-  std::vector<std::string> class_names() const override { return facts_->names(form_.classes); }
-
- private:
   TrainContext& context_;
   std::string channel_;
   PictureOptions options_;

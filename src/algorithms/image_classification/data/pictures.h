@@ -3,6 +3,7 @@
 // File or Pipe mode), as batches of equal size of decoded, resized, augmented bytes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -54,8 +55,9 @@ class Pictures {
   virtual std::optional<std::int64_t> count() const = 0;
   /// This host's share of pass `epoch` (from 0). In Pipe mode passes must be started in order.
   virtual std::unique_ptr<Pass> pass(std::int64_t epoch) = 0;
-  /// The same pictures with PictureOptions::stretch; nothing for streams, which are read once an epoch.
-  virtual std::unique_ptr<Pass> stretched_pass() { return nullptr; }
+  /// The same pictures with PictureOptions::stretch, after the passes of all epochs. Nothing where they cannot be read
+  /// once more: a stream whose sender makes no FIFO within `patience`.
+  virtual std::unique_ptr<Pass> stretched_pass(std::chrono::milliseconds patience) = 0;
   /// Names by class number, where the data has some (classes.txt, class-name of a manifest, folders of a list); may be
   /// empty.
   virtual std::vector<std::string> class_names() const = 0;

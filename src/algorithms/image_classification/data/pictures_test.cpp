@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <fstream>
 #include <set>
 #include <thread>
@@ -389,6 +390,18 @@ TEST(Pipe, GivesImageRecordsPassAfterPass) {
   EXPECT_EQ(read(*pictures->pass(0), 2).labels, up_to(5));
   EXPECT_EQ(pictures->count(), 5);
   EXPECT_EQ(read(*pictures->pass(1), 2).labels, up_to(5));
+}
+
+TEST(Pipe, IsReadOnceMoreAsPicturesAreServed) {
+  using std::chrono::milliseconds;
+  Job job, files;
+  const auto pictures = job.pipe("train", {records(5), records(5)}).open(options(5));
+  const PassContent cropped = read(*pictures->pass(0), 2);
+  const PassContent stretched = read(*pictures->stretched_pass(milliseconds(0)), 2);
+  EXPECT_NE(stretched, cropped);
+  EXPECT_EQ(stretched,
+            read(*files.file("train/a.rec", records(5)).open(options(5))->stretched_pass(milliseconds(0)), 2));
+  EXPECT_EQ(pictures->stretched_pass(milliseconds(20)), nullptr) << "the sender makes no third FIFO";
 }
 
 TEST(Pipe, ShufflesTheSameWayWhateverTheThreads) {

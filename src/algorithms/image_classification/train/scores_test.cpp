@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
 #include <vector>
 
 namespace clary::image_classification {
@@ -36,6 +37,46 @@ TEST(Scores, JudgeSeveralLabelsOneByOne) {
   EXPECT_DOUBLE_EQ(scores.accuracy(), 3.0 / 8);
   EXPECT_DOUBLE_EQ(scores.f1(), (2.0 / 5 + 2.0 / 4) / 2);
   EXPECT_DOUBLE_EQ(scores.mean_average_precision(), ((0.5 * 1 + 0.5 * 2 / 4) + (0.5 * 1 + 0.5 * 2 / 4)) / 2);
+}
+
+/// Numbers that another program can draw, too: the upper bits of a linear congruence (C's example of rand()).
+class Draws {
+ public:
+  int below(int limit) {
+    state_ = (1103515245 * state_ + 12345) % (std::uint64_t{1} << 31);
+    return static_cast<int>(state_ >> 16) % limit;
+  }
+
+ private:
+  std::uint64_t state_ = 12345;
+};
+
+// Logits of few values, so that most tie with many others; class 3 has no picture, class 4 every one. Expected:
+// scikit-learn 1.2.1's average_precision_score(average="macro") of the same draws over the classes that have pictures.
+// It counts a class without any as 0 (.38321 of all five): that would lower every model's score alike.
+TEST(Scores, MeanAveragePrecisionEqualsScikitLearnsOverTheClassesThatOccur) {
+  constexpr int kClasses = 5, kBatches = 8, kBatch = 25;
+  constexpr int kValues[] = {3, 9, 41, 9, 9}, kPercent[] = {30, 50, 20, 0, 100};
+  Draws draws;
+  Scores scores({.classes = kClasses, .multi_label = true, .keeps_predictions = true});
+  for (int batch = 0; batch < kBatches; ++batch) {
+    std::vector<float> logits, labels;
+    for (int i = 0; i < kBatch * kClasses; ++i) {
+      const int values = kValues[i % kClasses];
+      logits.push_back(static_cast<float>(draws.below(values) - values / 2) / 4);
+      labels.push_back(draws.below(100) < kPercent[i % kClasses] ? 1.0F : 0.0F);
+    }
+    scores.add(kBatch, logits, labels, 0);
+  }
+  EXPECT_EQ(scores.classes()[2].labelled, 34) << "the draws are the other program's";
+  EXPECT_EQ(scores.classes()[3].labelled, 0);
+  EXPECT_NEAR(scores.mean_average_precision(), 0.47901834638404817, 1e-14);
+}
+
+TEST(Scores, MeanAveragePrecisionWithoutAnyLabelIsZero) {
+  Scores scores({.classes = 2, .multi_label = true, .keeps_predictions = true});
+  scores.add(1, std::vector<float>{1, 2}, std::vector<float>{0, 0}, 0);
+  EXPECT_EQ(scores.mean_average_precision(), 0);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <utility>
@@ -33,6 +34,7 @@ using numeric::at;
 
 constexpr double kUsableMemory = 0.9;  // of what is there, for the maps of a batch
 constexpr double kTolerableMiscount = 0.01;
+constexpr std::chrono::seconds kPatience{10};  // for a FIFO of the pass that only score_as_served() makes
 
 double gibibytes(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
 
@@ -67,6 +69,8 @@ class Job {
   void weigh_classes();
 
   std::unique_ptr<Pass> open(Pictures& pictures, std::int64_t epoch);
+  template <class F>
+  std::unique_ptr<Pass> opened(F&& open);
   bool next(Pass* pass, Batch& batch);
   nn::PictureBatch view(const Batch& batch, std::int64_t from, std::int64_t count) const;
   void train_epoch(std::int64_t epoch);
@@ -227,10 +231,15 @@ void Job::weigh_classes() {
   state_.weights = counts.weights();
 }
 
-/// Nothing when the platform stops the job while it waits for a stream.
 std::unique_ptr<Pass> Job::open(Pictures& pictures, std::int64_t epoch) {
+  return opened([&] { return pictures.pass(epoch); });
+}
+
+/// What `open` gives; nothing when the platform stops the job while it waits for a stream.
+template <class F>
+std::unique_ptr<Pass> Job::opened(F&& open) {
   try {
-    return pictures.pass(epoch);
+    return open();
   } catch (const Error& error) {
     if (error.kind() != Kind::kCancelled || !context_.stop_requested()) throw;
     cancelled_ = true;
@@ -357,8 +366,12 @@ std::optional<Scores> Job::validate(std::int64_t epoch) {
 /// The best model on the validation pictures as an endpoint prepares them unless it is asked otherwise: stretched,
 /// where training and validation keep the aspect and crop. The user sees what that costs.
 void Job::score_as_served() {
-  auto pass = data_.validation->stretched_pass();
-  if (pass == nullptr || context_.stop_on_any_host()) return;
+  if (context_.stop_on_any_host()) return;
+  auto pass = opened([&] { return data_.validation->stretched_pass(kPatience); });
+  if (exchange_.any(pass == nullptr)) {
+    log_.info("Served-accuracy is not known: channel validation could not be read once more.");
+    return;
+  }
   network_.parameters() = state_.best->parameters;
   Scores scores(score_options(false));
   if (!score(std::move(pass), scores)) return;

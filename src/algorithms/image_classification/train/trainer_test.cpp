@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <random>
 #include <string>
@@ -55,7 +56,7 @@ struct Made {
 class Fake final : public Pictures {
  public:
   struct Behaviour {
-    bool shuffles = false, streams = false;
+    bool shuffles = false, streams = false, ends = false;  // ends: cannot be read once more after the last epoch
     std::int64_t skipped = 0;
     std::function<void(std::int64_t epoch, std::int64_t taken)> on_next = [](auto, auto) {};
   };
@@ -66,6 +67,9 @@ class Fake final : public Pictures {
     return std::ssize(made_.labels);
   }
   std::unique_ptr<Pass> pass(std::int64_t epoch) override { return std::make_unique<FakePass>(*this, epoch); }
+  std::unique_ptr<Pass> stretched_pass(std::chrono::milliseconds) override {
+    return behaviour_.ends ? nullptr : pass(0);
+  }
   std::vector<std::string> class_names() const override { return {"red", "green", "blue"}; }
 
  private:
@@ -134,8 +138,9 @@ struct Job {
   Model run(Made train = Made(48, 1), Made validation = Made(24, 2), Fake::Behaviour behaviour = {.shuffles = true},
             std::optional<std::int64_t> memory = std::nullopt) {
     shell::TrainContext context(ImageClassification::descriptor(), setup);
+    const bool ends = behaviour.ends;
     Data data{std::make_unique<Fake>(std::move(train), std::move(behaviour)),
-              std::make_unique<Fake>(std::move(validation), Fake::Behaviour{})};
+              std::make_unique<Fake>(std::move(validation), Fake::Behaviour{.ends = ends})};
     return image_classification::train(hp, context, std::move(data), random_start(hp, 1), memory);
   }
 
@@ -363,6 +368,23 @@ TEST(Trainer, TopKIsReported) {
   EXPECT_THAT(job.log, HasSubstr("Epoch[0] Train-top_k_accuracy_2="));
   EXPECT_THAT(job.log, HasSubstr("Epoch[0] Validation-top_k_accuracy_2="));
   EXPECT_TRUE(model.metrics.contains("validation:top_k_accuracy"));
+}
+
+TEST(Trainer, TheBestModelIsScoredAsItWillBeServed) {
+  Job job;
+  const Model model = job.run();
+  const double accuracy = model.metrics.at("validation:accuracy").get<double>();
+  EXPECT_THAT(job.log, HasSubstr(fmt::format("Served-accuracy of the validation pictures: stretch={0:f} "
+                                             "resize_crop={0:f}",
+                                             accuracy)));
+  EXPECT_EQ(model.metrics.at("served:accuracy:stretch"), accuracy);
+}
+
+TEST(Trainer, SaysThatAStreamWhichEndedIsNotScoredAsServed) {
+  Job job;
+  const Model model = job.run(Made(48, 1), Made(24, 2), {.ends = true});
+  EXPECT_THAT(job.log, HasSubstr("Served-accuracy is not known: channel validation could not be read once more."));
+  EXPECT_FALSE(model.metrics.contains("served:accuracy:stretch"));
 }
 
 TEST(Trainer, RefusesAnEmptyValidation) {
