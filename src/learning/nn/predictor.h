@@ -26,7 +26,7 @@ enum class ServedPrecision { kFloat32, kBFloat16, kInt8 };
 struct PredictorOptions {
   ServedPrecision precision = ServedPrecision::kFloat32;
   /// kInt8: what largest_values() gave, by operation.
-  std::span<const float> largest{};
+  std::vector<float> largest{};
 };
 
 /// Whether the output of each operation is 8-bit integers in kInt8: a convolution reads it, and it is never negative.
