@@ -57,11 +57,11 @@ ConvolutionSize convolution_size(const Graph& graph, const Op& op, std::int64_t 
 }
 
 bool winograd_pays(const ConvolutionSize& size, std::int64_t fewest_channels) {
-  constexpr std::int64_t kCachedKernels = 128 * 128, kFewestPositions = 8 * 7 * 7, kNarrow = 7;
+  constexpr std::int64_t kCachedKernels = 128 * 128, kFewestPositions = 8 * 7 * 7;
   return size.type == Type::f32 && size.kernel == 3 && size.stride == 1 &&
          std::min(size.in.channels, size.out.channels) >= fewest_channels &&
          (size.in.channels * size.out.channels <= kCachedKernels ||
-          size.out.width <= kNarrow || size.pictures * size.out.height * size.out.width >= kFewestPositions);
+          size.pictures * size.out.height * size.out.width >= kFewestPositions);
 }
 
 dnnl::convolution_forward::primitive_desc forward_convolution(const ConvolutionSize& size, dnnl::prop_kind kind,

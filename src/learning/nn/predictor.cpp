@@ -57,11 +57,12 @@ struct Predictor::Plan {
   std::mutex mutex;
   std::vector<std::unique_ptr<Worker>> idle;  // under the mutex
 
-  Plan(const Graph& graph, const Parameters& parameters, const PredictorPlanOptions& options)
+  Plan(const Graph& graph, const Parameters& parameters, const PredictorPlanOptions& options, int threads)
       : input(graph.input()),
         outputs(graph.outputs()),
         plan(PredictorPlanner(graph, parameters, options, constants).plan()) {
-    constants.write();
+    numeric::Team team(threads, numeric::Team::Shared{});
+    constants.write(team);
     plan.compile();
   }
 
@@ -101,7 +102,8 @@ struct Predictor::Plan {
 
 Predictor::Predictor(const Graph& graph, const Parameters& parameters, const PredictorOptions& options) {
   const ThreadCount one(1);
-  plan_ = guarded([&] { return std::make_unique<Plan>(graph, parameters, plan_options(graph, options)); });
+  plan_ =
+      guarded([&] { return std::make_unique<Plan>(graph, parameters, plan_options(graph, options), options.threads); });
 }
 Predictor::Predictor(Predictor&&) noexcept = default;
 Predictor& Predictor::operator=(Predictor&&) noexcept = default;
@@ -123,7 +125,7 @@ std::vector<float> largest_values(const Graph& graph, const Parameters& paramete
   const ThreadCount one(1);
   std::vector<float> largest(graph.ops.size());
   std::vector<float> logits(pixels.size() / at(graph.input().size()) * at(graph.outputs()));
-  guarded([&] { Predictor::Plan(graph, parameters, {.measures = true}).run(pixels, logits, largest); });
+  guarded([&] { Predictor::Plan(graph, parameters, {.measures = true}, 1).run(pixels, logits, largest); });
   return largest;
 }
 

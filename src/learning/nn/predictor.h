@@ -27,6 +27,7 @@ struct PredictorOptions {
   ServedPrecision precision = ServedPrecision::kFloat32;
   /// kInt8: what largest_values() gave, by operation.
   std::vector<float> largest{};
+  int threads = 1;  // that prepare the weights
 };
 
 /// Whether the output of each operation is 8-bit integers in kInt8: a convolution reads it, and it is never negative.

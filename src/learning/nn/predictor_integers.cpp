@@ -57,21 +57,18 @@ float weight_levels() {
   return has_vnni ? 127.0F : 63.0F;
 }
 
-/// Units per level of each output channel's weights [O, ...].
-numeric::Floats weight_scales(std::span<const float> weights, std::size_t outputs) {
-  const std::size_t slice = weights.size() / outputs;
+/// Levels per unit of each output channel's weights [O, ...], which are multiplied by the channel's factor.
+numeric::Floats weight_levels_per_unit(std::span<const float> weights, std::span<const float> factors) {
+  const std::size_t slice = weights.size() / factors.size();
   numeric::Floats out;
-  for (std::size_t o = 0; o < outputs; ++o) {
+  for (std::size_t o = 0; o < factors.size(); ++o) {
     float largest = 0;
-    for (const float w : weights.subspan(o * slice, slice)) largest = std::max(largest, std::abs(w));
-    out.push_back(largest > 0 ? largest / weight_levels() : 1);
+#pragma omp simd reduction(max : largest)
+    for (std::size_t i = o * slice; i < (o + 1) * slice; ++i) largest = std::max(largest, std::abs(weights[i]));
+    largest *= std::abs(factors[o]);
+    out.push_back(largest > 0 ? weight_levels() / largest : 1);
   }
   return out;
-}
-
-numeric::Floats inverse(numeric::Floats values) {
-  for (float& v : values) v = 1 / v;
-  return values;
 }
 
 }  // namespace
@@ -142,18 +139,19 @@ Tensor PredictorPlanner::normalized_levels(int number) {
 Tensor PredictorPlanner::integer_convolution(const Chain& chain, int levels_of) {
   const Op& o = op(chain.convolution);
   const int input = o.inputs.front();
-  Affine after{{}, numeric::Floats(at(o.shape.channels))};
+  Affine after{numeric::Floats(at(o.shape.channels), 1.0F), numeric::Floats(at(o.shape.channels))};
   if (chain.norm >= 0) after = affine(chain.norm);
   levels(input);  // both maps exist before either counts as read, as in convolution()
   if (chain.sum >= 0) map(chain.other);
   const Tensor in = read_levels(input);
 
-  const numeric::Floats weights = folded(values(chain.convolution, Role::kWeight), after.factor);
-  const numeric::Floats scales = weight_scales(weights, at(o.shape.channels));
+  const auto weights = values(chain.convolution, Role::kWeight);
+  const numeric::Floats per_unit = weight_levels_per_unit(weights, after.factor);
   const float output_levels = levels_of == kFloat32Output ? 1 : levels_per_unit(levels_of);
   std::vector<float> output_scales;
-  for (std::size_t c = 0; c < scales.size(); ++c) {
-    const float unit = scales[c] / levels_per_unit(input);  // of the integer sums
+  for (std::size_t c = 0; c < per_unit.size(); ++c) {
+    const float unit = 1 / (per_unit[c] * levels_per_unit(input));  // of the integer sums
+    after.factor[c] *= per_unit[c];
     after.shift[c] /= unit;
     output_scales.push_back(unit * output_levels);
   }
@@ -166,8 +164,8 @@ Tensor PredictorPlanner::integer_convolution(const Chain& chain, int levels_of) 
   const Tensor out = output(chain, primitive.dst_desc());
   const Desc plain({o.shape.channels, size.in.channels, o.kernel, o.kernel}, Type::f32, Format::oihw);
   plan_.add(primitive, {{DNNL_ARG_SRC, in},
-                        {DNNL_ARG_WEIGHTS,
-                         constants_.add(plan_, primitive.weights_desc(), plain, folded(weights, inverse(scales)))},
+                        {DNNL_ARG_WEIGHTS, constants_.add_weights(plan_, primitive.weights_desc(), plain, weights,
+                                                                  std::move(after.factor))},
                         {DNNL_ARG_BIAS, vector(std::move(after.shift))},
                         {DNNL_ARG_DST, out}});
   return out;

@@ -21,31 +21,50 @@ constexpr auto kInference = prop_kind::forward_inference;
 
 }  // namespace
 
-numeric::Floats folded(std::span<const float> weights, std::span<const float> factors) {
-  numeric::Floats out(weights.begin(), weights.end());
-  const std::size_t slice = factors.empty() ? 0 : out.size() / factors.size();
-  for (std::size_t o = 0; o < factors.size(); ++o)
-    for (std::size_t i = o * slice; i < (o + 1) * slice; ++i) out[i] *= factors[o];
-  return out;
+Tensor Constants::add(Plan& plan, Entry entry) {
+  constexpr std::int64_t kLine = 64;
+  entry.offset = size_;
+  size_ += (static_cast<std::int64_t>(bytes(entry.layout)) + kLine - 1) / kLine * kLine;
+  entries_.push_back(std::move(entry));
+  return plan.fixed(entries_.back().layout, Region::kConstants, entries_.back().offset);
 }
 
 Tensor Constants::add(Plan& plan, const Desc& layout, const Desc& plain, numeric::Floats values) {
-  constexpr std::int64_t kLine = 64;
-  const std::int64_t offset = size_;
-  size_ += (static_cast<std::int64_t>(bytes(layout)) + kLine - 1) / kLine * kLine;
-  entries_.push_back({offset, layout, plain, std::move(values)});
-  return plan.fixed(layout, Region::kConstants, offset);
+  return add(plan, {.layout = layout, .plain = plain, .values = std::move(values), .weights = {}, .factors = {}});
 }
 
-void Constants::write() {
-  memory_.reserve(size_);
-  dnnl::stream stream(engine());
-  for (Entry& entry : entries_) {
-    memory from(entry.plain, engine(), entry.values.data());
-    memory to(entry.layout, engine(), memory_.data() + entry.offset);
-    dnnl::reorder(from, to).execute(stream, from, to);
-    stream.wait();
+Tensor Constants::add_weights(Plan& plan, const Desc& layout, const Desc& plain, std::span<const float> weights,
+                              numeric::Floats factors) {
+  return add(plan, {.layout = layout, .plain = plain, .values = {}, .weights = weights, .factors = std::move(factors)});
+}
+
+void Constants::write(const Entry& entry) const {
+  // Large weights are the larger part of what loading a model costs: one buffer a thread for all of them, whose pages
+  // are there after the first.
+  thread_local numeric::UntouchedFloats scaled;
+  const float* from = entry.values.empty() ? entry.weights.data() : entry.values.data();
+  if (!entry.factors.empty()) {
+    scaled.resize(entry.weights.size());
+    const std::size_t slice = scaled.size() / entry.factors.size();
+    for (std::size_t o = 0; o < entry.factors.size(); ++o) {
+      const float factor = entry.factors[o];
+      for (std::size_t i = o * slice; i < (o + 1) * slice; ++i) scaled[i] = entry.weights[i] * factor;
+    }
+    from = scaled.data();
   }
+  const ThreadCount one(1);
+  dnnl::stream stream(engine());
+  memory source(entry.plain, engine(), const_cast<float*>(from));  // which oneDNN does not write
+  memory target(entry.layout, engine(), memory_.data() + entry.offset);
+  dnnl::reorder(source, target).execute(stream, source, target);
+  stream.wait();
+}
+
+void Constants::write(numeric::Team& team) {
+  memory_.reserve(size_);
+  // The largest first, so that no thread is left with one at the end.
+  std::ranges::sort(entries_, std::ranges::greater{}, [](const Entry& e) { return bytes(e.layout); });
+  team.run_units(std::ssize(entries_), [&](std::int64_t i) { write(entries_[at(i)]); });
   entries_.clear();
 }
 
@@ -226,8 +245,8 @@ Tensor PredictorPlanner::convolution(const Chain& chain) {
   const Desc plain({o.shape.channels, size.in.channels, o.kernel, o.kernel}, Type::f32, Format::oihw);
   plan_.add(primitive,
             {{DNNL_ARG_SRC, plan_.in_layout(in, primitive.src_desc())},
-             {DNNL_ARG_WEIGHTS, constants_.add(plan_, primitive.weights_desc(), plain,
-                                               folded(values(chain.convolution, Role::kWeight), after.factor))},
+             {DNNL_ARG_WEIGHTS, constants_.add_weights(plan_, primitive.weights_desc(), plain,
+                                                       values(chain.convolution, Role::kWeight), after.factor)},
              {DNNL_ARG_BIAS, vector(std::move(after.shift))},
              {DNNL_ARG_DST, out}});
   return out;
@@ -297,11 +316,11 @@ Tensor PredictorPlanner::linear(int number) {
                           Desc({options_.pictures, outputs}, Type::f32, Format::nc));
   const Linear::primitive_desc primitive(desc, primitive_attributes(), engine());
   const Tensor out = plan_.reserve(primitive.dst_desc());
-  const auto weight = values(number, Role::kWeight), bias = values(number, Role::kBias);
+  const auto bias = values(number, Role::kBias);
   plan_.add(primitive, {{DNNL_ARG_SRC, in},
-                        {DNNL_ARG_WEIGHTS, constants_.add(plan_, primitive.weights_desc(),
-                                                          Desc({outputs, from.size()}, Type::f32, Format::oi),
-                                                          {weight.begin(), weight.end()})},
+                        {DNNL_ARG_WEIGHTS, constants_.add_weights(plan_, primitive.weights_desc(),
+                                                                  Desc({outputs, from.size()}, Type::f32, Format::oi),
+                                                                  values(number, Role::kWeight), {})},
                         {DNNL_ARG_BIAS, vector({bias.begin(), bias.end()})},
                         {DNNL_ARG_DST, out}});
   return out;

@@ -11,6 +11,7 @@
 #include "learning/nn/parameters.h"
 #include "learning/nn/plan.h"
 #include "learning/numeric/floats.h"
+#include "learning/numeric/team.h"
 
 namespace clary::nn::onednn {
 
@@ -19,16 +20,25 @@ class Constants {
  public:
   /// Reserves place for values that are given as plain float32; returns the place.
   Tensor add(Plan& plan, const Desc& layout, const Desc& plain, numeric::Floats values);
+  /// For weights [O, ...], each of the O slices times its factor; as they are where there are no factors. They are
+  /// read by write().
+  Tensor add_weights(Plan& plan, const Desc& layout, const Desc& plain, std::span<const float> weights,
+                     numeric::Floats factors);
   /// Writes all of them, once, and forgets the plain ones.
-  void write();
+  void write(numeric::Team& team);
   std::byte* data() const { return memory_.data(); }
 
  private:
   struct Entry {
     std::int64_t offset = 0;
     Desc layout, plain;
-    numeric::Floats values;
+    numeric::Floats values;          // or, when it is empty:
+    std::span<const float> weights;  // by the factors
+    numeric::Floats factors;
   };
+  Tensor add(Plan& plan, Entry entry);
+  void write(const Entry& entry) const;
+
   std::vector<Entry> entries_;
   std::int64_t size_ = 0;
   Arena memory_;
@@ -120,8 +130,5 @@ class PredictorPlanner {
   std::vector<Node> nodes_;
   Plan plan_;
 };
-
-/// Weights [O, ...], each of the O slices times its factor; as they are where there are no factors.
-numeric::Floats folded(std::span<const float> weights, std::span<const float> factors);
 
 }  // namespace clary::nn::onednn

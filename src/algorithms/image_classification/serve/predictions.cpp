@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "contract/layout.h"
 #include "learning/numeric/index.h"
+#include "learning/numeric/threads.h"
 #include "learning/vision/decode.h"
 
 namespace clary::image_classification {
@@ -41,7 +42,7 @@ T chosen(const char* variable, const Choice<T> (&choices)[kCount], T usual) {
 
 /// @throws Error{kInvalid} for int8 without a calibration
 nn::PredictorOptions predictor_options(const Model& model, const nn::Graph& graph, const ServeOptions& options) {
-  nn::PredictorOptions out{.precision = options.precision};
+  nn::PredictorOptions out{.precision = options.precision, .threads = numeric::available_threads()};
   if (options.precision != nn::ServedPrecision::kInt8) return out;
   if (model.calibration.empty())
     throw Error(Kind::kInvalid,
