@@ -9,6 +9,7 @@ requests per second, p50, p99, and the ratios that benchmarks/RESULTS.md records
   blazingtext          AG News, bigrams, dimension 10, JSON                peer: Python fasttext with our model.bin
   blazingtext-vectors  skip-gram on its words, dimension 100, JSON         peer: Python fasttext with our vectors.bin
   resnet-18, resnet-50 a JPEG of 300 x 250 to a network of 224 x 224       peer: frozen TorchScript of our model.onnx, OpenCV
+  ...-int8             the same, with CLARY_INFERENCE_PRECISION=int8       peer: the same, float32
 Where ../shared/data has no AG News, a made text takes its place.
 usage: invoke_endpoint.py [--algorithm NAME] [RELEASE_BUILD] [BENCH_BUILD] [SECONDS]"""
 import argparse
@@ -37,7 +38,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-NAMES = ("knn", "linear-learner", "xgboost", "blazingtext", "blazingtext-vectors", "resnet-18", "resnet-50")
+NAMES = ("knn", "linear-learner", "xgboost", "blazingtext", "blazingtext-vectors", "resnet-18", "resnet-50", "resnet-18-int8", "resnet-50-int8")
 parser.add_argument("--algorithm", choices=NAMES, action="append", help="only this one; may be repeated")
 parser.add_argument("release", nargs="?", type=pathlib.Path, default=ROOT / "build/release")
 parser.add_argument("bench", nargs="?", type=pathlib.Path, default=ROOT / "build/bench")
@@ -80,6 +81,8 @@ class Case:
     query_type: str = "text/csv"
     channels: tuple = ("train",)  # all of them get the same data
     connections: tuple = (1, 64)
+    environment: dict = dataclasses.field(default_factory=dict)  # of the model
+    tolerance: float = 1e-5  # of each number
 
 
 def case_of_rows(name, x, y):
@@ -127,10 +130,11 @@ def case_of_pictures(name, random):
         coarse.resize((300, 250), Image.BICUBIC).save(out, "JPEG", quality=92)
         return out.getvalue()
     body, count = records({"a": [picture() for _ in range(8)], "b": [picture() for _ in range(8)]}, ["a", "b"])
-    hyperparameters = {"num_layers": name.removeprefix("resnet-"), "num_classes": 2, "num_training_samples": count, "mini_batch_size": 8, "epochs": 2,
+    int8 = name.endswith("-int8")
+    hyperparameters = {"num_layers": name.split("-")[1], "num_classes": 2, "num_training_samples": count, "mini_batch_size": 8, "epochs": 2,
                        "learning_rate": 0.01, "resize": 224}
     return Case("image-classification:1", hyperparameters, body, picture(), lambda answer: answer, "application/x-recordio", "application/x-image",
-                ("train", "validation"), (1, 16))
+                ("train", "validation"), (1, 16), {"CLARY_INFERENCE_PRECISION": "int8"} if int8 else {}, 0.05 if int8 else 1e-5)
 
 
 def case_of(name, x, y, random):
@@ -139,10 +143,10 @@ def case_of(name, x, y, random):
     return case_of_text(name, random) if name.startswith("blazingtext") else case_of_rows(name, x, y)
 
 
-def same(a, b):
+def same(a, b, tolerance):
     if isinstance(a, list):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b if isinstance(a, str) else abs(a - b) < 1e-5
+        return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b))
+    return a == b if isinstance(a, str) else abs(a - b) < tolerance
 
 
 def load(port, connections, path, folder, case, key=None, secret=None):
@@ -187,7 +191,8 @@ class Hosting:
             self.sm.describe_training_job(TrainingJobName=name)))
         assert job["TrainingJobStatus"] == "Completed", job
         artifact = job["ModelArtifacts"]["S3ModelArtifacts"]
-        self.sm.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer={"Image": case.image, "ModelDataUrl": artifact})
+        self.sm.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer={
+            "Image": case.image, "ModelDataUrl": artifact, "Environment": case.environment})
         self.sm.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[{
             "VariantName": "A", "ModelName": name, "InstanceType": "ml.m4.xlarge", "InitialInstanceCount": 1}])
         begin = time.monotonic()
@@ -208,7 +213,7 @@ def start_flask(name, folder, workers):
     log = open(folder / "gunicorn.log", "w")
     process = subprocess.Popen([sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", *workers, "invoke_endpoint_peer:app"],
                                cwd=ROOT / "benchmarks", stdout=log, stderr=log,
-                               env=dict(os.environ, PEER=name, PEER_DATA=str(folder), OMP_NUM_THREADS="1"))
+                               env=dict(os.environ, PEER=name.removesuffix("-int8"), PEER_DATA=str(folder), OMP_NUM_THREADS="1"))
     atexit.register(process.terminate)
 
     def up():
@@ -228,7 +233,7 @@ def measure_flask(name, folder, case, expected):
         body = case.query if isinstance(case.query, bytes) else case.query.encode()
         request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": case.query_type})
         answer = case.picked(json.loads(urllib.request.urlopen(request).read()))
-        assert same(answer, expected), (answer, expected)
+        assert same(answer, expected, case.tolerance), (answer, expected)
         for c in case.connections:
             r = load(port, c, "/invocations", folder, case)
             if c not in results or r["requests_per_second"] > results[c]["requests_per_second"]:

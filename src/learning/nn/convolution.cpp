@@ -75,6 +75,17 @@ dnnl::convolution_forward::primitive_desc forward_convolution(const ConvolutionS
   });
 }
 
+dnnl::convolution_forward::primitive_desc integer_convolution(const ConvolutionSize& size, Type out,
+                                                              const dnnl::primitive_attr& attributes) {
+  using Convolution = dnnl::convolution_forward;
+  const Descs d(size);
+  const Desc weights(d.weights.dims(), Type::s8, Format::any);
+  return {Convolution::desc(dnnl::prop_kind::forward_inference, algorithm::convolution_direct,
+                            map_desc(size.pictures, size.in, Type::u8, Format::nhwc), weights, d.bias,
+                            map_desc(size.pictures, size.out, out, Format::nhwc), d.strides, d.pads, d.pads),
+          attributes, engine()};
+}
+
 dnnl::convolution_backward_data::primitive_desc backward_data_convolution(
     const ConvolutionSize& size, const dnnl::convolution_forward::primitive_desc& forward) {
   using Convolution = dnnl::convolution_backward_data;

@@ -27,6 +27,10 @@ bool winograd_pays(const ConvolutionSize& size, std::int64_t fewest_channels);
 /// Memory formats are oneDNN's choice. `attributes` are applied to it (operations on the output).
 dnnl::convolution_forward::primitive_desc forward_convolution(const ConvolutionSize& size, dnnl::prop_kind kind,
                                                               bool bias, const dnnl::primitive_attr& attributes);
+/// A convolution with bias in 8-bit integers: unsigned maps, signed weights, sums of 32 bits; the output is unsigned
+/// bytes or float32. Maps are channels-last. size.type has no part in it.
+dnnl::convolution_forward::primitive_desc integer_convolution(const ConvolutionSize& size, Type out,
+                                                              const dnnl::primitive_attr& attributes);
 dnnl::convolution_backward_data::primitive_desc backward_data_convolution(
     const ConvolutionSize& size, const dnnl::convolution_forward::primitive_desc& forward);
 /// The gradient of the weights is float32.

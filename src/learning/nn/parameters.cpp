@@ -8,6 +8,7 @@
 
 #include "learning/numeric/gemm.h"
 #include "learning/numeric/index.h"
+#include "learning/numeric/memory.h"
 #include "learning/numeric/philox.h"
 
 namespace clary::nn {
@@ -60,7 +61,9 @@ Parameters::Parameters(const Graph& graph) {
   Builder builder;
   for (std::size_t i = 0; i < graph.ops.size(); ++i) builder.add_of(graph, static_cast<int>(i));
   list_ = std::move(builder.list);
-  values_.assign(at(builder.learned), 0.0F);
+  values_.reserve(at(builder.learned));
+  numeric::prefer_large_pages(values_.data(), at(builder.learned) * sizeof(float));
+  values_.resize(at(builder.learned));
   statistics_.assign(at(builder.statistics), 0.0F);
   for (const Parameter& p : list_)
     if (p.role == Role::kGamma || p.role == Role::kRunningVariance) std::ranges::fill(of(p), 1.0F);

@@ -36,7 +36,8 @@ struct Call {
   PictureBatch batch;
   float scale = 1;
   std::span<float> logits;
-  double loss = 0;  // set by the plan
+  std::span<float> largest{};  // by operation: raised to the largest value of its output, by plans that measure
+  double loss = 0;             // set by the plan
 };
 
 class Execution;

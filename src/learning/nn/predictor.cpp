@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -31,16 +33,17 @@ struct Worker {
   }
 };
 
-Type type_of(ServedPrecision precision) {
-  switch (precision) {
-    case ServedPrecision::kFloat32:
-      break;
-    case ServedPrecision::kBFloat16:
-      return Type::bf16;
-    case ServedPrecision::kInt8:
-      throw Error(Kind::kInvalid, "networks are not served in 8-bit integers: choose float32 or bfloat16");
-  }
-  return Type::f32;
+/// @throws Error{kInvalid}
+PredictorPlanOptions plan_options(const Graph& graph, const PredictorOptions& options) {
+  if (options.precision == ServedPrecision::kBFloat16) return {.type = Type::bf16};
+  if (options.precision == ServedPrecision::kFloat32) return {};
+  const auto is_usable = [](float v) { return std::isfinite(v) && v >= 0; };
+  if (options.largest.size() != graph.ops.size() || !std::ranges::all_of(options.largest, is_usable))
+    throw Error(Kind::kInvalid,
+                fmt::format("8-bit integers need the largest value, finite and not negative, of the maps of {} "
+                            "operations; {} are given",
+                            graph.ops.size(), options.largest.size()));
+  return {.largest = options.largest};
 }
 
 }  // namespace
@@ -54,11 +57,12 @@ struct Predictor::Plan {
   std::mutex mutex;
   std::vector<std::unique_ptr<Worker>> idle;  // under the mutex
 
-  Plan(const Graph& graph, const Parameters& parameters, Type type)
+  Plan(const Graph& graph, const Parameters& parameters, const PredictorPlanOptions& options, int threads)
       : input(graph.input()),
         outputs(graph.outputs()),
-        plan(PredictorPlanner(graph, parameters, type, 1, constants).plan()) {
-    constants.write();
+        plan(PredictorPlanner(graph, parameters, options, constants).plan()) {
+    numeric::Team team(threads, numeric::Team::Shared{});
+    constants.write(team);
     plan.compile();
   }
 
@@ -78,11 +82,28 @@ struct Predictor::Plan {
     const std::lock_guard lock(mutex);
     idle.push_back(std::move(worker));
   }
+
+  /// Pictures one after another.
+  void run(std::span<const std::uint8_t> pixels, std::span<float> logits, std::span<float> largest) {
+    const std::size_t size = at(input.size()), width = at(outputs);
+    const ThreadCount one(1);
+    guarded([&] {
+      auto worker = take();
+      for (std::size_t n = 0; n < logits.size() / width; ++n) {
+        Call call{.batch = {.pictures = 1, .pixels = pixels.subspan(n * size, size)},
+                  .logits = logits.subspan(n * width, width),
+                  .largest = largest};
+        worker->execution.run(call);
+      }
+      give_back(std::move(worker));
+    });
+  }
 };
 
 Predictor::Predictor(const Graph& graph, const Parameters& parameters, const PredictorOptions& options) {
   const ThreadCount one(1);
-  plan_ = guarded([&] { return std::make_unique<Plan>(graph, parameters, type_of(options.precision)); });
+  plan_ =
+      guarded([&] { return std::make_unique<Plan>(graph, parameters, plan_options(graph, options), options.threads); });
 }
 Predictor::Predictor(Predictor&&) noexcept = default;
 Predictor& Predictor::operator=(Predictor&&) noexcept = default;
@@ -96,16 +117,16 @@ void Predictor::run(std::int64_t pictures, std::span<const std::uint8_t> pixels,
   if (pixels.size() != at(pictures) * size || logits.size() != at(pictures) * width)
     throw Error(Kind::kInternal, fmt::format("{} pictures of {} bytes: {} bytes given, {} logits wanted", pictures,
                                              size, pixels.size(), logits.size()));
+  plan_->run(pixels, logits, {});
+}
+
+std::vector<float> largest_values(const Graph& graph, const Parameters& parameters,
+                                  std::span<const std::uint8_t> pixels) {
   const ThreadCount one(1);
-  guarded([&] {
-    auto worker = plan_->take();
-    for (std::size_t n = 0; n < at(pictures); ++n) {
-      Call call{.batch = {.pictures = 1, .pixels = pixels.subspan(n * size, size)},
-                .logits = logits.subspan(n * width, width)};
-      worker->execution.run(call);
-    }
-    plan_->give_back(std::move(worker));
-  });
+  std::vector<float> largest(graph.ops.size());
+  std::vector<float> logits(pixels.size() / at(graph.input().size()) * at(graph.outputs()));
+  guarded([&] { Predictor::Plan(graph, parameters, {.measures = true}, 1).run(pixels, logits, largest); });
+  return largest;
 }
 
 }  // namespace clary::nn

@@ -7,6 +7,7 @@
 #include "learning/nn/convolution.h"
 #include "learning/nn/network_plan.h"
 #include "learning/nn/pictures.h"
+#include "learning/nn/predictor.h"
 #include "learning/numeric/index.h"
 
 namespace clary::nn::onednn {
@@ -18,45 +19,63 @@ using numeric::at;
 
 constexpr auto kInference = prop_kind::forward_inference;
 
-/// Weights [O, ...], each of the O slices times its factor; as they are where there are no factors.
-numeric::Floats folded(std::span<const float> weights, std::span<const float> factors) {
-  numeric::Floats out(weights.begin(), weights.end());
-  const std::size_t slice = factors.empty() ? 0 : out.size() / factors.size();
-  for (std::size_t o = 0; o < factors.size(); ++o)
-    for (std::size_t i = o * slice; i < (o + 1) * slice; ++i) out[i] *= factors[o];
-  return out;
-}
-
 }  // namespace
 
-Tensor Constants::add(Plan& plan, const Desc& layout, const Desc& plain, numeric::Floats values) {
+Tensor Constants::add(Plan& plan, Entry entry) {
   constexpr std::int64_t kLine = 64;
-  const std::int64_t offset = size_;
-  size_ += (static_cast<std::int64_t>(bytes(layout)) + kLine - 1) / kLine * kLine;
-  entries_.push_back({offset, layout, plain, std::move(values)});
-  return plan.fixed(layout, Region::kConstants, offset);
+  entry.offset = size_;
+  size_ += (static_cast<std::int64_t>(bytes(entry.layout)) + kLine - 1) / kLine * kLine;
+  entries_.push_back(std::move(entry));
+  return plan.fixed(entries_.back().layout, Region::kConstants, entries_.back().offset);
 }
 
-void Constants::write() {
-  memory_.reserve(size_);
-  dnnl::stream stream(engine());
-  for (Entry& entry : entries_) {
-    memory from(entry.plain, engine(), entry.values.data());
-    memory to(entry.layout, engine(), memory_.data() + entry.offset);
-    dnnl::reorder(from, to).execute(stream, from, to);
-    stream.wait();
+Tensor Constants::add(Plan& plan, const Desc& layout, const Desc& plain, numeric::Floats values) {
+  return add(plan, {.layout = layout, .plain = plain, .values = std::move(values), .weights = {}, .factors = {}});
+}
+
+Tensor Constants::add_weights(Plan& plan, const Desc& layout, const Desc& plain, std::span<const float> weights,
+                              numeric::Floats factors) {
+  return add(plan, {.layout = layout, .plain = plain, .values = {}, .weights = weights, .factors = std::move(factors)});
+}
+
+void Constants::write(const Entry& entry) const {
+  // Large weights are the larger part of what loading a model costs: one buffer a thread for all of them, whose pages
+  // are there after the first.
+  thread_local numeric::UntouchedFloats scaled;
+  const float* from = entry.values.empty() ? entry.weights.data() : entry.values.data();
+  if (!entry.factors.empty()) {
+    scaled.resize(entry.weights.size());
+    const std::size_t slice = scaled.size() / entry.factors.size();
+    for (std::size_t o = 0; o < entry.factors.size(); ++o) {
+      const float factor = entry.factors[o];
+      for (std::size_t i = o * slice; i < (o + 1) * slice; ++i) scaled[i] = entry.weights[i] * factor;
+    }
+    from = scaled.data();
   }
+  const ThreadCount one(1);
+  dnnl::stream stream(engine());
+  memory source(entry.plain, engine(), const_cast<float*>(from));  // which oneDNN does not write
+  memory target(entry.layout, engine(), memory_.data() + entry.offset);
+  dnnl::reorder(source, target).execute(stream, source, target);
+  stream.wait();
+}
+
+void Constants::write(numeric::Team& team) {
+  memory_.reserve(size_);
+  // The largest first, so that no thread is left with one at the end.
+  std::ranges::sort(entries_, std::ranges::greater{}, [](const Entry& e) { return bytes(e.layout); });
+  team.run_units(std::ssize(entries_), [&](std::int64_t i) { write(entries_[at(i)]); });
   entries_.clear();
 }
 
-PredictorPlanner::PredictorPlanner(const Graph& graph, const Parameters& parameters, Type type, std::int64_t pictures,
-                                   Constants& constants)
+PredictorPlanner::PredictorPlanner(const Graph& graph, const Parameters& parameters,
+                                   const PredictorPlanOptions& options, Constants& constants)
     : graph_(graph),
       parameters_(parameters),
-      type_(type),
-      pictures_(pictures),
+      options_(options),
       constants_(constants),
       consumers_(graph.ops.size()),
+      integer_maps_(integer_maps(graph)),
       nodes_(graph.ops.size()) {
   for (const Op& o : graph.ops)
     for (const int input : o.inputs) ++consumers_[at(input)];
@@ -69,9 +88,9 @@ Plan PredictorPlanner::plan() && {
   const Tensor out = map(last);
   const bool is_matrix = out.desc.dims().size() == 2;
   const Tensor logits =
-      plan_.in_layout(out, is_matrix ? Desc({pictures_, classes}, Type::f32, Format::nc)
-                                     : map_desc(pictures_, graph_.ops.back().shape, Type::f32, Format::nchw));
-  plan_.add([=, count = at(pictures_ * classes)](
+      plan_.in_layout(out, is_matrix ? Desc({options_.pictures, classes}, Type::f32, Format::nc)
+                                     : map_desc(options_.pictures, graph_.ops.back().shape, Type::f32, Format::nchw));
+  plan_.add([=, count = at(options_.pictures * classes)](
                 const Execution& run, Call& call) { std::copy_n(run.at<float>(logits), count, call.logits.begin()); },
             {logits});
   plan_.finish();
@@ -108,8 +127,21 @@ Tensor PredictorPlanner::map(int number) {
   if (!n.made) {
     n.map = make(number);
     n.made = true;
+    if (options_.measures && integer_maps_[at(number)]) measure(number);
   }
   return n.map;
+}
+
+/// Padding of blocked layouts is zero, which changes nothing: values are not negative.
+void PredictorPlanner::measure(int number) {
+  const Tensor& map = node(number).map;
+  plan_.add(
+      [=, count = bytes(map.desc) / sizeof(float)](const Execution& run, Call& call) {
+        const std::span<const float> values(run.at<const float>(map), count);
+        float& largest = call.largest[at(number)];
+        largest = std::max(largest, *std::ranges::max_element(values));
+      },
+      {map});
 }
 
 std::pair<Tensor, bool> PredictorPlanner::read(int number) {
@@ -170,7 +202,7 @@ Tensor PredictorPlanner::pictures(int number) {
     table = normalizing_table({{mean.begin(), mean.end()}, {variance.begin(), variance.end()}}, op(number).epsilon,
                               values(number, Role::kBeta));
   }
-  const Tensor map = plan_.reserve(map_desc(pictures_, shape, Type::f32, Format::nchw));
+  const Tensor map = plan_.reserve(map_desc(options_.pictures, shape, Type::f32, Format::nchw));
   plan_.add(
       [=, table = std::move(table)](const Execution& run, Call& call) {
         fill_map(table, call.batch.pictures, shape, call.batch.pixels.data(), run.at<float>(map));
@@ -179,7 +211,24 @@ Tensor PredictorPlanner::pictures(int number) {
   return map;
 }
 
+dnnl::primitive_attr PredictorPlanner::attributes_of(const Chain& chain) {
+  dnnl::primitive_attr attributes = primitive_attributes();
+  dnnl::post_ops operations;
+  if (chain.sum >= 0) operations.append_sum(1);
+  if (chain.relu) operations.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
+  attributes.set_post_ops(operations);
+  return attributes;
+}
+
+/// Where the convolution's output goes: a sum is computed over the shortcut's map.
+Tensor PredictorPlanner::output(const Chain& chain, const Desc& desc) {
+  if (chain.sum < 0) return plan_.reserve(desc);
+  const auto [other, last] = read(chain.other);
+  return last ? plan_.in_layout(other, desc) : plan_.copy(other, desc);
+}
+
 Tensor PredictorPlanner::convolution(const Chain& chain) {
+  if (is_integer(chain)) return integer_convolution(chain, kFloat32Output);
   const Op& o = op(chain.convolution);
   Affine after{{}, numeric::Floats(at(o.shape.channels))};
   if (chain.norm >= 0) after = affine(chain.norm);
@@ -188,26 +237,16 @@ Tensor PredictorPlanner::convolution(const Chain& chain) {
   if (chain.sum >= 0) map(chain.other);
   const Tensor in = read(o.inputs.front()).first;
 
-  dnnl::primitive_attr attributes = primitive_attributes();
-  dnnl::post_ops operations;
-  if (chain.sum >= 0) operations.append_sum(1);
-  if (chain.relu) operations.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
-  attributes.set_post_ops(operations);
-  const ConvolutionSize size = convolution_size(graph_, o, pictures_, type_);
+  const dnnl::primitive_attr attributes = attributes_of(chain);
+  const ConvolutionSize size = convolution_size(graph_, o, options_.pictures, options_.type);
   const auto primitive = forward_convolution(size, kInference, true, attributes);
 
-  Tensor out;
-  if (chain.sum >= 0) {  // computed over the shortcut's map
-    const auto [other, last] = read(chain.other);
-    out = last ? plan_.in_layout(other, primitive.dst_desc()) : plan_.copy(other, primitive.dst_desc());
-  } else {
-    out = plan_.reserve(primitive.dst_desc());
-  }
+  const Tensor out = output(chain, primitive.dst_desc());
   const Desc plain({o.shape.channels, size.in.channels, o.kernel, o.kernel}, Type::f32, Format::oihw);
   plan_.add(primitive,
             {{DNNL_ARG_SRC, plan_.in_layout(in, primitive.src_desc())},
-             {DNNL_ARG_WEIGHTS, constants_.add(plan_, primitive.weights_desc(), plain,
-                                               folded(values(chain.convolution, Role::kWeight), after.factor))},
+             {DNNL_ARG_WEIGHTS, constants_.add_weights(plan_, primitive.weights_desc(), plain,
+                                                       values(chain.convolution, Role::kWeight), after.factor)},
              {DNNL_ARG_BIAS, vector(std::move(after.shift))},
              {DNNL_ARG_DST, out}});
   return out;
@@ -268,19 +307,20 @@ Tensor PredictorPlanner::pooling(int number) {
 Tensor PredictorPlanner::linear(int number) {
   using Linear = dnnl::inner_product_forward;
   const MapShape& from = op(op(number).inputs.front()).shape;
-  const Tensor plain =
-      plan_.in_layout(read(op(number).inputs.front()).first, map_desc(pictures_, from, type_, Format::nchw));
-  const Tensor in = Plan::view(plain, Desc({pictures_, from.size()}, type_, Format::nc));
+  const Tensor plain = plan_.in_layout(read(op(number).inputs.front()).first,
+                                       map_desc(options_.pictures, from, options_.type, Format::nchw));
+  const Tensor in = Plan::view(plain, Desc({options_.pictures, from.size()}, options_.type, Format::nc));
   const std::int64_t outputs = op(number).shape.channels;
-  const Linear::desc desc(kInference, in.desc, Desc({outputs, from.size()}, type_, Format::any),
-                          Desc({outputs}, Type::f32, Format::a), Desc({pictures_, outputs}, Type::f32, Format::nc));
+  const Linear::desc desc(kInference, in.desc, Desc({outputs, from.size()}, options_.type, Format::any),
+                          Desc({outputs}, Type::f32, Format::a),
+                          Desc({options_.pictures, outputs}, Type::f32, Format::nc));
   const Linear::primitive_desc primitive(desc, primitive_attributes(), engine());
   const Tensor out = plan_.reserve(primitive.dst_desc());
-  const auto weight = values(number, Role::kWeight), bias = values(number, Role::kBias);
+  const auto bias = values(number, Role::kBias);
   plan_.add(primitive, {{DNNL_ARG_SRC, in},
-                        {DNNL_ARG_WEIGHTS, constants_.add(plan_, primitive.weights_desc(),
-                                                          Desc({outputs, from.size()}, Type::f32, Format::oi),
-                                                          {weight.begin(), weight.end()})},
+                        {DNNL_ARG_WEIGHTS, constants_.add_weights(plan_, primitive.weights_desc(),
+                                                                  Desc({outputs, from.size()}, Type::f32, Format::oi),
+                                                                  values(number, Role::kWeight), {})},
                         {DNNL_ARG_BIAS, vector({bias.begin(), bias.end()})},
                         {DNNL_ARG_DST, out}});
   return out;

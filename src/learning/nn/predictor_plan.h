@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plans a trained graph for serving: batch norms folded into convolutions, sums and rectifiers into the convolutions
 // that end in them. Internal.
+// Levels: a map as bytes, level = value * 255 / (the largest value of the calibration), rounded and cut off at 255.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include "learning/nn/parameters.h"
 #include "learning/nn/plan.h"
 #include "learning/numeric/floats.h"
+#include "learning/numeric/team.h"
 
 namespace clary::nn::onednn {
 
@@ -18,25 +20,42 @@ class Constants {
  public:
   /// Reserves place for values that are given as plain float32; returns the place.
   Tensor add(Plan& plan, const Desc& layout, const Desc& plain, numeric::Floats values);
+  /// For weights [O, ...], each of the O slices times its factor; as they are where there are no factors. They are
+  /// read by write().
+  Tensor add_weights(Plan& plan, const Desc& layout, const Desc& plain, std::span<const float> weights,
+                     numeric::Floats factors);
   /// Writes all of them, once, and forgets the plain ones.
-  void write();
+  void write(numeric::Team& team);
   std::byte* data() const { return memory_.data(); }
 
  private:
   struct Entry {
     std::int64_t offset = 0;
     Desc layout, plain;
-    numeric::Floats values;
+    numeric::Floats values;          // or, when it is empty:
+    std::span<const float> weights;  // by the factors
+    numeric::Floats factors;
   };
+  Tensor add(Plan& plan, Entry entry);
+  void write(const Entry& entry) const;
+
   std::vector<Entry> entries_;
   std::int64_t size_ = 0;
   Arena memory_;
 };
 
+struct PredictorPlanOptions {
+  Type type = Type::f32;  // of maps and multiplied weights
+  std::int64_t pictures = 1;
+  /// By operation; not empty: convolutions of 8-bit integers where the largest value of their input is above 0.
+  std::span<const float> largest{};
+  bool measures = false;  // the plan raises Call::largest; type is f32
+};
+
 /// Used once: PredictorPlanner(...).plan().
 class PredictorPlanner {
  public:
-  PredictorPlanner(const Graph& graph, const Parameters& parameters, Type type, std::int64_t pictures,
+  PredictorPlanner(const Graph& graph, const Parameters& parameters, const PredictorPlanOptions& options,
                    Constants& constants);
 
   /// A plan that sets the call's logits.
@@ -47,6 +66,7 @@ class PredictorPlanner {
     int readers = 0;  // operations that have not read the output yet
     bool made = false;
     Tensor map;
+    Tensor levels{};  // once made: the same as bytes
   };
   /// y = factor x + shift, by channel.
   struct Affine {
@@ -77,19 +97,36 @@ class PredictorPlanner {
   bool is_only_for_one(int number) const { return consumers_[static_cast<std::size_t>(number)] == 1; }
 
   Tensor pictures(int number);
+  static dnnl::primitive_attr attributes_of(const Chain& chain);
+  Tensor output(const Chain& chain, const Desc& desc);
   Tensor convolution(const Chain& chain);
   Tensor batch_norm(int number);
   Tensor relu(int number);
   Tensor sum(int number);
   Tensor pooling(int number);
   Tensor linear(int number);
+  void measure(int number);
+
+  // predictor_integers.cpp
+  bool has_levels(int number) const;
+  bool is_read_as_levels_only(int number) const;
+  bool is_integer(const Chain& chain) const { return has_levels(op(chain.convolution).inputs.front()); }
+  float levels_per_unit(int number) const;
+  /// As map() and read().
+  Tensor levels(int number);
+  Tensor read_levels(int number);
+  Tensor make_levels(int number);
+  Tensor normalized_levels(int number);
+  static constexpr int kFloat32Output = -1;
+  /// @param levels_of  the operation whose levels are the output, or kFloat32Output
+  Tensor integer_convolution(const Chain& chain, int levels_of);
 
   const Graph& graph_;
   const Parameters& parameters_;
-  Type type_;
-  std::int64_t pictures_;
+  PredictorPlanOptions options_;
   Constants& constants_;
   std::vector<int> consumers_;
+  std::vector<bool> integer_maps_;
   std::vector<Node> nodes_;
   Plan plan_;
 };

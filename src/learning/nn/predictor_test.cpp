@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learning/nn/predictor.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <thread>
 
 #include "base/error.h"
@@ -59,6 +61,7 @@ struct Trained {
   Predictor predictor(const PredictorOptions& options = {}) const {
     return {network.graph(), network.parameters(), options};
   }
+  std::vector<float> largest() const { return largest_values(network.graph(), network.parameters(), data.pixels); }
 };
 
 /// Largest difference, relative to the largest logit.
@@ -84,6 +87,16 @@ TEST_P(PredictorGraph, AnswersAsTheNetworkDoes) {
 TEST_P(PredictorGraph, AnswersNearlySoInBfloat16) {
   const Trained trained(GetParam().build);
   const Predictor predictor = trained.predictor({.precision = ServedPrecision::kBFloat16});
+  std::vector<float> logits(trained.logits.size());
+  predictor.run(trained.data.pictures, trained.data.pixels, logits);
+  EXPECT_LT(distance(logits, trained.logits), 0.05);
+  EXPECT_GT(distance(logits, trained.logits), 1e-6);
+}
+
+TEST_P(PredictorGraph, AnswersNearlySoInIntegers) {
+  const Trained trained(GetParam().build);
+  const std::vector<float> largest = trained.largest();
+  const Predictor predictor = trained.predictor({.precision = ServedPrecision::kInt8, .largest = largest});
   std::vector<float> logits(trained.logits.size());
   predictor.run(trained.data.pictures, trained.data.pixels, logits);
   EXPECT_LT(distance(logits, trained.logits), 0.05);
@@ -124,15 +137,58 @@ TEST(Predictor, KeepsNothingOfTheNetwork) {
   EXPECT_LT(distance(logits, expected), 1e-4);
 }
 
-TEST(Predictor, RefusesIntegers) {
+TEST(Predictor, RefusesIntegersWithoutTheMapsLargestValues) {
   const Trained trained({});
-  try {
-    trained.predictor({.precision = ServedPrecision::kInt8, .calibration = trained.data.pixels});
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), Kind::kInvalid);
-    EXPECT_STREQ(error.what(), "networks are not served in 8-bit integers: choose float32 or bfloat16");
+  std::vector<float> largest = trained.largest();
+  const auto message = [&] {
+    try {
+      trained.predictor({.precision = ServedPrecision::kInt8, .largest = largest});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Kind::kInvalid);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(message(), "");
+  for (const float bad : {-1.0F, std::numeric_limits<float>::infinity(), std::nanf("")}) {
+    largest[3] = bad;
+    EXPECT_NE(message(), "") << bad;
   }
+  largest.clear();
+  EXPECT_EQ(message(), fmt::format("8-bit integers need the largest value, finite and not negative, of the maps of {} "
+                                   "operations; 0 are given",
+                                   trained.network.graph().ops.size()));
+}
+
+// A map that was zero on all pictures of the calibration has no scale: what reads it stays float32.
+TEST(Predictor, LeavesMapsWithoutALargestValueInFloat32) {
+  const Trained trained({.picture = {3, 33, 30}, .width = 32});
+  const std::vector<float> none(trained.network.graph().ops.size());
+  std::vector<float> logits(trained.logits.size());
+  trained.predictor({.precision = ServedPrecision::kInt8, .largest = none})
+      .run(trained.data.pictures, trained.data.pixels, logits);
+  EXPECT_LT(distance(logits, trained.logits), 1e-4);
+}
+
+TEST(Predictor, MeasuresTheMapsThatConvolutionsRead) {
+  const Trained trained({.picture = {3, 13, 10}, .width = 6}, 5);
+  const Graph& graph = trained.network.graph();
+  const std::vector<float> all = trained.largest();
+  const std::vector<bool> integers = integer_maps(graph);
+  std::vector<float> by_picture(all.size());
+  const std::size_t size = at(graph.input().size());
+  for (std::size_t n = 0; n < 5; ++n) {
+    const auto one =
+        largest_values(graph, trained.network.parameters(), std::span(trained.data.pixels).subspan(n * size, size));
+    for (std::size_t i = 0; i < one.size(); ++i) by_picture[i] = std::max(by_picture[i], one[i]);
+  }
+  EXPECT_EQ(all, by_picture);
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i] > 0, integers[i]) << graph.ops[i].name;
+  const auto is_integer = [&](std::string_view name) {
+    return integers[at(std::ranges::find(graph.ops, name, &Op::name) - graph.ops.begin())];
+  };
+  EXPECT_TRUE(is_integer("unit0_bn1") && is_integer("unit1_bn2"));
+  EXPECT_FALSE(is_integer("bn_data") || is_integer("bn1") || is_integer("conv0") || is_integer("unit0_plus"));
 }
 
 TEST(Predictor, MakesProbabilities) {

@@ -2,6 +2,7 @@
 // See memory.h.
 #include "learning/numeric/memory.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -68,6 +69,13 @@ std::optional<std::int64_t> data_limit_left() {
 std::optional<std::int64_t> mem_available(std::string_view meminfo) { return kilobytes_of("MemAvailable:", meminfo); }
 
 // The smaller of the two: MemAvailable knows nothing of the container's limit.
+void prefer_large_pages(void* begin, std::size_t bytes) noexcept {
+  constexpr std::uintptr_t kLargePage = std::uintptr_t{2} << 20;
+  const auto first = (reinterpret_cast<std::uintptr_t>(begin) + kLargePage - 1) / kLargePage * kLargePage;
+  const auto last = (reinterpret_cast<std::uintptr_t>(begin) + bytes) / kLargePage * kLargePage;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+}
+
 std::int64_t available_memory() {
   const std::int64_t system =
       mem_available(text_of("/proc/meminfo")).value_or(std::numeric_limits<std::int64_t>::max());

@@ -3,15 +3,18 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "algorithms/image_classification/model/artifact.h"
 #include "algorithms/image_classification/serve/predictions.h"
 #include "base/error.h"
+#include "learning/nn/predictor.h"
 
 namespace clary::image_classification {
 namespace {
 
 constexpr const char *kClassNames = "class_names", *kMetrics = "metrics", *kHyperparameters = "hyperparameters",
-                     *kResize = "resize", *kPreprocess = "inference_preprocess";
+                     *kResize = "resize", *kPreprocess = "inference_preprocess", *kCalibration = "calibration";
 constexpr std::int64_t kMaxResize = 8192;
 
 [[noreturn]] void malformed(const std::string& rule) { throw Error(Kind::kMalformed, "model.json: " + rule); }
@@ -44,6 +47,27 @@ Preprocess preprocess_of(const Json& metadata) {
   malformed(fmt::format("{} is {}, must be \"stretch\" or \"resize_crop\"", kPreprocess, dump_json(word)));
 }
 
+/// All maps that int8 has, or none. @throws Error{kMalformed}
+std::map<std::string, float> calibration_of(const Json& metadata, const nn::Graph& graph) {
+  std::map<std::string, float> out;
+  const Json values = metadata.value(kCalibration, Json());
+  if (values.is_null()) return out;
+  if (!values.is_object()) malformed("calibration is no object");
+  const std::vector<bool> needed = nn::integer_maps(graph);
+  for (std::size_t i = 0; i < needed.size(); ++i) {
+    if (!needed[i]) continue;
+    const std::string& name = graph.ops[i].name;
+    const Json value = values.value(name, Json());
+    const float number = value.is_number() ? value.get<float>() : -1;
+    if (!std::isfinite(number) || number < 0)
+      malformed(fmt::format("calibration: {} is {:.100}, must be a number of at least 0", name, dump_json(value)));
+    out[name] = number;
+  }
+  if (values.size() != out.size())
+    malformed(fmt::format("calibration has {} maps, the network {}", values.size(), out.size()));
+  return out;
+}
+
 Json object_of(const Json& metadata, const char* name) {
   const Json value = metadata.value(name, Json::object());
   return value.is_object() ? value : Json::object();
@@ -57,6 +81,7 @@ void Model::save(const std::filesystem::path& dir) const {
                 {kHyperparameters, hyperparameters},
                 {kPreprocess, preprocess == Preprocess::kStretch ? "stretch" : "resize_crop"}};
   if (resize) metadata[kResize] = *resize;
+  if (!calibration.empty()) metadata[kCalibration] = calibration;
   image_classification::save(dir, description, parameters,
                              {.epoch = epoch,
                               .batch = batch_size,
@@ -79,6 +104,7 @@ Model Model::read(const std::filesystem::path& dir) {
   out.resize = resize_of(metadata);
   out.preprocess = preprocess_of(metadata);
   out.class_names = class_names_of(metadata, out.description.classes);
+  out.calibration = calibration_of(metadata, resnet(out.description));
   out.metrics = object_of(metadata, kMetrics);
   out.hyperparameters = object_of(metadata, kHyperparameters);
   return out;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,7 +36,10 @@ class Model {
   std::int64_t batch_size = 1;         // N in model-shapes.json
   std::optional<std::int64_t> resize;  // of the training: the shorter side before the crop
   Preprocess preprocess = Preprocess::kStretch;
-  std::vector<std::string> class_names;   // by class; may be empty
+  std::vector<std::string> class_names;  // by class; may be empty
+  /// Largest value of each map that is 8-bit integers in int8 (nn::integer_maps), by the name of the operation; empty:
+  /// not known, as in artifacts of other programs.
+  std::map<std::string, float> calibration;
   Json metrics = Json::object();          // of the epoch, by name
   Json hyperparameters = Json::object();  // of the job
 

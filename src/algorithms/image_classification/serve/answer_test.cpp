@@ -10,6 +10,7 @@
 #include <string>
 
 #include "algorithms/image_classification/image_classification.h"
+#include "algorithms/image_classification/train/calibration.h"
 #include "algorithms/image_classification/train/start.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -142,6 +143,59 @@ TEST_F(Answer, EnvironmentChoosesThePrecision) {
   const Json rounded = parse_json(ask(picture_).body);
   EXPECT_NE(exact, rounded);
   for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(exact[i].get<double>(), rounded[i].get<double>(), 0.1);
+}
+
+TEST_F(Answer, IntegersAreNearlyExactAndNeedACalibration) {
+  const Json exact = parse_json(ask(picture_).body);
+  setenv("CLARY_INFERENCE_PRECISION", "int8", 1);
+  try {
+    load();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::kInvalid);
+    EXPECT_THAT(error.what(), HasSubstr("CLARY_INFERENCE_PRECISION: int8 needs the calibration"));
+  }
+  Calibration calibration(resnet(model_.description));
+  std::vector<std::uint8_t> pixels(3 * 24 * 20);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 37 % 256);
+  calibration.add(pixels);
+  model_.calibration = calibration.measure(model_.parameters).largest;
+  load();
+  const Json rounded = parse_json(ask(picture_).body);
+  EXPECT_NE(exact, rounded);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(exact[i].get<double>(), rounded[i].get<double>(), 0.05);
+}
+
+TEST_F(Answer, ACalibrationThatDoesNotFitIsNamed) {
+  Calibration calibration(resnet(model_.description));
+  calibration.add(std::vector<std::uint8_t>(3 * 24 * 20, 100));
+  model_.calibration = calibration.measure(model_.parameters).largest;
+  model_.save(folder_.path());
+  const auto file = folder_.path() / "model.json";
+  const Json good = parse_json(read_file(file, 1 << 20));
+  EXPECT_EQ(Model::read(folder_.path()).calibration, model_.calibration);
+  const auto message = [&](const Json& calibration_json) {
+    Json changed = good;
+    changed["calibration"] = calibration_json;
+    write_file_atomically(file, dump_json(changed));
+    try {
+      Model::read(folder_.path());
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Kind::kMalformed);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(message(good.at("calibration")), "");
+  EXPECT_EQ(message(Json::array()), "model.json: calibration is no object");
+  for (const Json& bad : {Json(-1), Json("1"), Json(nullptr), Json(1e300)}) {
+    Json values = good.at("calibration");
+    values["stage1_unit1_bn1"] = bad;
+    EXPECT_THAT(message(values), HasSubstr("calibration: stage1_unit1_bn1 is " + dump_json(bad)));
+  }
+  Json more = good.at("calibration");
+  more["conv0"] = 1;
+  EXPECT_THAT(message(more), HasSubstr("the network"));
 }
 
 struct Bad {

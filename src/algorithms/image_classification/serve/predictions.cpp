@@ -11,12 +11,15 @@
 #include "base/text.h"
 #include "contract/layout.h"
 #include "learning/numeric/index.h"
+#include "learning/numeric/threads.h"
 #include "learning/vision/decode.h"
 
 namespace clary::image_classification {
 namespace {
 
 using numeric::at;
+
+constexpr const char* kPrecisionVariable = "CLARY_INFERENCE_PRECISION";
 
 template <class T>
 struct Choice {
@@ -37,8 +40,26 @@ T chosen(const char* variable, const Choice<T> (&choices)[kCount], T usual) {
   throw Error(Kind::kInvalid, fmt::format("{}: '{}' is not one of {}", variable, text, words));
 }
 
-nn::PredictorOptions predictor_options(const ServeOptions& options) {
-  return {.precision = options.precision, .calibration = {}};
+/// @throws Error{kInvalid} for int8 without a calibration
+nn::PredictorOptions predictor_options(const Model& model, const nn::Graph& graph, const ServeOptions& options) {
+  nn::PredictorOptions out{.precision = options.precision, .threads = numeric::available_threads()};
+  if (options.precision != nn::ServedPrecision::kInt8) return out;
+  if (model.calibration.empty())
+    throw Error(Kind::kInvalid,
+                fmt::format("{}: int8 needs the calibration that training writes to model.json, which this model does "
+                            "not hold; train it on as channel 'model' of a job (epochs=1 and a small learning_rate "
+                            "are enough), or choose float32 or bfloat16",
+                            kPrecisionVariable));
+  for (const nn::Op& op : graph.ops) {
+    const auto found = model.calibration.find(op.name);
+    out.largest.push_back(found == model.calibration.end() ? 0 : found->second);
+  }
+  return out;
+}
+
+nn::Predictor predictor_of(const Model& model, const ServeOptions& options) {
+  const nn::Graph graph = resnet(model.description);
+  return {graph, model.parameters, predictor_options(model, graph, options)};
 }
 
 }  // namespace
@@ -47,16 +68,17 @@ ServeOptions serve_options_from_environment(Preprocess of_model) {
   constexpr Choice<Preprocess> kPreprocess[] = {{"stretch", Preprocess::kStretch},
                                                 {"resize_crop", Preprocess::kResizeCrop}};
   constexpr Choice<nn::ServedPrecision> kPrecision[] = {{"float32", nn::ServedPrecision::kFloat32},
-                                                        {"bfloat16", nn::ServedPrecision::kBFloat16}};
+                                                        {"bfloat16", nn::ServedPrecision::kBFloat16},
+                                                        {"int8", nn::ServedPrecision::kInt8}};
   constexpr Choice<bool> kBatch[] = {{"false", false}, {"true", true}, {"0", false}, {"1", true}};
   return {.preprocess = chosen("CLARY_INFERENCE_PREPROCESS", kPreprocess, of_model),
-          .precision = chosen("CLARY_INFERENCE_PRECISION", kPrecision, nn::ServedPrecision::kFloat32),
+          .precision = chosen(kPrecisionVariable, kPrecision, nn::ServedPrecision::kFloat32),
           .batch = chosen(contract::kEnvBatch, kBatch, false)};
 }
 
 Predictions::Predictions(const Model& model, const ServeOptions& options)
     : options_(options),
-      predictor_(resnet(model.description), model.parameters, predictor_options(options)),
+      predictor_(predictor_of(model, options)),
       image_(model.description.image),
       loss_(model.multi_label ? nn::Loss::kLogistic : nn::Loss::kSoftmax),
       resize_(model.resize),

@@ -13,6 +13,7 @@
 #include "algorithms/image_classification/image_classification.h"
 #include "algorithms/image_classification/model/artifact.h"
 #include "algorithms/image_classification/model/topology_text.h"
+#include "algorithms/image_classification/train/calibration.h"
 #include "algorithms/image_classification/train/checkpoint.h"
 #include "algorithms/image_classification/train/class_weights.h"
 #include "algorithms/image_classification/train/early_stopping.h"
@@ -80,6 +81,7 @@ class Job {
   std::optional<Scores> validate(std::int64_t epoch);
   bool score(std::unique_ptr<Pass> pass, Scores& scores);
   void score_as_served();
+  void calibrate(Model& model);
   bool is_kept(std::int64_t epoch) const;
   void consider(std::int64_t epoch, const Scores& scores);
   void store(std::int64_t epoch);
@@ -98,6 +100,7 @@ class Job {
   Exchange exchange_;
   Report report_;
   EarlyStopping stopping_;
+  Calibration calibration_;
   shell::Checkpoints checkpoints_;
   State state_;
   std::vector<std::string> class_names_;
@@ -126,6 +129,7 @@ Job::Job(const Hyperparameters& hp, shell::TrainContext& context, Data data, Sta
       exchange_(context.collective()),
       report_(context.log(), hp),
       stopping_(hp),
+      calibration_(network_.graph()),
       checkpoints_(context, "image-classification", checkpoint_identity(hp, topology_json(description_.topology))),
       class_names_(std::move(start.class_names)) {
   network_.parameters() = std::move(start.parameters);
@@ -338,6 +342,7 @@ bool Job::has_diverged(std::int64_t epoch) {
 bool Job::score(std::unique_ptr<Pass> pass, Scores& scores) {
   const auto classes = hp_.num_classes;
   bool interrupted = false;
+  calibration_.begin_pass();
   while (!interrupted && next(pass.get(), batch_)) {
     logits_.resize(at(batch_.pictures * classes));
     double loss = 0;
@@ -346,6 +351,7 @@ bool Job::score(std::unique_ptr<Pass> pass, Scores& scores) {
                                std::span(logits_).subspan(at(from * classes), at(count * classes)));
     });
     scores.add(batch_.pictures, logits_, batch_.labels, loss);
+    calibration_.add(batch_.pixels);
     interrupted = context_.stop_requested();
   }
   interrupted = exchange_.any(interrupted || cancelled_);
@@ -378,6 +384,15 @@ void Job::score_as_served() {
   log_.info("Served-accuracy of the validation pictures: stretch={:f} resize_crop={:f} (CLARY_INFERENCE_PREPROCESS)",
             scores.accuracy(), state_.best->accuracy);
   state_.best->metrics["served:accuracy:stretch"] = scores.accuracy();
+}
+
+/// For serving in int8, on some of this host's validation pictures.
+void Job::calibrate(Model& model) {
+  Calibration::Result result = calibration_.measure(model.parameters);
+  model.calibration = std::move(result.largest);
+  if (!model.calibration.empty() && !hp_.multi_label)
+    log_.info("int8 (CLARY_INFERENCE_PRECISION) gives the class of float32 to {} of {} validation pictures.",
+              result.same, calibration_.pictures());
 }
 
 Json Job::metrics_of(const Scores& validation) const {
@@ -477,6 +492,7 @@ Model Job::run() {
     model.parameters = std::move(state_.best->parameters);
     model.metrics = std::move(state_.best->metrics);
   }
+  calibrate(model);
   if (class_names_.empty()) class_names_ = data_.train->class_names();
   if (class_names_.empty()) class_names_ = data_.validation->class_names();
   if (state_.best) report_.classes(state_.best->classes, class_names_, state_.best->epoch);

@@ -171,6 +171,8 @@ TEST(Trainer, LearnsAndKeepsTheBestEpoch) {
   EXPECT_THAT(job.log,
               HasSubstr(fmt::format("Classes of the validation pictures, by the model of epoch {}:", model.epoch)));
   EXPECT_THAT(job.log, HasSubstr("class 2 (blue): recall="));
+  EXPECT_FALSE(model.calibration.empty());
+  EXPECT_THAT(job.log, HasSubstr("gives the class of float32 to 24 of 24 validation pictures."));
 }
 
 TEST(Trainer, EqualAccuracyIsNotStored) {
@@ -211,6 +213,7 @@ TEST_P(TrainerRule, ResumedJobEndsAsOneThatWasNotInterrupted) {
   EXPECT_EQ(numbers_of(resumed), numbers_of(expected));
   EXPECT_EQ(resumed.epoch, expected.epoch);
   EXPECT_EQ(resumed.metrics, expected.metrics);
+  EXPECT_EQ(resumed.calibration, expected.calibration);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TrainerRule,
