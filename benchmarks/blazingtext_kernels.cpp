@@ -132,13 +132,13 @@ void blocks(std::int64_t dim, std::int64_t vocabulary) {
   const double arithmetic = flops / gemm / 1e9;
   fmt::print("limits of this core: matrix product {:.0f} GFLOP/s; rows read and written {:.1f} GB/s\n", gemm,
              bytes / memory / 1e9);
-  const auto told = [&](const std::string& rows, double time) {
+  const auto print = [&](const std::string& rows, double time) {
     fmt::print("batch_skipgram, {}: {:.0f} ns a position, {:.1f} GFLOP/s = {:.0f} % of the matrix product", rows,
                time / kCount * 1e9, flops / time / 1e9, 100 * arithmetic / time);
   };
-  told("20 rows in the first-level cache", in_cache);
+  print("20 rows in the first-level cache", in_cache);
   fmt::print("\n");
-  told(fmt::format("rows anywhere among {} words", vocabulary), anywhere);
+  print(fmt::format("rows anywhere among {} words", vocabulary), anywhere);
   fmt::print(", {:.1f} GB/s = {:.0f} % of memory\n", bytes / anywhere / 1e9, 100 * memory / anywhere);
   fmt::print(
       "a position at the limits: {:.0f} ns of arithmetic, {:.0f} ns of memory; {:.0f} % of the two one after the "

@@ -35,7 +35,7 @@ sys.path.insert(0, str(ROOT / "tests/support"))
 import text_peers as peers  # noqa: E402
 
 
-def told(scores):
+def shown(scores):
     return ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
 
 
@@ -70,16 +70,16 @@ class Bench:
         for threads in self.args.threads:
             title = f"{mode}{' with subwords' if subwords else ''}, {threads} thread{'s'[:threads > 1]}"
             rate, path = self.ours(threads, mode=mode, subwords=subwords)
-            print(f"{title}: ours {rate:.2f} M words/s, {told(peers.score_vectors(path))}", flush=True)
+            print(f"{title}: ours {rate:.2f} M words/s, {shown(peers.score_vectors(path))}", flush=True)
             for name, peer in self.peers_of(mode, subwords, threads):
                 theirs, path = peer()
-                print(f"{title}: {name} {theirs:.2f} M words/s, {told(peers.score_vectors(path))}; ours is {rate / theirs:.1f}x", flush=True)
+                print(f"{title}: {name} {theirs:.2f} M words/s, {shown(peers.score_vectors(path))}; ours is {rate / theirs:.1f}x", flush=True)
 
     def hosts(self):
         alone, path = self.ours(1, mode="batch_skipgram")
-        print(f"batch_skipgram, 1 host of 1 thread: {alone:.2f} M words/s, {told(peers.score_vectors(path))}")
+        print(f"batch_skipgram, 1 host of 1 thread: {alone:.2f} M words/s, {shown(peers.score_vectors(path))}")
         two, path = self.ours(1, mode="batch_skipgram", hosts=2)
-        print(f"batch_skipgram, 2 hosts of 1 thread: {two:.2f} M words/s, {told(peers.score_vectors(path))}; {two / alone:.2f}x", flush=True)
+        print(f"batch_skipgram, 2 hosts of 1 thread: {two:.2f} M words/s, {shown(peers.score_vectors(path))}; {two / alone:.2f}x", flush=True)
 
     def supervised(self):
         import fasttext

@@ -2,7 +2,7 @@
 # Three sets, because GCC takes a precompiled header only under the same flags. Only with GCC: the clang builds
 # (sanitizers, fuzzers) do without and so show when a source forgets an include.
 #
-# ccache needs to be told that the time macros and the definitions seen in a precompiled header don't matter; the header
+# ccache must ignore the time macros and the definitions seen in a precompiled header: they don't matter here. The header
 # itself comes out of the cache byte for byte, so that a clone in another folder finds its objects too.
 set(CLARY_PRECOMPILED OFF)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

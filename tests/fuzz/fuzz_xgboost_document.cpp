@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON and UBJSON that users upload as models: whatever the bytes are, reading them for their version and base_score
+// JSON and UBJSON that users upload as models: for any bytes, reading them for their version and base_score
 // ends with kMalformed or a document whose base scores are numbers.
 #include <cmath>
 #include <cstdlib>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pickles that users upload as models: whatever the bytes are, parsing ends with a Booster's parts or kMalformed, and
+// Pickles that users upload as models: for any bytes, parsing ends with a Booster's parts or kMalformed, and
 // what was found survives being written and read again. (The bytes inside, the library's own forms, are the library's.)
 #include <cstdlib>
 

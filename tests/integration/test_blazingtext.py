@@ -89,29 +89,29 @@ def test_word_vectors_are_trained_hosted_and_read_by_others(platform, texts, tmp
     words = ANIMALS + TOOLS + ["naïve", "zzqy"]
     answer = json.loads(platform.ask(endpoint, {"instances": words}))
     assert [a["word"] for a in answer] == words and all(len(a["vector"]) == 16 for a in answer)
-    ours = {a["word"]: np.array(a["vector"], dtype=np.float32) for a in answer}
-    assert_sets_are_apart(ours.get)
+    own = {a["word"]: np.array(a["vector"], dtype=np.float32) for a in answer}
+    assert_sets_are_apart(own.get)
 
     theirs = fasttext.load_model(str(tmp_path / "vectors.bin"))
     assert theirs.get_dimension() == 16
     for word in words:
-        np.testing.assert_allclose(ours[word], theirs.get_word_vector(word), atol=1e-6)
-    assert bool(ours["zzqy"].any()) == subwords
+        np.testing.assert_allclose(own[word], theirs.get_word_vector(word), atol=1e-6)
+    assert bool(own["zzqy"].any()) == subwords
     text = KeyedVectors.load_word2vec_format(str(tmp_path / "vectors.txt"), binary=False)
     facebook = load_facebook_vectors(str(tmp_path / "vectors.bin"))
     for word in words[:-1]:
-        np.testing.assert_allclose(ours[word], text[word], atol=1e-6)
-        np.testing.assert_allclose(ours[word], facebook[word], atol=1e-5)
+        np.testing.assert_allclose(own[word], text[word], atol=1e-6)
+        np.testing.assert_allclose(own[word], facebook[word], atol=1e-5)
     assert text.index_to_key[: len(text)] == theirs.get_words()  # by descending frequency
     if subwords:
-        np.testing.assert_allclose(ours["zzqy"], facebook["zzqy"], atol=1e-5)
+        np.testing.assert_allclose(own["zzqy"], facebook["zzqy"], atol=1e-5)
     load_facebook_model(str(tmp_path / "vectors.bin"))  # the whole model, output layer included
     neighbours = theirs.get_nearest_neighbors("cat", k=5)
     assert len({word for _, word in neighbours} & set(ANIMALS)) >= 4, neighbours
     nearest, sentence_vector = json.loads(platform.ask(endpoint, {"instances": [{"nn": "cat", "k": 5}, {"sentence": "cat dog saw"}]}))
     assert [n["word"] for n in nearest["nn"]] == [word for _, word in neighbours]
     np.testing.assert_allclose([n["similarity"] for n in nearest["nn"]], [similarity for similarity, _ in neighbours], atol=1e-5)
-    unit = [ours[w] / np.linalg.norm(ours[w]) for w in ("cat", "dog", "saw")]
+    unit = [own[w] / np.linalg.norm(own[w]) for w in ("cat", "dog", "saw")]
     np.testing.assert_allclose(sentence_vector["vector"], np.mean(unit, axis=0), atol=1e-5)
 
 
@@ -273,7 +273,7 @@ def test_the_servers_configuration_names_the_word_pairs(role, tmp_path):
         report = json.loads((tmp_path / "model/eval.json").read_text())
         assert report["animals.txt"]["total_pairs"] == 4 and report["mean_rho"] > 0.5, report
         pairs.rename(tmp_path / "moved")
-        job = platform.train(dict(mode="skipgram", vector_dim=4, epochs=1), [jobs.channel("train", "words")])  # a lost folder stops nobody
+        job = platform.train(dict(mode="skipgram", vector_dim=4, epochs=1), [jobs.channel("train", "words")])  # a lost folder fails no job
         assert any("there are no word pairs" in line for line in jobs.lines(server, job["TrainingJobName"]))
     finally:
         server.stop()

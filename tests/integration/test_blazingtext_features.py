@@ -81,16 +81,16 @@ def test_one_vs_all_learns_every_label_of_a_line(platform, news, tmp_path):
     job = platform.train(dict(mode="supervised", loss="ova", vector_dim=10, epochs=5, learning_rate=0.5, min_count=1, buckets=50000),
                          [jobs.channel("train", "ova/train")])
     assert platform.files(job, tmp_path) == ["model.bin"]
-    ours = fasttext.load_model(str(tmp_path / "model.bin"))
+    own = fasttext.load_model(str(tmp_path / "model.bin"))
     (tmp_path / "train").write_text(labelled_lines(train))
     debian("supervised", "-input", tmp_path / "train", "-output", tmp_path / "theirs", "-loss", "ova", "-dim", "10", "-lr", "0.5",
            "-bucket", "50000", "-wordNgrams", "2")
     theirs = fasttext.load_model(str(tmp_path / "theirs.bin"))
-    assert f1(ours, test) > f1(theirs, test) - 0.01 > 0.8, (f1(ours, test), f1(theirs, test))
+    assert f1(own, test) > f1(theirs, test) - 0.01 > 0.8, (f1(own, test), f1(theirs, test))
 
     endpoint = platform.deploy(job["ModelArtifacts"]["S3ModelArtifacts"])
     texts = [text for _, text in test[:50]] + ["."]
-    expected = list(zip(*ours.predict(texts, k=-1, threshold=0.5)))
+    expected = list(zip(*own.predict(texts, k=-1, threshold=0.5)))
     limits = {"k": 1000, "threshold": 0.5}
     answer = json.loads(platform.ask(endpoint, {"instances": texts, "configuration": limits}))
     by_line = platform.ask(endpoint, "".join(json.dumps({"source": text, **limits}) + "\n" for text in texts), LINES)
@@ -217,12 +217,12 @@ def test_analogies_and_word2vecs_binary_form_agree_with_gensim(platform, tmp_pat
     _, sections = binary.evaluate_word_analogies(str(QUESTIONS), restrict_vocab=30000)
     right, wrong = len(sections[-1]["correct"]), len(sections[-1]["incorrect"])
     report = json.loads((tmp_path / "eval.json").read_text())
-    ours = report["questions-words.txt"]
-    assert ours["questions_asked"] == right + wrong > 500 and ours["total_questions"] == 19544
-    assert abs(ours["correct"] - right) <= 2, (ours, right)  # rounding may decide between two words
-    assert ours["accuracy"] == ours["correct"] / ours["questions_asked"]
+    own = report["questions-words.txt"]
+    assert own["questions_asked"] == right + wrong > 500 and own["total_questions"] == 19544
+    assert abs(own["correct"] - right) <= 2, (own, right)  # rounding may decide between two words
+    assert own["accuracy"] == own["correct"] / own["questions_asked"]
     assert report["mean_rho"] == report["EN-WS-353-ALL.txt"]["spearmans_rho"]
-    assert f"#analogies: {ours['accuracy']:.4f} ({ours['questions_asked']} of 19544 questions)" in log_of(platform, job)
+    assert f"#analogies: {own['accuracy']:.4f} ({own['questions_asked']} of 19544 questions)" in log_of(platform, job)
 
 
 def test_a_training_that_hardly_learned_says_what_to_change(platform):

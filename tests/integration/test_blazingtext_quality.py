@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """BlazingText's quality on real text beside Debian's fastText with the same settings in the same run: the bar is what fastText reaches,
-less the noise of seeds (standard deviations over thirteen seeds of ours and of gensim's at this size, and over five of
+less the noise of seeds (standard deviations over thirteen seeds of this program and of gensim's at this size, and over five of
 benchmarks/blazingtext_quality.py for the classifiers)."""
 import os
 import pathlib
@@ -22,11 +22,11 @@ SIGMA = {"WS-353": 0.017, "analogies": 0.003, "accuracy": 0.003}
 SIGMA_OF_SUBWORDS = {"WS-353": 0.03, "analogies": 0.015}  # of half the text
 
 
-def assert_not_lower(title, ours, theirs, sigma=SIGMA):
+def assert_not_lower(title, own, theirs, sigma=SIGMA):
     """Less three standard deviations of the difference of two runs."""
-    print(f"{title}: ours {ours}, fastText {theirs}")
+    print(f"{title}: own {own}, fastText {theirs}")
     for name in theirs:
-        assert ours[name] >= theirs[name] - 3 * 2 ** 0.5 * sigma[name], (title, name, ours, theirs)
+        assert own[name] >= theirs[name] - 3 * 2 ** 0.5 * sigma[name], (title, name, own, theirs)
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def texts():
     return [text for _, text in news("test", 1000)]
 
 
-def ours(platform, folder, name):
+def own(platform, folder, name):
     platform.put("news/train.txt", (folder / "train").read_bytes())
     job = platform.train(dict(mode="supervised", vector_dim=16, epochs=3, learning_rate=0.5, min_count=1, word_ngrams=2, buckets=20000),
                          [jobs.channel("train", "news/train.txt")])
@@ -92,9 +92,9 @@ def assert_same_labels(answer, labels, probabilities, rtol=1e-5):
         assert probability == pytest.approx(expected.get(label, probabilities[-1]), rel=rtol)
 
 
-@pytest.mark.parametrize("name", ["ours", *FOREIGN])
+@pytest.mark.parametrize("name", ["own", *FOREIGN])
 def test_a_thousand_texts_get_the_labels_of_debians_fasttext(platform, folder, texts, name):
-    path, endpoint = (ours if name == "ours" else theirs)(platform, folder, name)
+    path, endpoint = (own if name == "own" else theirs)(platform, folder, name)
     model = fasttext.load_model(str(path))
     for k in (1, ALL):
         asked = texts if k == 1 or len(model.labels) < 100 else texts[:50]
@@ -104,7 +104,7 @@ def test_a_thousand_texts_get_the_labels_of_debians_fasttext(platform, folder, t
             labels, probabilities = model.predict(text, k=min(k, len(model.labels)))
             assert len(answer["label"]) == len(labels)
             assert_same_labels(answer, labels, probabilities, 1e-7 if name == "hs" else 1e-5)
-    if name == "ours":
+    if name == "own":
         right = sum(answer["label"][0] == "__label__" + label for answer, (label, _) in zip(answers, news("test", 1000)))
         assert right > 700 or not AG_NEWS.exists(), right
 

@@ -404,7 +404,7 @@ def test_runtime_is_told_by_path_and_scope(probe):
     assert seen["target"] == "/endpoints/e/invocations" and seen["size"] == 3
     error = error_of(runtime.invoke_endpoint, EndpointName="e", Body=b"x" * 6291457)
     assert error["Error"]["Code"] == "ValidationError" and error["Error"]["Message"].endswith("has oversize body.")
-    # a bucket called endpoints is told apart by its scope
+    # a bucket called endpoints is recognised by its scope
     assert echoed(probe.client("s3").put_object(Bucket="endpoints", Key="x/invocations", Body=b"1"))["target"] == "/endpoints/x/invocations"
     answer = urllib3.PoolManager().urlopen("POST", probe.url + "/endpoints/e/invocations", body=b"1", retries=False)
     assert answer.status == 403 and json.loads(answer.data)["message"] == "Missing Authentication Token"

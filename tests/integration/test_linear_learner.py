@@ -238,7 +238,7 @@ def test_every_loss_trains_and_is_named(lab, task, loss, objective):
 
 
 def test_every_name_of_the_table_is_taken_with_its_default(lab):
-    """What the SDK sends when told everything."""
+    """What the SDK sends when every argument is given."""
     program = BINARY.parents[1] / "libexec/clary/algorithms/linear-learner.json"
     table_ = {h["Name"]: h.get("DefaultValue", "regressor") for h in json.loads(program.read_text())["HyperParameters"]}
     assert len(table_) == 51 and table_["_kvstore"] == "auto" and table_["num_calibration_samples"] == "10000000"

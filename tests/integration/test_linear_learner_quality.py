@@ -36,11 +36,11 @@ def noise(kind, value, rows):
 def test_within_noise_of_the_converged_model(name, tmp_path):
     table = tables.ALL[name]()
     log = job.train(tmp_path, job.defaults_for(table), job.channels_of(table, tmp_path))
-    ours = job.score(log, "test", METRIC[table.kind])
+    own = job.score(log, "test", METRIC[table.kind])
     reference = peer(table.kind, table.train, table.test)
     slack = noise(table.kind, reference, len(table.test[1]))
-    print(f"{name}: ours {ours:.5g}, scikit-learn {reference:.5g}, noise {slack:.2g}")
-    assert ours <= reference + slack if table.kind == "regressor" else ours >= reference - slack
+    print(f"{name}: own {own:.5g}, scikit-learn {reference:.5g}, noise {slack:.2g}")
+    assert own <= reference + slack if table.kind == "regressor" else own >= reference - slack
 
 
 @needs_data
@@ -69,19 +69,19 @@ def test_ten_folds_of_scikit_learns_small_sets(name, best, tmp_path):
     x, y = bunch.data.astype(np.float32), bunch.target.astype(np.float32)
     kind = {"breast_cancer": "binary_classifier", "diabetes": "regressor"}.get(name, "multiclass_classifier")
     splits = (KFold if kind == "regressor" else StratifiedKFold)(10, shuffle=True, random_state=0).split(x, y)
-    ours, reference = [], []
+    own, reference = [], []
     for fold, (train, test) in enumerate(splits):
         root = tmp_path / str(fold)
         channels = {part: job.write_channel(root, part, x[i], y[i]) for part, i in (("train", train), ("test", test))}
         classes = {"num_classes": int(y.max()) + 1} if kind == "multiclass_classifier" else {}
         log = job.train(root, {"predictor_type": kind, **classes}, channels)
-        ours.append(job.score(log, "test", METRIC[kind]))
+        own.append(job.score(log, "test", METRIC[kind]))
         if kind == "regressor":
             reference.append(((LinearRegression().fit(x[train], y[train]).predict(x[test]) - y[test]) ** 2).mean())
         else:
             reference.append(peer(kind, (x[train], y[train]), (x[test], y[test])))
-    print(f"{name}: ours {np.mean(ours):.5g}, scikit-learn on the same folds {np.mean(reference):.5g}, published {best}")
+    print(f"{name}: own {np.mean(own):.5g}, scikit-learn on the same folds {np.mean(reference):.5g}, published {best}")
     if kind == "regressor":
-        assert np.mean(ours) <= 1.02 * max(best, np.mean(reference))
+        assert np.mean(own) <= 1.02 * max(best, np.mean(reference))
     else:
-        assert np.mean(ours) >= min(best, np.mean(reference)) - 0.006  # the folds are not those of the published row
+        assert np.mean(own) >= min(best, np.mean(reference)) - 0.006  # the folds are not those of the published row

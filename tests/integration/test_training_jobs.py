@@ -294,7 +294,7 @@ def test_identity_is_a_role_that_iam_knows(server):
 
 
 def test_first_line_comes_while_the_program_runs(server, sm, role):
-    """The order, not the time: the program ends only when it is told to, and that is after its line was read. The figure that is
+    """The order, not the time: the program ends only when the test releases it, and that is after its line was read. The figure that is
     printed is benchmarks/RESULTS.md's, measured on a quiet machine."""
     best = 9.0
     for i in range(3):

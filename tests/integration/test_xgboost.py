@@ -107,8 +107,8 @@ def test_lines_equal_python_xgboost(name, tmp_path):
     expected, theirs = xgboost_job.python_evaluations(dict(parameters), *matrices, 25)
     log = xgboost_job.train(tmp_path, dict(parameters, num_round=25))
     assert xgboost_job.evaluations(log) == expected
-    ours = xgboost.Booster(model_file=str(tmp_path / "model/xgboost-model"))
-    np.testing.assert_array_equal(ours.predict(matrices[1]), theirs.predict(matrices[1]))
+    own = xgboost.Booster(model_file=str(tmp_path / "model/xgboost-model"))
+    np.testing.assert_array_equal(own.predict(matrices[1]), theirs.predict(matrices[1]))
 
 
 @needs_tables
@@ -188,11 +188,11 @@ def test_early_stopping_is_python_xgboosts(tmp_path):
     theirs = xgboost.train({"eta": .5, "eval_metric": ["rmse", "mae"], "nthread": 2}, train, 200, verbose_eval=False, callbacks=[stop],
                            evals=[(train, "train"), (validation, "validation")])
     log = xgboost_job.train(tmp_path, dict(eta=.5, eval_metric="rmse,mae", num_round=200, early_stopping_rounds=5))
-    ours = xgboost.Booster(model_file=str(tmp_path / "model/xgboost-model"))
-    assert ours.attributes() | {"best_score": ""} == theirs.attributes() | {"best_score": ""}
-    assert ours.num_boosted_rounds() == theirs.num_boosted_rounds() < 200
-    np.testing.assert_array_equal(ours.predict(validation), theirs.predict(validation))
-    assert len(xgboost_job.evaluations(log)) == ours.num_boosted_rounds() + 5
+    own = xgboost.Booster(model_file=str(tmp_path / "model/xgboost-model"))
+    assert own.attributes() | {"best_score": ""} == theirs.attributes() | {"best_score": ""}
+    assert own.num_boosted_rounds() == theirs.num_boosted_rounds() < 200
+    np.testing.assert_array_equal(own.predict(validation), theirs.predict(validation))
+    assert len(xgboost_job.evaluations(log)) == own.num_boosted_rounds() + 5
 
 
 @needs_tables

@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 DATA = shared_data()
 PAIR_LISTS = ["EN-WS-353-ALL.txt", "EN-WS-353-REL.txt", "EN-WS-353-SIM.txt"]
 
-# One name a setting, ours; each program's own beside it.
+# One name a setting, as in our hyperparameters; each program's own beside it.
 FASTTEXT_NAMES = dict(vector_dim="-dim", window_size="-ws", negative_samples="-neg", learning_rate="-lr", sampling_threshold="-t", epochs="-epoch",
                       min_count="-minCount", buckets="-bucket", min_char="-minn", max_char="-maxn", word_ngrams="-wordNgrams")
 GENSIM_NAMES = dict(vector_dim="vector_size", window_size="window", negative_samples="negative", learning_rate="alpha",
@@ -73,13 +73,13 @@ def load_vectors(path):
 
 def similarity(index, matrix, name):
     """Spearman's rho of the cosines with people's scores."""
-    human, ours = [], []
+    human, own = [], []
     for line in open(DATA / "wordsim" / name):
         a, b, score = line.lower().split()
         if a in index and b in index:
             human.append(float(score))
-            ours.append(float(matrix[index[a]] @ matrix[index[b]]))
-    return spearmanr(human, ours)[0]
+            own.append(float(matrix[index[a]] @ matrix[index[b]]))
+    return spearmanr(human, own)[0]
 
 
 def analogies(index, matrix, words=30000):
@@ -151,7 +151,7 @@ def word2vec(program, mode, text, out, settings, threads=1):
 
 
 def pword2vec(program, text, out, settings, threads=1, core="SkylakeX"):
-    """Batched skip-gram. @param core  what OpenBLAS is told to take this machine for"""
+    """Batched skip-gram. @param core  what OpenBLAS takes this machine for"""
     log = run(program, "-train", text, "-output", out, "-binary", 0, "-threads", threads, "-batch-size", settings.get("batch_size", 11),
               *options_of(WORD2VEC_NAMES, settings),
               env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": core, "OMP_NUM_THREADS": str(threads)})

@@ -101,10 +101,10 @@ torch::Tensor pictures_of(const Graph& graph, const Batch& data) {
 }
 
 /// Largest difference, relative to the largest number.
-double distance(const torch::Tensor& theirs, std::span<const float> ours) {
+double distance(const torch::Tensor& theirs, std::span<const float> own) {
   const auto t = theirs.detach().to(torch::kDouble).contiguous().flatten();
   const auto o =
-      torch::from_blob(const_cast<float*>(ours.data()), {static_cast<std::int64_t>(ours.size())}).to(torch::kDouble);
+      torch::from_blob(const_cast<float*>(own.data()), {static_cast<std::int64_t>(own.size())}).to(torch::kDouble);
   return ((t - o).abs().max() / t.abs().max().clamp_min(1e-6)).item<double>();
 }
 

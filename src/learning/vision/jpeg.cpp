@@ -29,7 +29,7 @@ struct Callbacks {
   jpeg_progress_mgr progress;
   std::jmp_buf on_error;
   char message[JMSG_LENGTH_MAX];
-  bool limit;  // the error is a limit of ours
+  bool limit;  // the error is one of Clary's limits
 };
 
 [[noreturn]] void leave(Callbacks& callbacks) { std::longjmp(callbacks.on_error, 1); }

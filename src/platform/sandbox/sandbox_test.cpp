@@ -113,14 +113,14 @@ TEST_F(SandboxTest, PassesExitCodesAndSignals) {
 
 TEST_F(SandboxTest, TermReachesTheProgramItself) {
   SandboxSpec spec;
-  spec.argv = {"/bin/sh", "-c", "trap 'echo told; exit 5' TERM; echo ready; while :; do sleep 0.01; done"};
+  spec.argv = {"/bin/sh", "-c", "trap 'echo asked; exit 5' TERM; echo ready; while :; do sleep 0.01; done"};
   spec.environment = {{"PATH", "/usr/bin:/bin"}};
   ChildProcess child = start_program(spec, false);
   char buffer[16];
   ASSERT_EQ(::read(child.output.get(), buffer, sizeof buffer), 6);  // "ready\n"
   signal_program(child, SIGTERM);
   int code = -1;
-  EXPECT_EQ(output_of(child, code), "told\n");
+  EXPECT_EQ(output_of(child, code), "asked\n");
   EXPECT_EQ(code, 5);
 }
 

@@ -24,11 +24,11 @@ namespace fs = std::filesystem;
 
 constexpr auto kPingPeriod = 1000ms;
 constexpr auto kPingLimit = 2000ms;  // AWS: /ping must answer within 2 s
-constexpr auto kSilenceLimit = 30s;  // ours: no /ping for so long means that it hangs
+constexpr auto kSilenceLimit = 30s;  // Clary's rule: no /ping for so long means that it hangs
 constexpr std::chrono::milliseconds kFirstPause = 100ms, kLongestPause = 10s;
 constexpr auto kSettled = 30s;             // a process that lived this long starts again without a pause
-constexpr int kStartsBeforeGivingUp = 3;   // ours: ended this often before its first /ping
-constexpr std::size_t kMaxLastLine = 600;  // ours: AWS ends a FailureReason at 1,024
+constexpr int kStartsBeforeGivingUp = 3;   // Clary's rule: ended this often before its first /ping
+constexpr std::size_t kMaxLastLine = 600;  // Clary's limit: AWS ends a FailureReason at 1,024
 constexpr const char* kSocketName = "s";   // where a program listens that knows CLARY_BIND_SOCKET
 constexpr const char* kRelayName = "p";    // where its relay does, for one that listens on a port
 constexpr const char* kRunInside = "/run/clary";

@@ -10,7 +10,7 @@ namespace {
 namespace status = transform_status;
 using resources::Resource;
 
-constexpr int kAtOnce = 4;        // ours: jobs that run at the same time
+constexpr int kAtOnce = 4;        // Clary's limit: jobs that run at the same time
 constexpr auto kRetryPause = 1s;  // before a row that could not be written (a full disk) is tried again
 
 /// The row's last change. A job that was asked to stop is Stopped however it ended; an ended one stays as it is.

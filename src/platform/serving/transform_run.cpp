@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kLogGroup = "/aws/sagemaker/TransformJobs";
-constexpr std::uint64_t kMaxAnswerBytes = 1ULL << 30;  // ours
+constexpr std::uint64_t kMaxAnswerBytes = 1ULL << 30;  // Clary's limit
 constexpr std::size_t kShownBytes = 512;               // of an error answer, in the data log
 constexpr auto kParametersLimit = 5s;
 constexpr auto kFirstRetryPause = 100ms;

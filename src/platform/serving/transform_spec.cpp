@@ -11,9 +11,9 @@ namespace clary::serving {
 namespace {
 
 constexpr int kMaxMegabytesInFlight = 100;  // AWS: MaxConcurrentTransforms x MaxPayloadInMB
-constexpr int kMostConcurrent = 64;         // ours, for containers that ask for more
+constexpr int kMostConcurrent = 64;         // Clary's limit, for containers that ask for more
 constexpr std::uint64_t kMegabyte = 1ULL << 20;
-constexpr std::uint64_t kUnlimitedPayload = 1ULL << 30;  // ours: MaxPayloadInMB 0 means "no limit"
+constexpr std::uint64_t kUnlimitedPayload = 1ULL << 30;  // Clary's limit: MaxPayloadInMB 0 means "no limit"
 
 Error invalid(const std::string& message) { return Error(Kind::kInvalid, message); }
 

@@ -77,7 +77,7 @@ TEST(Analogies, AgreeWithPlainLoops) {
 
 TEST(Analogies, ListsAreKnownByTheirLines) {
   EXPECT_TRUE(are_analogies(": capital-common-countries\nAthens Greece Baghdad Iraq\n"));
-  EXPECT_TRUE(are_analogies("\n# ours\nAthens Greece Baghdad Iraq"));
+  EXPECT_TRUE(are_analogies("\n# own list\nAthens Greece Baghdad Iraq"));
   EXPECT_FALSE(are_analogies("love sex 6.77\n"));
   EXPECT_FALSE(are_analogies(""));
   const auto read = read_analogies(": a section\r\nAthens Greece Baghdad Iraq\r\n\n: b\na b c D\n", "q.txt");

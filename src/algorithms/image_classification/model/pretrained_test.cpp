@@ -96,7 +96,7 @@ class ForeignNetworks : public testing::Test {
 
   /// The same by OpenCV, from our ONNX model, which onnx.checker has accepted.
   static std::vector<float> logits_by_opencv(const Pretrained& network) {
-    const fs::path model = file("ours.onnx");
+    const fs::path model = file("own.onnx");
     artifact::write_file_in_pieces(model, [&](const artifact::ByteSink& sink) {
       write_onnx(resnet(network.description), network.parameters, nn::Loss::kSoftmax, sink);
     });

@@ -4,7 +4,7 @@ and their logits on random pictures, computed by PyTorch. Each network is writte
 program's source, so that nothing is shared with what is tested.
 
 foreign_networks.py make FOLDER            network files, pixels.bin [N, H, W, 3] bytes, NAME.logits [N, classes] float32
-foreign_networks.py run MODEL.onnx FOLDER  logits of a model of ours on pixels.bin, by OpenCV, into MODEL.onnx.logits
+foreign_networks.py run MODEL.onnx FOLDER  logits of a Clary model on pixels.bin, by OpenCV, into MODEL.onnx.logits
 """
 import json
 import struct

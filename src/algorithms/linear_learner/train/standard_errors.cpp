@@ -101,7 +101,7 @@ double diagonal_of_inverse(Square& l, std::int64_t j, std::vector<double>& scrat
   return sum;
 }
 
-bool can_be_told(const Hyperparameters& hp, std::int64_t features, double rows_everywhere) {
+bool can_be_computed(const Hyperparameters& hp, std::int64_t features, double rows_everywhere) {
   if (hp.resolved_loss() != Loss::kLogistic && hp.resolved_loss() != Loss::kSquared) return false;
   const double width = static_cast<double>(features + 1);
   return features <= kMostFeatures && rows_everywhere > 0 && rows_everywhere * width * width <= kMostWork;
@@ -115,7 +115,7 @@ StandardErrors standard_errors(const Hyperparameters& hp, const Rows& rows, cons
   double rows_everywhere = static_cast<double>(rows.rows);
   hosts.all_reduce_sum(std::span(&rows_everywhere, 1));
   const std::int64_t features = scaler.features();
-  if (!can_be_told(hp, features, rows_everywhere)) return {};
+  if (!can_be_computed(hp, features, rows_everywhere)) return {};
   const bool logistic = hp.resolved_loss() == Loss::kLogistic;
   Square a = information(rows, [&](std::size_t i) {
     if (!logistic) return 1.0f;

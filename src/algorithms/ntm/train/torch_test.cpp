@@ -31,13 +31,13 @@ torch::Tensor activate(kernels::Activation kind, const torch::Tensor& x) {
 }
 
 /// Largest difference of our gradient from autograd's, relative to the largest number in it.
-double distance(const torch::Tensor& theirs, const Matrix& ours, std::int64_t first = 0) {
+double distance(const torch::Tensor& theirs, const Matrix& own, std::int64_t first = 0) {
   const auto t = theirs.grad().cpu().contiguous();
   const auto a = t.accessor<float, 2>();
   double most = 0, scale = 1e-6;
   for (std::int64_t r = 0; r < t.size(0); ++r) {
     for (std::int64_t c = 0; c < t.size(1); ++c) {
-      most = std::max<double>(most, std::abs(a[r][c] - ours.at(r, first + c)));
+      most = std::max<double>(most, std::abs(a[r][c] - own.at(r, first + c)));
       scale = std::max<double>(scale, std::abs(a[r][c]));
     }
   }
