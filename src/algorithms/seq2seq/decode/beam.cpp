@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "algorithms/seq2seq/data/pairs.h"
+#include "learning/numeric/index.h"
 
 namespace clary::seq2seq {
 
@@ -68,7 +69,8 @@ std::vector<Beam::Result> Beam::results(std::int64_t count) const {
   std::vector<Result> results;
   for (const Hypothesis& hypothesis : hypotheses_) {
     if (static_cast<std::int64_t>(results.size()) == count) break;
-    Result result{.cost = hypothesis.cost, .length = hypothesis.length};
+    Result result;
+    result.cost = hypothesis.cost, result.length = hypothesis.length;
     std::vector<std::int32_t> path;  // nodes, the last word first
     for (std::int32_t node = hypothesis.node; node >= 0; node = nodes_[at(node)].before)
       if (nodes_[at(node)].word != kEnd) path.push_back(node);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The hypotheses of one sentence and the rules by which they are chosen (README.md, "Decoding"); no network here.
 // Scores are sums of -ln p over the hypothesis's length l, that is divided by the length penalty
-// ((beta + l) / (beta + 1))^alpha of Wu et al., "Google's neural machine translation system", 2016, eq. 14, with alpha 1
-// and beta 0. Internal to decode/.
+// ((beta + l) / (beta + 1))^alpha of Wu et al., "Google's neural machine translation system", 2016, eq. 14, with alpha
+// 1 and beta 0. Internal to decode/.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps of the convolutional decoder (README.md, "Decoder"): each layer keeps its last kernel - 1 inputs, so that a step
-// costs one position. Attention weights that are reported are the mean over the layers.
+// Steps of the convolutional decoder (README.md, "Decoder"): each layer keeps its last kernel - 1 inputs, so that a
+// step costs one position. Attention weights that are reported are the mean over the layers.
 #include <fmt/format.h>
 
 #include <algorithm>

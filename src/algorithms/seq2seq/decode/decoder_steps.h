@@ -22,8 +22,7 @@ class DecoderSteps {
   /// @param words      [rows]: each row's previous word
   /// @param sentences  [rows]: which sentence a row translates
   /// @return [rows, decoder_width], what the output layer reads; stays until the next step
-  virtual std::span<const float> step(std::span<const std::int32_t> words,
-                                      std::span<const std::int32_t> sentences) = 0;
+  virtual std::span<const float> step(std::span<const std::int32_t> words, std::span<const std::int32_t> sentences) = 0;
   /// The last step's weights of a row over the positions of its sentence.
   virtual const float* attention(std::int64_t row) const = 0;
 };

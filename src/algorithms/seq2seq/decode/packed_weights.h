@@ -12,6 +12,7 @@
 #include "learning/nn/packed_matrix.h"
 #include "learning/nn/recurrent.h"
 #include "learning/numeric/floats.h"
+#include "learning/numeric/index.h"
 
 namespace clary::seq2seq {
 

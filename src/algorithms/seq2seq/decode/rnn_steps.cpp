@@ -8,6 +8,7 @@
 #include "algorithms/seq2seq/decode/attention.h"
 #include "algorithms/seq2seq/decode/decoder_steps.h"
 #include "algorithms/seq2seq/decode/row_buffer.h"
+#include "algorithms/seq2seq/kernels/attention.h"
 #include "algorithms/seq2seq/kernels/rows.h"
 
 namespace clary::seq2seq {
@@ -174,11 +175,11 @@ class RnnSteps : public DecoderSteps {
   const Architecture& a_;
   std::int64_t d_;
   AttentionSteps attention_;
-  RowBuffer u_;                // [rows, E + d]: word, a
+  RowBuffer u_;                   // [rows, E + d]: word, a
   std::vector<RowBuffer> h_, c_;  // by layer: [rows, d]
-  RowBuffer gates_, scratch_;  // [rows, G d]
-  RowBuffer last_;             // [rows, d + W]: output of the layer that ran last, context
-  RowBuffer features_;         // [rows, d]: a
+  RowBuffer gates_, scratch_;     // [rows, G d]
+  RowBuffer last_;                // [rows, d + W]: output of the layer that ran last, context
+  RowBuffer features_;            // [rows, d]: a
 };
 
 class RnnDecoderWeights : public DecoderWeights {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "algorithms/seq2seq/decode/packed_weights.h"
+#include "learning/numeric/index.h"
 
 namespace clary::seq2seq {
 

@@ -45,43 +45,56 @@ nn::WeightPrecision weight_precision(Precision precision) {
   return nn::WeightPrecision::kFloat32;
 }
 
-/// Pieces [begin, end) of a group of similar length.
-std::vector<std::pair<std::size_t, std::size_t>> groups_of(const std::vector<Piece>& pieces, std::int64_t beam,
-                                                           int threads) {
+struct Group {
+  std::size_t begin, size;
+};
+
+/// Sentences of falling length cut into groups.
+std::vector<Group> groups_of(std::span<const Ids> sentences, std::int64_t beam, int threads) {
   // One request may have all threads, when each still has rows enough.
-  const auto count = static_cast<std::int64_t>(pieces.size());
+  const auto count = static_cast<std::int64_t>(sentences.size());
   const std::int64_t most = std::max<std::int64_t>(1, kGroupRows / beam);
   const std::int64_t least = std::max<std::int64_t>(1, kLeastRows / beam);
-  const std::int64_t size = std::clamp((count + threads - 1) / threads, std::min(least, most), most);
-  std::vector<std::pair<std::size_t, std::size_t>> groups;
+  const std::int64_t size = std::clamp((count + threads - 1) / threads, least, most);
+  std::vector<Group> groups;
   std::int64_t positions = 0;
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    const auto length = static_cast<std::int64_t>(pieces[i].ids.size());
-    if (groups.empty() || groups.back().second - groups.back().first == at(size) ||
-        positions + length > kGroupPositions) {
-      groups.emplace_back(i, i);
+  for (std::size_t i = 0; i < sentences.size(); ++i) {
+    const auto length = static_cast<std::int64_t>(sentences[i].size());
+    if (groups.empty() || groups.back().size == at(size) || positions + length > kGroupPositions) {
+      groups.push_back({i, 0});
       positions = 0;
     }
-    ++groups.back().second;
+    ++groups.back().size;
     positions += length;
   }
   return groups;
 }
 
-/// The pieces' results of rank `rank` joined (a piece with fewer gives its last): ids one after the other, costs and
-/// lengths added, attention block by block along the diagonal.
-Translation join(const std::vector<const Results*>& pieces, const std::vector<Ids>& sources, std::size_t rank,
-                 bool attention) {
+/// Sources cut into pieces of at most `longest` ids, in order.
+std::vector<Piece> pieces_of(const std::vector<std::vector<std::int32_t>>& sources, std::size_t longest) {
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < sources.size(); ++i)
+    for (Ids rest = sources[i]; !rest.empty();) {
+      const std::size_t n = std::min(rest.size(), longest);
+      pieces.push_back({i, rest.first(n)});
+      rest = rest.subspan(n);
+    }
+  return pieces;
+}
+
+/// The results of rank `rank` of a source's pieces joined (a piece with fewer gives its last): ids one after the other,
+/// costs and lengths added, attention block by block along the diagonal.
+Translation join(std::span<const Results> results, std::span<const Piece> pieces, std::size_t rank, bool attention) {
   Translation out;
   double cost = 0;
   std::int64_t length = 0;
   std::size_t columns = 0, column = 0;
-  for (const Ids& source : sources) columns += source.size();
+  for (const Piece& piece : pieces) columns += piece.ids.size();
   for (std::size_t p = 0; p < pieces.size(); ++p) {
-    const Beam::Result& result = (*pieces[p])[std::min(rank, pieces[p]->size() - 1)];
+    const Beam::Result& result = results[p][std::min(rank, results[p].size() - 1)];
     out.ids.insert(out.ids.end(), result.ids.begin(), result.ids.end());
     cost += result.cost, length += result.length;
-    const std::size_t width = sources[p].size();
+    const std::size_t width = pieces[p].ids.size();
     for (std::size_t row = 0; attention && row < result.ids.size(); ++row) {
       out.attention.resize(out.attention.size() + columns, 0.0F);
       std::copy_n(result.attention.begin() + static_cast<std::ptrdiff_t>(row * width), width,
@@ -116,7 +129,32 @@ struct Translator::Weights {
     const double rounded = static_cast<double>((source_length + 9) / 10 * 10);
     const double cells = std::clamp(std::ceil(factor * rounded), 2.0, kMaxCells);
     const auto steps = static_cast<std::int64_t>(cells) - 1;
-    return architecture.decoder == NetworkType::kCnn ? std::min(steps, architecture.max_seq_len_target) : steps;
+    if (architecture.decoder != NetworkType::kCnn) return steps;
+    return std::max<std::int64_t>(1, std::min({steps, limits.max_target, architecture.max_seq_len_target}));
+  }
+
+  /// Results of all pieces, in their order: pieces of similar length are translated side by side, each group by one
+  /// thread.
+  std::vector<Results> search_all(const std::vector<Piece>& pieces, const DecodeOptions& options) const {
+    std::vector<std::size_t> order(pieces.size());  // by falling length
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return pieces[a].ids.size() > pieces[b].ids.size(); });
+    std::vector<Ids> sentences;
+    std::vector<std::int64_t> most;
+    for (const std::size_t i : order) {
+      sentences.push_back(pieces[i].ids);
+      most.push_back(steps(static_cast<std::int64_t>(pieces[i].ids.size())));
+    }
+    std::vector<Results> results(pieces.size());
+    const std::vector<Group> groups = groups_of(sentences, options.beam_size, team->size());
+    team->run_units(static_cast<std::int64_t>(groups.size()), [&](std::int64_t unit) {
+      const auto [begin, size] = groups[at(unit)];
+      std::vector<Results> found =
+          search(model, std::span(sentences).subspan(begin, size), std::span(most).subspan(begin, size), options);
+      for (std::size_t i = 0; i < size; ++i) results[order[begin + i]] = std::move(found[i]);
+    });
+    return results;
   }
 
   Architecture architecture;
@@ -137,53 +175,24 @@ std::vector<std::vector<Translation>> Translator::translate(std::span<const std:
                                                             const DecodeOptions& options) const {
   const Weights& w = *weights_;
   std::vector<std::vector<std::int32_t>> known(sources.begin(), sources.end());
-  std::vector<Piece> pieces;  // in order of sources
-  for (std::size_t i = 0; i < known.size(); ++i) {
-    for (std::int32_t& id : known[i])
+  for (std::vector<std::int32_t>& ids : known)
+    for (std::int32_t& id : ids)
       if (id < 0 || id >= w.architecture.source_vocabulary) id = kUnknown;
-    for (Ids rest = known[i]; !rest.empty();) {
-      const std::size_t n = std::min(rest.size(), at(w.piece_length()));
-      pieces.push_back({i, rest.first(n)});
-      rest = rest.subspan(n);
-    }
-  }
-  std::vector<std::size_t> order(pieces.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return pieces[a].ids.size() > pieces[b].ids.size(); });
-  std::vector<Piece> sorted;
-  for (const std::size_t i : order) sorted.push_back(pieces[i]);
-
-  std::vector<Results> results(pieces.size());  // in order of pieces
-  const auto groups = groups_of(sorted, options.beam_size, w.team->size());
-  w.team->run_units(static_cast<std::int64_t>(groups.size()), [&](std::int64_t unit) {
-    const auto [begin, end] = groups[at(unit)];
-    std::vector<Ids> sentences;
-    std::vector<std::int64_t> steps;
-    for (std::size_t i = begin; i < end; ++i) {
-      sentences.push_back(sorted[i].ids);
-      steps.push_back(w.steps(static_cast<std::int64_t>(sorted[i].ids.size())));
-    }
-    std::vector<Results> of_group = search(w.model, sentences, steps, options);
-    for (std::size_t i = begin; i < end; ++i) results[order[i]] = std::move(of_group[i - begin]);
-  });
+  const std::vector<Piece> pieces = pieces_of(known, at(w.piece_length()));
+  const std::vector<Results> results = w.search_all(pieces, options);
 
   std::vector<std::vector<Translation>> out(sources.size());
-  for (std::size_t p = 0; p < pieces.size();) {
-    std::vector<const Results*> of_source;
-    std::vector<Ids> ids;
-    const std::size_t source = pieces[p].source;
+  for (std::size_t begin = 0, end = 0; begin < pieces.size(); begin = end) {
+    const std::size_t source = pieces[begin].source;
     std::size_t ranks = 0;
-    for (; p < pieces.size() && pieces[p].source == source; ++p) {
-      of_source.push_back(&results[p]);
-      ids.push_back(pieces[p].ids);
-      ranks = std::max(ranks, results[p].size());
-    }
+    for (end = begin; end < pieces.size() && pieces[end].source == source; ++end)
+      ranks = std::max(ranks, results[end].size());
+    const std::span of_source = std::span(results).subspan(begin, end - begin);
     for (std::size_t rank = 0; rank < ranks; ++rank)
-      out[source].push_back(join(of_source, ids, rank, options.attention));
+      out[source].push_back(join(of_source, std::span(pieces).subspan(begin, end - begin), rank, options.attention));
   }
   for (std::vector<Translation>& translations : out)
-    if (translations.empty()) translations.push_back({.score = std::numeric_limits<double>::infinity()});
+    if (translations.empty()) translations.emplace_back().score = std::numeric_limits<double>::infinity();
   return out;
 }
 

@@ -13,13 +13,14 @@
 
 namespace clary::seq2seq {
 
+/// How the weights of matrices are kept (nn::WeightPrecision); embeddings, biases and all sums stay float32.
 enum class Precision { kFloat32, kBFloat16, kInt8 };
 
 /// What a translator needs of a model beside its parameters.
 struct DecodeLimits {
   double length_ratio_mean = 1, length_ratio_std = 0;  // target / source length of the training pairs
   std::int64_t max_source = 100;                       // longer inputs are cut into pieces of that length
-  std::int64_t max_target = 100;                       // rows of a position table; else unused
+  std::int64_t max_target = 100;                       // of a convolutional decoder: words, the end included
   std::vector<std::int32_t> never;                     // target ids that have no word: never chosen
 };
 
@@ -38,15 +39,16 @@ struct Translation {
 class Translator {
  public:
   /// Packs the weights; `parameters` are not needed afterwards.
-  /// @throws Error{kInvalid} for kBFloat16 on a CPU without it
+  /// @throws Error{kInvalid} for kInt8 on a CPU without AVX-512 VNNI, and when no target word may be chosen
   Translator(const Architecture& architecture, const Parameters& parameters, DecodeLimits limits,
              Precision precision = Precision::kFloat32);
   Translator(Translator&&) noexcept;
   Translator& operator=(Translator&&) noexcept;
   ~Translator();
 
-  /// For each source its n_best translations, best first. Sentences are decoded side by side, in an order of their own;
-  /// the result of each depends on nothing but itself.
+  /// For each source its n_best translations (fewer where the beam has fewer), best first. Sentences are decoded side
+  /// by side, in an order of their own, by the calling thread and those that have nothing else to do; the result of
+  /// each depends on nothing but itself, to the last bit.
   /// @param sources  ids of the source vocabulary; empty ones give one empty translation of score +inf
   std::vector<std::vector<Translation>> translate(std::span<const std::vector<std::int32_t>> sources,
                                                   const DecodeOptions& options) const;
