@@ -93,7 +93,9 @@ std::int64_t Network::bytes(const Architecture& architecture, std::int64_t rows,
   const std::int64_t encoded_gradient = rows * source_steps * architecture.encoder_width();
   const std::int64_t floats =
       encoder + decoder + encoded_gradient + OutputLoss::floats(architecture, rows, target_steps);
-  return floats * static_cast<std::int64_t>(sizeof(float));
+  // Strips of products that each thread keeps, and oneDNN's own memory: measured.
+  constexpr std::int64_t kProducts = std::int64_t{12} << 20;
+  return floats * static_cast<std::int64_t>(sizeof(float)) + kProducts;
 }
 
 }  // namespace clary::seq2seq

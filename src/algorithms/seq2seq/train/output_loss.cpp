@@ -16,7 +16,7 @@ using numeric::at;
 std::int64_t slice_labels(std::int64_t labels, std::int64_t words) {
   constexpr std::int64_t kMost = 512, kFewest = 64, kFloats = 16 << 20;
   const std::int64_t most = std::clamp(kFloats / words, kFewest, kMost);
-  const std::int64_t slices = (labels + most - 1) / most;
+  const std::int64_t slices = std::max<std::int64_t>((labels + most - 1) / most, 1);
   return (labels + slices - 1) / slices;
 }
 
