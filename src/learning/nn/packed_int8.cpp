@@ -13,9 +13,7 @@
 // GCC 12 warns of its own header's deliberately undefined registers.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
-#if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 #include <immintrin.h>
 #pragma GCC diagnostic pop
 #else
