@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace clary::cli {
 
@@ -14,7 +16,11 @@ void add_train(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_env(CLI::App& app);
+void add_make_vocab(CLI::App& app);
 void add_version(CLI::App& app);
+
+/// The arguments behind the program's name, with the options of make-vocab that CLI11 cannot read ("-ts") as it can.
+std::vector<std::string> spelled_out(int argc, char** argv);
 
 /// $CLARY_DATA, else ~/.clary.
 std::filesystem::path default_data_folder();

@@ -3,6 +3,7 @@
 // command line).
 #include <spdlog/sinks/stdout_color_sinks.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/error.h"
@@ -26,9 +27,12 @@ int main(int argc, char** argv) {
   add_algorithms(app);
   add_train(app);
   add_predict(app);
+  add_make_vocab(app);
   add_version(app);
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments = spelled_out(argc, argv);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes a vector
+    app.parse(arguments);
     return 0;
   } catch (const CLI::ParseError& e) {
     // --help is an "error" of CLI11 with exit code 0.

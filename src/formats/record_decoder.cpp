@@ -17,45 +17,7 @@ namespace {
 
 using wire::Problem;
 
-// Record, map entry and tensor field numbers of the published schema.
-enum RecordField : std::uint32_t { kFeatures = 1, kLabel = 2, kUid = 3, kMetadata = 4, kConfiguration = 5 };
-enum TensorField : std::uint32_t { kValues = 1, kKeys = 2, kShape = 3 };
 constexpr std::string_view kValuesKey = "values";
-
-std::string_view as_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-// A varint ends at its first byte without the high bit: counting those counts the numbers.
-std::size_t count_varints(std::span<const std::byte> bytes) {
-  std::size_t count = 0;
-  for (const std::byte b : bytes) count += static_cast<std::uint8_t>(b) < 0x80 ? 1 : 0;
-  if (!bytes.empty() && static_cast<std::uint8_t>(bytes.back()) >= 0x80) throw Problem{"protobuf: a number is cut"};
-  return count;
-}
-
-std::size_t count_values(const TensorFields& tensor) {
-  const std::size_t bytes = tensor.values.bytes().size();
-  if (tensor.type == TensorFields::kInt32) return count_varints(tensor.values.bytes());
-  const std::size_t width = tensor.type == TensorFields::kFloat32 ? 4 : 8;
-  if (bytes % width != 0) throw Problem{"protobuf: a packed field is not a whole number of values"};
-  return bytes / width;
-}
-
-/// Product of the shape's extents. @throws Problem above 2^31 - 1
-std::int64_t shape_size(const RepeatedField& shape) {
-  wire::Reader reader(shape.bytes());
-  std::uint64_t size = 1;
-  while (!reader.done()) {
-    const std::uint64_t extent = reader.varint();
-    if (extent > std::numeric_limits<std::int32_t>::max() ||
-        size * extent > static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max())) {
-      throw Problem{"features: the shape exceeds 2147483647 elements"};
-    }
-    size *= extent;
-  }
-  return static_cast<std::int64_t>(size);
-}
 
 constexpr std::uint32_t kExponentBits = 0x7F800000;
 
@@ -82,70 +44,7 @@ bool copy_finite(float* out, const std::byte* in, std::size_t count) {
   return bad == 0;
 }
 
-// Packed and unpacked forms of a repeated field are both legal and may be mixed.
-void parse_tensor(std::span<const std::byte> bytes, std::uint32_t type, TensorFields& tensor) {
-  if (tensor.type != type) tensor.clear();  // a later member of the oneof replaces the earlier
-  tensor.type = type;
-  const std::uint32_t scalar = type == TensorFields::kFloat32   ? wire::kFixed32
-                               : type == TensorFields::kFloat64 ? wire::kFixed64
-                                                                : wire::kVarint;
-  wire::Reader reader(bytes);
-  while (!reader.done()) {
-    const wire::Tag tag = reader.tag();
-    RepeatedField* field = tag.field == kValues  ? &tensor.values
-                           : tag.field == kKeys  ? &tensor.keys
-                           : tag.field == kShape ? &tensor.shape
-                                                 : nullptr;
-    const std::uint32_t unpacked = tag.field == kValues ? scalar : static_cast<std::uint32_t>(wire::kVarint);
-    if (field != nullptr && tag.type == wire::kBytes) {
-      field->add(reader.bytes());
-    } else if (field != nullptr && tag.type == unpacked) {
-      field->add(reader.scalar(tag.type));
-    } else {
-      reader.skip(tag);
-    }
-  }
-}
-
-void parse_value(std::span<const std::byte> bytes, TensorFields& tensor) {
-  wire::Reader reader(bytes);
-  while (!reader.done()) {
-    const wire::Tag tag = reader.tag();
-    const bool known = tag.field == TensorFields::kFloat32 || tag.field == TensorFields::kFloat64 ||
-                       tag.field == TensorFields::kInt32 || tag.field == TensorFields::kBytes;
-    if (!known || tag.type != wire::kBytes) {
-      reader.skip(tag);
-    } else if (tag.field == TensorFields::kBytes) {
-      reader.bytes();
-      tensor.clear();
-      tensor.type = TensorFields::kBytes;
-    } else {
-      parse_tensor(reader.bytes(), tag.field, tensor);
-    }
-  }
-}
-
 }  // namespace
-
-// A field that comes in one run, the usual case, stays where it is; several runs are joined in a copy.
-void RepeatedField::add(std::span<const std::byte> run) {
-  if (!present_) {
-    present_ = true;
-    bytes_ = run;
-    return;
-  }
-  // joined_ may already hold the earlier runs; the comparison avoids copying them onto themselves.
-  if (reinterpret_cast<const char*>(bytes_.data()) != joined_.data()) joined_.assign(as_text(bytes_));
-  joined_.append(as_text(run));
-  bytes_ = std::as_bytes(std::span(joined_));
-}
-
-void TensorFields::clear() noexcept {
-  type = kNone;
-  values.clear();
-  keys.clear();
-  shape.clear();
-}
 
 void RecordDecoder::decode(Block& block, RowShape& shape, BatchBuilder& to, std::int64_t max_rows) {
   // Offsets in messages count from the beginning of the file.
@@ -222,26 +121,15 @@ RecordDecoder::Texts RecordDecoder::split(std::span<const std::byte> record) {
 
 /// The entry "values" of a map; a later one replaces an earlier one, other names are left alone.
 void RecordDecoder::map_entry(std::span<const std::byte> entry, TensorFields& tensor, std::string_view map) {
-  const auto each_field = [&](auto&& on_key, auto&& on_value) {
-    wire::Reader reader(entry);
-    while (!reader.done()) {
-      const wire::Tag tag = reader.tag();
-      if (tag.type != wire::kBytes || tag.field > 2) {
-        reader.skip(tag);
-        continue;
-      }
-      const auto bytes = reader.bytes();
-      tag.field == 1 ? on_key(bytes) : on_value(bytes);
-    }
-  };
   std::string_view key;
   std::span<const std::byte> value;
   int values = 0;
-  each_field([&](auto bytes) { key = as_text(bytes); },
-             [&](auto bytes) {
-               value = bytes;
-               ++values;
-             });
+  for_each_entry_field(
+      entry, [&](auto bytes) { key = as_text(bytes); },
+      [&](auto bytes) {
+        value = bytes;
+        ++values;
+      });
   const bool is_features = map == "features";
   if (key != kValuesKey) {
     if (is_features && other_keys_.size() < 64)
@@ -254,7 +142,8 @@ void RecordDecoder::map_entry(std::span<const std::byte> entry, TensorFields& te
     parse_value(value, tensor);
   } else {  // protobuf merges the values of an entry that has several
     // Later values add to the earlier ones or replace them, field by field.
-    each_field([](auto) {}, [&](auto bytes) { parse_value(bytes, tensor); });
+    for_each_entry_field(
+        entry, [](auto) {}, [&](auto bytes) { parse_value(bytes, tensor); });
   }
 }
 

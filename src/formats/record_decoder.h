@@ -10,7 +10,7 @@
 
 #include "formats/block.h"
 #include "formats/label_rule.h"
-#include "formats/wire.h"
+#include "formats/record_tensor.h"
 
 namespace clary::formats {
 
@@ -19,32 +19,6 @@ struct RecordOptions {
   bool ignore_labels = false;
   bool allow_non_finite = false;
   std::optional<LabelRule> label_rule{};
-};
-
-/// A repeated field: usually one packed run in place; several runs or unpacked elements are put together in `joined`.
-class RepeatedField {
- public:
-  void clear() noexcept {
-    bytes_ = {};
-    present_ = false;
-  }
-  void add(std::span<const std::byte> run);
-  std::span<const std::byte> bytes() const noexcept { return bytes_; }
-  bool present() const noexcept { return present_; }
-
- private:
-  std::span<const std::byte> bytes_;
-  std::string joined_;
-  bool present_ = false;
-};
-
-/// One Value of the features or label map: a tensor of one of three number types.
-struct TensorFields {
-  enum Type : std::uint32_t { kNone = 0, kFloat32 = 2, kFloat64 = 3, kInt32 = 7, kBytes = 9 };  // as in Value's oneof
-  std::uint32_t type = kNone;
-  RepeatedField values, keys, shape;
-
-  void clear() noexcept;
 };
 
 class RecordDecoder : public BlockDecoder {

@@ -18,7 +18,7 @@ def clary(*arguments, code=0, **environment):
 
 def test_help_names_every_command():
     text = clary("--help")
-    for command in ("serve", "env", "doctor", "algorithms", "train", "predict", "version"):
+    for command in ("serve", "env", "doctor", "algorithms", "train", "predict", "make-vocab", "version"):
         assert command in text
         assert "Usage" in clary(command, "--help")
 
@@ -116,7 +116,7 @@ def test_train_reports_a_mistake_in_one_line(tmp_path):
 
 
 def test_the_manual_pages_are_what_the_programs_print():
-    for name in ("ntm", "knn", "linear-learner", "blazingtext", "xgboost", "image-classification"):
+    for name in ("ntm", "knn", "linear-learner", "blazingtext", "xgboost", "image-classification", "seq2seq"):
         printed = subprocess.run([str(BINARY.parents[1] / "libexec/clary/algorithms" / name), "describe", "--markdown"], text=True,
                                  stdout=subprocess.PIPE, check=True).stdout
         page = (ROOT / "docs/algorithms" / (name + ".md")).read_text()

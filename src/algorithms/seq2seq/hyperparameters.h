@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "algorithms/seq2seq/model/architecture.h"
 #include "algorithms/seq2seq/model/parameters.h"
@@ -37,6 +38,7 @@ struct Hyperparameters {
   NetworkType encoder_type = NetworkType::kRnn;
   std::int64_t fixed_rate_lr_half_life = 10;
   double learning_rate = 0.0003;
+  std::string loss_type = "cross-entropy";
   RateSchedule lr_scheduler_type = RateSchedule::kPlateauReduce;
   std::int64_t max_num_batches = -1;
   std::optional<std::int64_t> max_num_epochs;
@@ -66,11 +68,20 @@ struct Hyperparameters {
   double weight_init_scale = 2.34;
   WeightInit weight_init_type = WeightInit::kXavier;
   XavierFactor xavier_factor_type = XavierFactor::kIn;
+  std::string tuning_objective;  // what a tuning job sends along
 
+  /// @param source_vocabulary, target_vocabulary  largest id + 1
   Architecture architecture(std::int64_t source_vocabulary, std::int64_t target_vocabulary) const;
   Dropout dropout() const;
   InitOptions init_options() const;
+  /// Validation pairs are decoded at each checkpoint.
+  bool decodes() const { return optimized_metric == Metric::kBleu || bleu_sample_size != 0; }
 };
+
+/// "perplexity", "accuracy", "bleu"
+const char* name_of(Metric metric);
+/// "adam", "sgd", "rmsprop"
+const char* name_of(optim::Rule rule);
 
 const Schema<Hyperparameters>& schema();
 

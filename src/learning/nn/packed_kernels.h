@@ -23,6 +23,14 @@ struct Panel {
   bool accumulate;
 };
 
+/// to[j, i] = from[i, j] of a matrix [rows, columns].
+void transpose(std::int64_t rows, std::int64_t columns, const float* from, std::int64_t stride, float* to,
+               std::int64_t to_stride);
+/// panel[i, o] = w[o, i] for the outputs and inputs given; the rest of the panel is left alone.
+inline void pack_float32(std::int64_t outputs, std::int64_t inputs, const float* w, std::int64_t stride, float* panel) {
+  transpose(outputs, inputs, w, stride, panel, kPanel);
+}
+
 void multiply_float32(const Panel& panel, std::int64_t rows, const float* x, std::int64_t x_stride, float* y,
                       std::int64_t y_stride);
 void multiply_bfloat16(const Panel& panel, std::int64_t rows, const float* x, std::int64_t x_stride, float* y,

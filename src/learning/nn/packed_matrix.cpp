@@ -66,11 +66,6 @@ void for_each_weight(std::int64_t outputs, std::int64_t inputs, const float* wei
       for (std::int64_t i = begin; i < std::min(begin + kBlock, inputs); ++i) put(i, o, weights[o * stride + i]);
 }
 
-void pack_float32(std::int64_t outputs, std::int64_t inputs, const float* weights, std::int64_t stride, float* panel) {
-  for_each_weight(outputs, inputs, weights, stride,
-                  [&](std::int64_t i, std::int64_t o, float w) { panel[i * kPanel + o] = w; });
-}
-
 void pack_bfloat16(std::int64_t outputs, std::int64_t inputs, const float* weights, std::int64_t stride,
                    std::uint32_t* panel) {
   std::fill_n(panel, inputs * kPanel / 2, 0U);
@@ -152,13 +147,49 @@ PackedMatrix::PackedMatrix(std::int64_t outputs, std::int64_t inputs, const floa
   pack(weights, stride);
 }
 
+PackedMatrix::PackedMatrix(std::int64_t outputs, std::int64_t inputs)
+    : outputs_(outputs), inputs_(inputs), bytes_(at(panels()) * panel_bytes(precision_, inputs)) {
+  weights_.reset(allocate(bytes_));
+}
+
+std::int64_t PackedMatrix::panels() const { return panels_of(outputs_); }
+
+float* PackedMatrix::float32_panel(std::int64_t p) const {
+  if (precision_ != WeightPrecision::kFloat32)
+    throw Error(Kind::kInternal, "packed matrix: panels are packed and multiplied one by one in float32 only");
+  return reinterpret_cast<float*>(weights_.get()) + p * inputs_ * kPanel;
+}
+
+void PackedMatrix::pack_panels(std::int64_t first, std::int64_t last, const MatrixView& weights) {
+  for (std::int64_t p = first; p < last; ++p) {
+    float* panel = float32_panel(p);
+    const std::int64_t begin = p * kPanel, n = std::min(kPanel, outputs_ - begin);
+    if (weights.transposed == Transposed::kNo) {
+      packed::pack_float32(n, inputs_, weights.values + begin * weights.stride, weights.stride, panel);
+      continue;
+    }
+    for (std::int64_t i = 0; i < inputs_; ++i)
+      std::copy_n(weights.values + i * weights.stride + begin, n, panel + i * kPanel);
+  }
+}
+
+void PackedMatrix::multiply_panels(std::int64_t first, std::int64_t last, std::int64_t rows, const float* x,
+                                   std::int64_t x_stride, float* y, std::int64_t y_stride, bool accumulate) const {
+  const std::int64_t outputs = std::min(last * kPanel, outputs_) - first * kPanel;
+  for_each_panel(outputs, rows, y + first * kPanel, y_stride, nullptr, accumulate,
+                 [&](std::int64_t p, std::int64_t r, std::int64_t n, const float* b, float* to, std::int64_t stride) {
+                   packed::multiply_float32({float32_panel(first + p), inputs_, b, accumulate}, n, x + r * x_stride,
+                                            x_stride, to, stride);
+                 });
+}
+
 void PackedMatrix::pack(const float* weights, std::int64_t stride) {
   for (std::int64_t p = 0; p < panels_of(outputs_); ++p) {
     const std::int64_t first = p * kPanel, n = std::min(kPanel, outputs_ - first);
     const float* from = weights + first * stride;
     std::byte* panel = weights_.get() + at(p) * panel_bytes(precision_, inputs_);
     if (precision_ == WeightPrecision::kFloat32)
-      pack_float32(n, inputs_, from, stride, reinterpret_cast<float*>(panel));
+      packed::pack_float32(n, inputs_, from, stride, reinterpret_cast<float*>(panel));
     else if (precision_ == WeightPrecision::kBFloat16)
       pack_bfloat16(n, inputs_, from, stride, reinterpret_cast<std::uint32_t*>(panel));
     else

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "learning/nn/product.h"
+
 namespace clary::nn {
 
 /// How the weights are kept; x, y and bias are float32.
@@ -29,6 +31,9 @@ class PackedMatrix {
   PackedMatrix(std::int64_t outputs, std::int64_t inputs, const float* weights, std::int64_t stride,
                WeightPrecision precision = WeightPrecision::kFloat32);
 
+  /// Room for float32 weights, to be packed by pack_panels(). All zero.
+  PackedMatrix(std::int64_t outputs, std::int64_t inputs);
+
   /// Other weights of the same shape: one pass, no memory. No product may run meanwhile.
   void pack(const float* weights, std::int64_t stride);
 
@@ -43,6 +48,15 @@ class PackedMatrix {
   void multiply(std::int64_t rows, const float* x, std::int64_t x_stride, float* y, std::int64_t y_stride,
                 const float* bias = nullptr, bool accumulate = false) const;
 
+  /// A panel is some dozen outputs. Threads may divide the panels of a float32 matrix among themselves, for packing and
+  /// then for products of many rows.
+  std::int64_t panels() const;
+  /// Panels [first, last). @param weights  [O, I], or its transpose [I, O] in memory
+  void pack_panels(std::int64_t first, std::int64_t last, const MatrixView& weights);
+  /// y[r, o] for the outputs o of panels [first, last); y is the whole matrix's first number.
+  void multiply_panels(std::int64_t first, std::int64_t last, std::int64_t rows, const float* x, std::int64_t x_stride,
+                       float* y, std::int64_t y_stride, bool accumulate) const;
+
   /// Bytes that the weights take.
   std::size_t bytes() const { return bytes_; }
 
@@ -50,6 +64,8 @@ class PackedMatrix {
   struct Free {
     void operator()(std::byte* memory) const noexcept;
   };
+
+  float* float32_panel(std::int64_t p) const;
 
   std::int64_t outputs_ = 0, inputs_ = 0;
   WeightPrecision precision_ = WeightPrecision::kFloat32;

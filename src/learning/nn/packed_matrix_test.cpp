@@ -149,6 +149,29 @@ INSTANTIATE_TEST_SUITE_P(AllPrecisions, Packed,
                                                                                   : "Int8";
                          });
 
+TEST(PackedMatrix, PanelsMayBePackedAndMultipliedApartFromEitherLayout) {
+  for (const Shape& shape : {Shape{13, 50, 200}, Shape{9, 71, 131}, Shape{6, 3, 64}, Shape{7, 66, 2}}) {
+    const Product p(shape);
+    const PackedMatrix whole(shape.outputs, shape.inputs, p.w.data(), p.w_stride);
+    std::vector<float> expected = p.y;
+    whole.multiply(shape.rows, p.x.data(), p.x_stride, expected.data(), p.y_stride, nullptr, true);
+    std::vector<float> transposed(at(shape.inputs * (shape.outputs + kGap)));
+    for (std::int64_t o = 0; o < shape.outputs; ++o)
+      for (std::int64_t i = 0; i < shape.inputs; ++i)
+        transposed[at(i * (shape.outputs + kGap) + o)] = p.w[at(o * p.w_stride + i)];
+    for (const MatrixView& weights :
+         {MatrixView{p.w.data(), p.w_stride}, MatrixView{transposed.data(), shape.outputs + kGap, Transposed::kYes}}) {
+      PackedMatrix matrix(shape.outputs, shape.inputs);
+      std::vector<float> y = p.y;
+      for (std::int64_t panel = matrix.panels(); panel-- > 0;) matrix.pack_panels(panel, panel + 1, weights);
+      const std::int64_t half = matrix.panels() / 2;
+      matrix.multiply_panels(half, matrix.panels(), shape.rows, p.x.data(), p.x_stride, y.data(), p.y_stride, true);
+      matrix.multiply_panels(0, half, shape.rows, p.x.data(), p.x_stride, y.data(), p.y_stride, true);
+      EXPECT_EQ(y, expected);
+    }
+  }
+}
+
 TEST(PackedMatrix, Int8IsRefusedWithoutItsInstructions) {
   if (has_int8_products()) GTEST_SKIP() << "this CPU has AVX-512 VNNI";
   const float weight = 1;

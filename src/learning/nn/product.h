@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products of any shape by oneDNN's sgemm, on the calling thread alone: callers divide rows or columns among the
-// threads of their team. Row-major float32.
+// Matrix products of any shape on the calling thread alone: callers divide rows or columns among the threads of their
+// team. With enough rows they are the kernels of packed_matrix.h, b being packed a strip at a time; else oneDNN's
+// sgemm. Row-major float32.
 #pragma once
 
 #include <cstdint>

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/json.h"
+#include "learning/shell/duration.h"
 
 namespace clary::shell {
 namespace {
@@ -69,6 +70,14 @@ TEST(PythonFloat, PrintsAsPythonDoes) {
   EXPECT_EQ(python_float(0.1), "0.1");
   EXPECT_EQ(python_float(NAN), "nan");
   EXPECT_EQ(python_float(-INFINITY), "-inf");
+}
+
+TEST(DurationWords, AreHoursMinutesAndSeconds) {
+  EXPECT_EQ(duration_words(-1), "0 s");
+  EXPECT_EQ(duration_words(59.4), "59 s");
+  EXPECT_EQ(duration_words(125), "2 min 5 s");
+  EXPECT_EQ(duration_words(3 * 3600 + 61), "3 h 1 min");
+  EXPECT_EQ(duration_words(INFINITY), "277777 h 46 min");
 }
 
 }  // namespace

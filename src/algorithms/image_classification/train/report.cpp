@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "learning/shell/duration.h"
+
 namespace clary::image_classification {
 namespace {
 
@@ -31,13 +33,6 @@ const char* augmentation_name(vision::Augmentation augmentation) {
 }
 
 }  // namespace
-
-std::string duration_words(double seconds) {
-  const auto whole = static_cast<std::int64_t>(std::llround(std::max(seconds, 0.0)));
-  if (whole >= 3600) return fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);
-  if (whole >= 60) return fmt::format("{} min {} s", whole / 60, whole % 60);
-  return fmt::format("{} s", whole);
-}
 
 void Report::parameters(int hosts, int threads) const {
   const auto number = [](double x) { return fmt::format("{}", x); };
@@ -110,7 +105,7 @@ void Report::batch(std::int64_t batch, std::int64_t pictures, const Scores& of_e
   const double per_second = static_cast<double>(epoch_pictures_) / seconds(now - epoch_began_);
   log_.info("Progress: epoch {} of {}, {:.0f} % of its pictures, {:.1f} images/s, about {} left in this epoch",
             epoch_ + 1, hp_.epochs, 100 * static_cast<double>(epoch_pictures_) / all, per_second,
-            duration_words((all - static_cast<double>(epoch_pictures_)) / per_second));
+            shell::duration_words((all - static_cast<double>(epoch_pictures_)) / per_second));
 }
 
 void Report::trained(const Scores& scores) const {
@@ -133,7 +128,7 @@ void Report::epoch_ended(const Progress& progress) {
   if (progress.skipped > 0) text += fmt::format(", {} pictures skipped", progress.skipped);
   if (progress.enlarged > 0) text += fmt::format(", {} pictures enlarged", progress.enlarged);
   if (const std::int64_t left = hp_.epochs - epoch_ - 1; left > 0)
-    text += fmt::format(", about {} left", duration_words(mean * static_cast<double>(left)));
+    text += fmt::format(", about {} left", shell::duration_words(mean * static_cast<double>(left)));
   log_.info("{}", text);
 }
 

@@ -64,7 +64,4 @@ class Report {
   double window_right_ = 0, window_top_k_ = 0;  // sums up to the start of the window
 };
 
-/// "3 h 20 min", "2 min 5 s", "12 s"
-std::string duration_words(double seconds);
-
 }  // namespace clary::image_classification

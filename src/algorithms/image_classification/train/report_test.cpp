@@ -141,12 +141,5 @@ TEST(Report, IsReadByTheRegisteredMetrics) {
   }
 }
 
-TEST(DurationWords, ArePlain) {
-  EXPECT_EQ(duration_words(-1), "0 s");
-  EXPECT_EQ(duration_words(59.4), "59 s");
-  EXPECT_EQ(duration_words(125), "2 min 5 s");
-  EXPECT_EQ(duration_words(3 * 3600 + 61), "3 h 1 min");
-}
-
 }  // namespace
 }  // namespace clary::image_classification

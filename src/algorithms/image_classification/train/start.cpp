@@ -13,10 +13,8 @@
 #include "algorithms/image_classification/model/model.h"
 #include "algorithms/image_classification/model/pretrained.h"
 #include "base/error.h"
-#include "base/files.h"
 #include "contract/layout.h"
-#include "formats/archive.h"
-#include "learning/numeric/memory.h"
+#include "learning/shell/unpacked_folder.h"
 
 namespace clary::image_classification {
 namespace {
@@ -37,41 +35,10 @@ auto as_client_error(const std::string& what, F&& f) {
   }
 }
 
-/// A job's folder of temporary files is memory. An artifact holds a params file for each epoch that was kept, of 240 MB
-/// for 152 layers.
-formats::UnpackLimits unpack_limits() {
-  constexpr std::uint64_t kMaxFiles = 10'000, kMaxBytes = std::uint64_t{16} << 30;
-  const auto memory = static_cast<std::uint64_t>(numeric::available_memory());
-  return {.max_entries = kMaxFiles, .max_bytes = std::min(kMaxBytes, memory / 2)};
-}
+using shell::UnpackedFolder;
 
-/// A channel's folder, or what the artifact in it holds while this object lives.
-class UnpackedFolder {
- public:
-  explicit UnpackedFolder(const fs::path& folder) : path_(folder) {
-    const fs::path archive = folder / "model.tar.gz";
-    if (!fs::exists(archive)) return;
-    path_ = temporary_.emplace().path();
-    formats::unpack_tar_gz(archive, path_, unpack_limits());
-  }
-  const fs::path& path() const { return path_; }
-  bool is_artifact() const { return fs::exists(path_ / "image-classification-symbol.json"); }
-
- private:
-  std::optional<TemporaryFolder> temporary_;
-  fs::path path_;
-};
-
-/// @throws Error as Model::read(), where an archive is named, not the folder that it was unpacked into
-Model read_model(const fs::path& channel) {
-  const UnpackedFolder folder(channel);
-  try {
-    return Model::read(folder.path());
-  } catch (const Error& error) {
-    const std::string text = error.what(), temporary = folder.path().string();
-    if (folder.path() == channel || !text.starts_with(temporary)) throw;
-    throw Error(error.kind(), "model.tar.gz" + text.substr(temporary.size()));
-  }
+bool is_artifact(const UnpackedFolder& folder) {
+  return fs::exists(folder.path() / "image-classification-symbol.json");
 }
 
 std::string shape_text(const nn::MapShape& s) { return fmt::format("{},{},{}", s.channels, s.height, s.width); }
@@ -91,8 +58,9 @@ void check_same(const Description& old, const Description& wanted) {
 }
 
 Start continued(const Hyperparameters& hp, shell::TrainContext& context) {
-  Model model = as_client_error(fmt::format("channel {}: ", kModelChannel),
-                                [&] { return read_model(context.channel(kModelChannel).folder()); });
+  Model model = as_client_error(fmt::format("channel {}: ", kModelChannel), [&] {
+    return UnpackedFolder(context.channel(kModelChannel).folder()).read(Model::read);
+  });
   check_same(model.description, description_of(hp));
   if (hp.use_pretrained_model)
     context.log().warn("use_pretrained_model has no effect with a channel {}.", kModelChannel);
@@ -105,7 +73,7 @@ Start continued(const Hyperparameters& hp, shell::TrainContext& context) {
 
 /// The weights file of the channel, of the operator's folder, or of a finished job's artifact in the channel.
 fs::path weights_file(const Hyperparameters& hp, const std::optional<UnpackedFolder>& channel) {
-  if (channel && channel->is_artifact()) return params_path(channel->path(), load(channel->path()).epoch);
+  if (channel && is_artifact(*channel)) return params_path(channel->path(), load(channel->path()).epoch);
   std::vector<fs::path> folders;
   if (channel) folders.push_back(channel->path());
   if (const char* folder = std::getenv(contract::kEnvPretrained); folder != nullptr && *folder != '\0')

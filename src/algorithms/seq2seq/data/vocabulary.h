@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@
 
 namespace clary::seq2seq {
 
+inline constexpr const char *kSourceVocabularyFile = "vocab.src.json", *kTargetVocabularyFile = "vocab.trg.json";
+
 class Vocabulary {
  public:
   Vocabulary() = default;
@@ -22,9 +25,9 @@ class Vocabulary {
   static Vocabulary parse(std::string text, const std::string& name);
 
   /// Largest id + 1.
-  std::int64_t size() const { return static_cast<std::int64_t>(words_.size()); }
+  std::int64_t size() const { return static_cast<std::int64_t>(by_id_.size()); }
   /// Words that the file has.
-  std::int64_t words() const { return static_cast<std::int64_t>(ids_.size()); }
+  std::int64_t words() const { return static_cast<std::int64_t>(words_.size()); }
   /// kUnknown when there is no such word.
   std::int32_t id(std::string_view word) const;
   /// "<unk>" for an id in a gap or outside.
@@ -40,9 +43,15 @@ class Vocabulary {
   std::string line(std::span<const std::int32_t> ids) const;
 
  private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
   std::string text_;
-  std::vector<std::string> words_;                     // by id; empty in gaps
-  std::unordered_map<std::string, std::int32_t> ids_;  // by word
+  std::vector<std::string> words_;                                            // in the order of the file
+  std::vector<std::int32_t> by_id_;                                           // position in words_, -1 in gaps
+  std::unordered_map<std::string, std::int32_t, Hash, std::equal_to<>> ids_;  // by word
 };
 
 }  // namespace clary::seq2seq

@@ -42,6 +42,8 @@ class Model {
   shell::Answer answer(const shell::Invocation& invocation) const;
 
  private:
+  DecodeLimits lengths() const;  // without the ids that are never chosen
+
   std::shared_ptr<const Translator> translator_;
 };
 

@@ -68,6 +68,20 @@ void orthonormalise(std::vector<double>& a, std::int64_t rows, std::int64_t colu
 }  // namespace
 
 Parameters::Parameters(const Architecture& a) {
+  add_all(a);
+  const std::int64_t floats = list_.back().offset + numeric::padded(list_.back().size);
+  values_.assign(numeric::at(floats), 0.0F);
+}
+
+std::vector<Tensor> Parameters::tensors(const Architecture& a) {
+  Parameters out;
+  out.add_all(a);
+  return std::move(out.list_);
+}
+
+std::int64_t Parameters::learned(const Architecture& a) { return learned(tensors(a)); }
+
+void Parameters::add_all(const Architecture& a) {
   add("source_embed.weight", {a.source_vocabulary, a.num_embed_source}, Start::kWeight);
   add("target_embed.weight", {a.target_vocabulary, a.num_embed_target}, Start::kWeight);
   if (a.encoder == NetworkType::kRnn)
@@ -80,8 +94,6 @@ Parameters::Parameters(const Architecture& a) {
     add_cnn("decoder", a, a.num_embed_target, a.max_seq_len_target, a.decoder_layers, a.kernel_width_decoder);
   add("output.weight", {a.target_vocabulary, a.decoder_width()}, Start::kWeight);
   add("output.bias", {a.target_vocabulary}, Start::kZero);
-  const std::int64_t floats = list_.back().offset + numeric::padded(list_.back().size);
-  values_.assign(numeric::at(floats), 0.0F);
 }
 
 void Parameters::add(std::string name, std::vector<std::int64_t> shape, Start start) {
@@ -157,8 +169,8 @@ const Tensor& Parameters::tensor(std::string_view name) const {
 
 std::span<const float> Parameters::of(std::string_view name) const { return of(tensor(name)); }
 
-std::int64_t Parameters::learned() const {
-  return std::accumulate(list_.begin(), list_.end(), std::int64_t{0},
+std::int64_t Parameters::learned(std::span<const Tensor> list) {
+  return std::accumulate(list.begin(), list.end(), std::int64_t{0},
                          [](std::int64_t sum, const Tensor& t) { return sum + t.size; });
 }
 

@@ -45,6 +45,10 @@ class Parameters {
   Parameters() = default;
   /// All zero.
   explicit Parameters(const Architecture& architecture);
+  /// The tensors of such a model without memory for their numbers.
+  static std::vector<Tensor> tensors(const Architecture& architecture);
+  /// Their learned numbers.
+  static std::int64_t learned(const Architecture& architecture);
 
   const std::vector<Tensor>& list() const { return list_; }
   /// nullptr when there is none of that name.
@@ -64,14 +68,16 @@ class Parameters {
   const Tensor& tensor(std::string_view name) const;
 
   /// Learned numbers, without padding.
-  std::int64_t learned() const;
+  std::int64_t learned() const { return learned(list_); }
 
   /// Weights as InitOptions say; recurrent (hidden to hidden) matrices have orthonormal columns times 1.414 over the
   /// whole stack of gates (MXNet's Orthogonal, as Sockeye 1.10 asks for); biases zero. Same seed, same numbers.
   void initialise(const InitOptions& options, std::uint64_t seed);
 
  private:
+  static std::int64_t learned(std::span<const Tensor> list);
   void add(std::string name, std::vector<std::int64_t> shape, Start start);
+  void add_all(const Architecture& a);
   void add_cell(const std::string& prefix, const Architecture& a, std::int64_t in, std::int64_t units);
   void add_rnn_encoder(const Architecture& a);
   void add_rnn_decoder(const Architecture& a);

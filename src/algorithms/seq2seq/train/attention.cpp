@@ -34,10 +34,9 @@ void AttentionLayer::begin(const Pass& pass, SourceRows& source, std::int64_t ro
             {source_weight_, source_width_, Transposed::kYes}, 0, keys_.row(0), width_);
   }
   if (projects_query_) {
-    query_weight_ = pass.parameters.of("attention.query.weight").data();
+    const float* query_weight = pass.parameters.of("attention.query.weight").data();
     queries_.reshape(rows, width_);
-    to_query_.assign(units_, width_, {query_weight_, units_, Transposed::kYes});
-    if (pass.trains) query_backward_.assign(width_, units_, {query_weight_, units_});
+    query_.assign(pass.team, pass.trains, {query_weight, units_, width_, units_});
   }
   if (kind_ == Attention::kMlp) {
     v_ = pass.parameters.of("attention.v.weight").data();
@@ -53,7 +52,7 @@ void AttentionLayer::step(std::int64_t row, std::int64_t pair, std::int64_t n, n
     return;
   }
   if (projects_query_) {
-    to_query_.multiply(n, query, 0, queries_.from(row));
+    query_.forward.multiply(n, query, queries_.from(row));
     query = std::as_const(queries_).from(row);
   }
   for (std::int64_t i = 0; i < n; ++i) {
@@ -109,7 +108,7 @@ void AttentionLayer::step_backward(std::int64_t row, std::int64_t pair, std::int
                   part);
     if (!projects_query_) kernels::add(width_, gradient, query_gradient.row(i));
   }
-  if (projects_query_) query_backward_.multiply(n, std::as_const(queries_).from(row), 1, query_gradient);
+  if (projects_query_) query_.backward.add_product(n, std::as_const(queries_).from(row), query_gradient);
 }
 
 void AttentionLayer::finish_backward(const Pass& pass, const Matrix& queries, std::span<float> gradients) {
@@ -134,7 +133,7 @@ std::int64_t AttentionLayer::floats(const Architecture& a, std::int64_t rows, st
   const AttentionLayer layer(a);
   std::int64_t floats = rows * source_steps;
   if (layer.projects_source_) floats += 2 * source_rows * layer.width_;
-  if (layer.projects_query_) floats += rows * layer.width_;
+  if (layer.projects_query_) floats += rows * layer.width_ + 2 * layer.width_ * layer.units_;
   return floats;
 }
 

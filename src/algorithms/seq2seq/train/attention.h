@@ -57,8 +57,8 @@ class AttentionLayer {
   std::int64_t units_, width_, source_width_;  // d, A, W
   bool projects_source_, projects_query_;
   SourceRows* source_ = nullptr;
-  const float *source_weight_ = nullptr, *query_weight_ = nullptr, *v_ = nullptr;
-  StepMatrix to_query_, query_backward_;
+  const float *source_weight_ = nullptr, *v_ = nullptr;
+  StepWeight query_;
   Matrix keys_, keys_gradient_;  // [positions, A], where the source is projected
   Matrix queries_;               // [R, A], where the query is projected; backward: gradients
   Matrix weights_;               // [R, S]

@@ -33,11 +33,11 @@ void CellLayer::begin(const Pass& pass, std::int64_t rows) {
   before_.reshape(rows, units_);
   (is_lstm() ? cell_state_ : candidate_).reshape(rows, units_);
   if (is_lstm()) cell_before_.reshape(rows, units_);
-  recurrent_.assign(units_, gate_width_, {weight_hh_, units_, Transposed::kYes});
+  recurrent_.assign(pass.team, units_, gate_width_, {weight_hh_, units_, Transposed::kYes});
   if (!pass.trains) return;
   const std::int64_t shared = is_lstm() ? gate_width_ : 2 * units_;  // gates whose gradients are those of U h
-  recurrent_backward_.assign(shared, units_, {weight_hh_, units_});
-  if (!is_lstm()) candidate_backward_.assign(units_, units_, {weight_hh_ + shared * units_, units_});
+  recurrent_backward_.assign(pass.team, shared, units_, {weight_hh_, units_});
+  if (!is_lstm()) candidate_backward_.assign(pass.team, units_, units_, {weight_hh_ + shared * units_, units_});
 }
 
 void CellLayer::add_input(numeric::Team& team, std::int64_t column, std::int64_t width, const nn::MatrixView& x,
@@ -46,15 +46,13 @@ void CellLayer::add_input(numeric::Team& team, std::int64_t column, std::int64_t
           gate_width_);
 }
 
-void CellLayer::input_matrix(std::int64_t column, std::int64_t width, StepMatrix& to_gates,
-                             StepMatrix& to_input) const {
-  to_gates.assign(width, gate_width_, {weight_ih_ + column, in_, Transposed::kYes});
-  to_input.assign(gate_width_, width, {weight_ih_ + column, in_});
+WeightView CellLayer::input_weight(std::int64_t column, std::int64_t width) const {
+  return {weight_ih_ + column, in_, gate_width_, width};
 }
 
 void CellLayer::step(std::int64_t row, std::int64_t n, float* scratch, nn::Rows<float> h) {
   const nn::Rows<const float> before = std::as_const(before_).from(row);
-  recurrent_.multiply(n, before, 0, {scratch, gate_width_});
+  recurrent_.multiply(n, before, {scratch, gate_width_});
   const nn::CellInput input{n, units_, {scratch, gate_width_}, bias_ih_, bias_hh_};
   if (is_lstm())
     nn::lstm_forward(input, gates_.from(row), std::as_const(cell_before_).from(row), cell_state_.from(row), h);
@@ -74,11 +72,11 @@ void CellLayer::step_backward(std::int64_t row, std::int64_t n, nn::Rows<float> 
   if (is_lstm()) {
     nn::lstm_backward(n, units_, gates, std::as_const(cell_before_).from(row), std::as_const(cell_state_).from(row),
                       {dh.values, dh.stride}, dc);
-    recurrent_backward_.multiply(n, gate_gradients, 0, dh);
+    recurrent_backward_.multiply(n, gate_gradients, dh);
   } else {
     nn::gru_backward(n, units_, gates, candidate_.from(row), std::as_const(before_).from(row), dh);
-    recurrent_backward_.multiply(n, gate_gradients, 1, dh);
-    candidate_backward_.multiply(n, std::as_const(candidate_).from(row), 1, dh);
+    recurrent_backward_.add_product(n, gate_gradients, dh);
+    candidate_backward_.add_product(n, std::as_const(candidate_).from(row), dh);
   }
 }
 
@@ -108,7 +106,8 @@ void CellLayer::gradients(const Pass& pass, std::span<float> gradients) const {
 
 std::int64_t CellLayer::floats(const Architecture& architecture, std::int64_t rows, std::int64_t units) {
   const std::int64_t states = architecture.cell == Cell::kLstm ? 3 : 2;
-  return rows * (architecture.gates() + states) * units;
+  const std::int64_t packed = 2 * architecture.gates() * units * units;  // the recurrent weight, for both directions
+  return rows * (architecture.gates() + states) * units + packed;
 }
 
 }  // namespace clary::seq2seq

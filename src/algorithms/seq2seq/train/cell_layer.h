@@ -34,8 +34,8 @@ class CellLayer {
 
   /// gates = x weight_ih[:, column : column + width]^T + beta gates, all rows.
   void add_input(numeric::Team& team, std::int64_t column, std::int64_t width, const nn::MatrixView& x, float beta);
-  /// The same columns as right side of a step's product: x [n, width] -> gates, or gradient of gates -> that of x.
-  void input_matrix(std::int64_t column, std::int64_t width, StepMatrix& to_gates, StepMatrix& to_input) const;
+  /// The same columns for a step's products.
+  WeightView input_weight(std::int64_t column, std::int64_t width) const;
 
   /// One step of rows [row, row + n): gates() and states before hold their inputs.
   /// @param scratch  [n, G H], the calling thread's

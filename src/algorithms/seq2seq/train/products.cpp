@@ -53,6 +53,17 @@ void product(numeric::Team& team, std::int64_t m, std::int64_t n, std::int64_t k
   });
 }
 
+void StepMatrix::assign(numeric::Team& team, std::int64_t k, std::int64_t n, const nn::MatrixView& b) {
+  if (packed_.outputs() != n || packed_.inputs() != k) packed_ = nn::PackedMatrix(n, k);
+  // A packed matrix is [n, k]: b's transpose.
+  const bool transposed = b.transposed == nn::Transposed::kYes;
+  const nn::MatrixView weights{b.values, b.stride, transposed ? nn::Transposed::kNo : nn::Transposed::kYes};
+  team.run([&](int thread) {
+    const auto [first, last] = numeric::share(packed_.panels(), thread, team.size());
+    packed_.pack_panels(first, last, weights);
+  });
+}
+
 void column_sums(numeric::Team& team, std::int64_t rows, std::int64_t width, const float* from, std::int64_t stride,
                  float beta, float* to) {
   team.run([&](int thread) {

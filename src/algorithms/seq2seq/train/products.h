@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "learning/nn/packed_matrix.h"
 #include "learning/nn/product.h"
 #include "learning/nn/recurrent.h"
 #include "learning/numeric/floats.h"
@@ -53,19 +54,38 @@ void product(numeric::Team& team, std::int64_t m, std::int64_t n, std::int64_t k
 void column_sums(numeric::Team& team, std::int64_t rows, std::int64_t width, const float* from, std::int64_t stride,
                  float beta, float* to);
 
-/// The right side b [k, n] of products in a time loop.
+/// The right side b [k, n] of the products in a time loop, packed once for all steps.
 class StepMatrix {
  public:
-  /// The memory of b must stay until the loop ends. One thread.
-  void assign(std::int64_t k, std::int64_t n, const nn::MatrixView& b) { k_ = k, n_ = n, b_ = b; }
-  /// c[m, n] = a[m, k] b + beta c, on the calling thread. Any number of threads at once.
-  void multiply(std::int64_t m, nn::Rows<const float> a, float beta, nn::Rows<float> c) const {
-    nn::product(m, n_, k_, {a.values, a.stride}, b_, beta, c.values, c.stride);
+  /// Threads divide the packing; b is not needed afterwards.
+  void assign(numeric::Team& team, std::int64_t k, std::int64_t n, const nn::MatrixView& b);
+  /// c[m, n] = a[m, k] b, or c += a b, on the calling thread. Any number of threads at once.
+  void multiply(std::int64_t m, nn::Rows<const float> a, nn::Rows<float> c) const {
+    packed_.multiply(m, a.values, a.stride, c.values, c.stride);
+  }
+  void add_product(std::int64_t m, nn::Rows<const float> a, nn::Rows<float> c) const {
+    packed_.multiply(m, a.values, a.stride, c.values, c.stride, nullptr, true);
   }
 
  private:
-  std::int64_t k_ = 0, n_ = 0;
-  nn::MatrixView b_;
+  nn::PackedMatrix packed_;
+};
+
+/// A linear map's weight [out, in], or some columns of one.
+struct WeightView {
+  const float* values = nullptr;
+  std::int64_t stride = 0, out = 0, in = 0;
+};
+
+/// A linear map in a time loop: y = x W^T, and the gradient of x = that of y times W.
+struct StepWeight {
+  StepMatrix forward, backward;
+
+  /// @param trains  else `backward` is left alone
+  void assign(numeric::Team& team, bool trains, const WeightView& weight) {
+    forward.assign(team, weight.in, weight.out, {weight.values, weight.stride, nn::Transposed::kYes});
+    if (trains) backward.assign(team, weight.out, weight.in, {weight.values, weight.stride});
+  }
 };
 
 }  // namespace clary::seq2seq

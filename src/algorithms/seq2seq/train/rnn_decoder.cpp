@@ -44,7 +44,7 @@ RnnDecoder::RnnDecoder(const Architecture& a, const Dropout& dropout)
       attention_(a),
       initial_(a),
       inputs_(at(a.decoder_layers)),
-      contexts_weights_(at(a.decoder_layers)),
+      context_inputs_(at(a.decoder_layers)),
       outputs_(at(a.decoder_layers)) {
   const std::int64_t d = a.rnn_hidden, upper = d + (a.context_in_upper_layers() ? a.encoder_width() : 0);
   for (std::int64_t k = 0; k < a.decoder_layers; ++k)
@@ -62,15 +62,13 @@ void RnnDecoder::for_each_part(const Pass& pass, F&& f) {
 
 void RnnDecoder::assign_step_matrices(const Pass& pass) {
   const std::int64_t d = architecture_.rnn_hidden, context = architecture_.encoder_width(), joined = d + context;
-  layers_[0].input_matrix(architecture_.num_embed_target, d, feeding_.forward, feeding_.backward);
+  feeding_.assign(pass.team, pass.trains, layers_[0].input_weight(architecture_.num_embed_target, d));
   for (std::size_t k = 1; k < layers_.size(); ++k) {
-    layers_[k].input_matrix(0, d, inputs_[k].forward, inputs_[k].backward);
-    if (reads_context(k))
-      layers_[k].input_matrix(d, context, contexts_weights_[k].forward, contexts_weights_[k].backward);
+    inputs_[k].assign(pass.team, pass.trains, layers_[k].input_weight(0, d));
+    if (reads_context(k)) context_inputs_[k].assign(pass.team, pass.trains, layers_[k].input_weight(d, context));
   }
   const float* weight = pass.parameters.of("decoder.hidden.weight").data();
-  hidden_weight_.forward.assign(joined, d, {weight, joined, Transposed::kYes});
-  hidden_weight_.backward.assign(d, joined, {weight, joined});
+  hidden_weight_.assign(pass.team, pass.trains, {weight, joined, d, joined});
   hidden_bias_ = pass.parameters.of("decoder.hidden.bias").data();
 }
 
@@ -147,13 +145,13 @@ void RnnDecoder::step(const Pass& pass, const Part& part, std::int64_t t, float*
   const auto attend = [&] {
     attention_.step(row, part.begin, n, std::as_const(outputs_[query_layer()]).from(row), context);
   };
-  feeding_.forward.multiply(n, std::as_const(fed_).from(row), 1, layers_[0].gates().from(row));
+  feeding_.forward.add_product(n, std::as_const(fed_).from(row), layers_[0].gates().from(row));
   step_layer(0, part, t, scratch);
   if (query_layer() == 0) attend();
   for (std::size_t k = 1; k < layers_.size(); ++k) {
     const nn::Rows<float> gates = layers_[k].gates().from(row);
-    inputs_[k].forward.multiply(n, std::as_const(outputs_[k - 1]).from(row), 0, gates);
-    if (reads_context(k)) contexts_weights_[k].forward.multiply(n, read(context), 1, gates);
+    inputs_[k].forward.multiply(n, std::as_const(outputs_[k - 1]).from(row), gates);
+    if (reads_context(k)) context_inputs_[k].forward.add_product(n, read(context), gates);
     step_layer(k, part, t, scratch);
   }
   if (query_layer() != 0) attend();
@@ -162,7 +160,7 @@ void RnnDecoder::step(const Pass& pass, const Part& part, std::int64_t t, float*
   kernels::drop(dropout_mask(pass, dropout_.decoder_hidden, kernels::kDecoderHidden), row, n, joined_.width(),
                 joined_.row(row), joined_.width());
   const nn::Rows<float> attentional = attentional_.from(row);
-  hidden_weight_.forward.multiply(n, std::as_const(joined_).from(row), 0, attentional);
+  hidden_weight_.forward.multiply(n, std::as_const(joined_).from(row), attentional);
   for (std::int64_t i = 0; i < n; ++i) kernels::tanh_bias(d, hidden_bias_, attentional.row(i));
   if (t + 1 < steps_.steps())
     copy_rows(read(attentional), std::max<std::int64_t>(rows_of(part, t + 1), 0), d, fed_.from(row_of(part, t + 1)));
@@ -196,7 +194,7 @@ void RnnDecoder::hidden_backward(const Pass& pass, const Part& part, std::int64_
   const std::int64_t d = architecture_.rnn_hidden, row = row_of(part, t), n = rows_of(part, t);
   kernels::tanh_backward(n * d, attentional_.row(row), carried.fed.row(0));
   std::copy_n(carried.fed.row(0), n * d, attentional_.row(row));
-  hidden_weight_.backward.multiply(n, std::as_const(carried.fed).from(0), 0, carried.joined.from(0));
+  hidden_weight_.backward.multiply(n, std::as_const(carried.fed).from(0), carried.joined.from(0));
   kernels::drop(dropout_mask(pass, dropout_.decoder_hidden, kernels::kDecoderHidden), row, n, joined_.width(),
                 carried.joined.row(0), joined_.width());
   const Matrix& joined = carried.joined;
@@ -212,9 +210,12 @@ void RnnDecoder::upper_layers_backward(std::int64_t row, std::int64_t n, Carried
     add_rows(std::as_const(own).from(0), n, d, carried.h[k]);
     layers_[k].step_backward(row, n, carried.h[k], carried.c[k]);
     const nn::Rows<const float> gates = read(layers_[k].gates().from(row));
-    if (is_residual(k)) copy_rows(std::as_const(own).from(0), n, d, below.from(0));
-    inputs_[k].backward.multiply(n, gates, is_residual(k) ? 1.0F : 0.0F, below.from(0));
-    if (reads_context(k)) contexts_weights_[k].backward.multiply(n, gates, 1, carried.context.from(0));
+    if (is_residual(k))
+      copy_rows(std::as_const(own).from(0), n, d, below.from(0));
+    else
+      std::fill_n(below.row(0), n * d, 0.0F);
+    inputs_[k].backward.add_product(n, gates, below.from(0));
+    if (reads_context(k)) context_inputs_[k].backward.add_product(n, gates, carried.context.from(0));
   }
 }
 
@@ -230,7 +231,7 @@ void RnnDecoder::step_backward(const Pass&, const Part& part, std::int64_t t, Ca
   if (query_layer() == 0) attend_backward();
   add_rows(std::as_const(carried.output[0]).from(0), n, architecture_.rnn_hidden, carried.h[0]);
   layers_[0].step_backward(row, n, carried.h[0], carried.c[0]);
-  feeding_.backward.multiply(n, read(layers_[0].gates().from(row)), 0, carried.fed.from(0));
+  feeding_.backward.multiply(n, read(layers_[0].gates().from(row)), carried.fed.from(0));
 }
 
 void RnnDecoder::weight_gradients(const Pass& pass, std::span<float> gradients) {
@@ -290,7 +291,9 @@ std::int64_t rnn_decoder_floats(const Architecture& a, const BatchShape& shape) 
   const std::int64_t attention = AttentionLayer::floats(a, rows, source_rows, shape.source_steps);
   const std::int64_t states = (a.cell == Cell::kLstm ? 2 : 1) * layers * d + 2 * context;
   const std::int64_t loop = (a.gates() + layers + 2) * d + 2 * context;
-  return cells + rows * per_row + attention + 2 * source_rows * context + shape.rows * (states + loop);
+  const std::int64_t upper = (layers - 1) * a.gates() * d * (d + contexts);
+  const std::int64_t packed = 2 * (a.gates() * d * d + upper + d * (d + context));
+  return cells + rows * per_row + attention + 2 * source_rows * context + shape.rows * (states + loop) + packed;
 }
 
 }  // namespace clary::seq2seq

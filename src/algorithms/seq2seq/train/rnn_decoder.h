@@ -66,12 +66,9 @@ class RnnDecoder : public Decoder {
   SourceRows source_;
   int parts_ = 1;
 
-  // Right sides of the steps' products: feeding part of layer 1, inputs and contexts of upper layers, hidden.weight.
-  struct Sides {
-    StepMatrix forward, backward;
-  };
-  Sides feeding_, hidden_weight_;
-  std::vector<Sides> inputs_, contexts_weights_;  // of layer 2 and above
+  // Weights that every step reads: the feeding part of layer 1, hidden.weight, inputs and contexts of upper layers.
+  StepWeight feeding_, hidden_weight_;
+  std::vector<StepWeight> inputs_, context_inputs_;  // of layer 2 and above
   const float* hidden_bias_ = nullptr;
 
   std::vector<std::int32_t> ids_;        // [R]
