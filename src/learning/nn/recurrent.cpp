@@ -13,20 +13,8 @@ HWY_BEFORE_NAMESPACE();
 namespace clary::nn::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using I = std::int64_t;
-using numeric::HWY_NAMESPACE::fast_exp;
-
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V sigmoid(D d, V x) {
-  const V one = hn::Set(d, 1.0f);
-  return hn::Div(one, hn::Add(one, fast_exp(d, hn::Neg(x))));
-}
-
-/// tanh(x) = 2 sigmoid(2 x) - 1: absolute error 2e-7.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V tanh(D d, V x) {
-  const V two = hn::Set(d, 2.0f);
-  return hn::MulSub(two, sigmoid(d, hn::Mul(two, x)), hn::Set(d, 1.0f));
-}
+using numeric::HWY_NAMESPACE::fast_sigmoid;
+using numeric::HWY_NAMESPACE::fast_tanh;
 
 /// Calls step(d, i) for every position i: whole registers first, then one number at a time.
 template <class F>
@@ -51,14 +39,15 @@ void LstmForward(const CellInput& in, Rows<float> gates, Rows<const float> c_bef
         const auto bias = hn::Add(hn::LoadU(d, in.bias_input + at), hn::LoadU(d, in.bias_recurrent + at));
         return hn::Add(hn::Add(hn::LoadU(d, gate + at), hn::LoadU(d, recurrent + at)), bias);
       };
-      const auto i = sigmoid(d, sum(0)), f = sigmoid(d, sum(1)), g = tanh(d, sum(2)), o = sigmoid(d, sum(3));
+      const auto i = fast_sigmoid(d, sum(0)), f = fast_sigmoid(d, sum(1)), g = fast_tanh(d, sum(2)),
+                 o = fast_sigmoid(d, sum(3));
       const auto cell = hn::MulAdd(f, hn::LoadU(d, c0 + u), hn::Mul(i, g));
       hn::StoreU(i, d, gate + u);
       hn::StoreU(f, d, gate + units + u);
       hn::StoreU(g, d, gate + 2 * units + u);
       hn::StoreU(o, d, gate + 3 * units + u);
       hn::StoreU(cell, d, c1 + u);
-      hn::StoreU(hn::Mul(o, tanh(d, cell)), d, out + u);
+      hn::StoreU(hn::Mul(o, fast_tanh(d, cell)), d, out + u);
     });
   }
 }
@@ -72,7 +61,7 @@ void LstmBackward(I rows, I units, Rows<float> gates, Rows<const float> c_before
       const auto one = hn::Set(d, 1.0f);
       const auto i = hn::LoadU(d, gate + u), f = hn::LoadU(d, gate + units + u);
       const auto g = hn::LoadU(d, gate + 2 * units + u), o = hn::LoadU(d, gate + 3 * units + u);
-      const auto y = hn::LoadU(d, gradient + u), t = tanh(d, hn::LoadU(d, c1 + u));
+      const auto y = hn::LoadU(d, gradient + u), t = fast_tanh(d, hn::LoadU(d, c1 + u));
       // Slopes in terms of outputs: sigmoid s (1 - s), tanh 1 - t^2.
       const auto dcell = hn::MulAdd(hn::Mul(y, o), hn::NegMulAdd(t, t, one), hn::LoadU(d, cell_gradient + u));
       const auto through = [&](auto gradient_of_output, auto s)
@@ -101,10 +90,10 @@ void GruForward(const CellInput& in, Rows<float> gates, Rows<float> candidate, R
       const auto recurrent_part = [&](I at) HWY_ATTR {
         return hn::Add(hn::LoadU(d, recurrent + at), hn::LoadU(d, in.bias_recurrent + at));
       };
-      const auto r = sigmoid(d, hn::Add(input_part(u), recurrent_part(u)));
-      const auto z = sigmoid(d, hn::Add(input_part(units + u), recurrent_part(units + u)));
+      const auto r = fast_sigmoid(d, hn::Add(input_part(u), recurrent_part(u)));
+      const auto z = fast_sigmoid(d, hn::Add(input_part(units + u), recurrent_part(units + u)));
       const auto un = recurrent_part(2 * units + u);
-      const auto n = tanh(d, hn::MulAdd(r, un, input_part(2 * units + u)));
+      const auto n = fast_tanh(d, hn::MulAdd(r, un, input_part(2 * units + u)));
       const auto before = hn::LoadU(d, h0 + u);
       hn::StoreU(r, d, gate + u);
       hn::StoreU(z, d, gate + units + u);

@@ -165,6 +165,19 @@ TEST(Gru, StatesMayBeReplacedInPlaceAndNothingNeedsToBeKept) {
   for (std::int64_t u = 0; u < kUnits; ++u) EXPECT_EQ(in_place.before[at(u)], apart.h[at(u)]);
 }
 
+// Gradients of a deep network are sums of small numbers: an absolute error of 1e-7 would show.
+TEST(Lstm, SmallNumbersAreRelativelyAccurate) {
+  const Step given(4, 1e-4F);
+  Step step = given;
+  lstm_forward(step.input(), rows(step.gates), rows(given.before), rows(step.other), rows(step.h));
+  for (std::int64_t u = 0; u < kUnits; ++u) {
+    double sum[4], recurrent[4];
+    parts(given, 0, u, sum, recurrent);
+    const double g = std::tanh(sum[2] + recurrent[2]);
+    EXPECT_NEAR(step.gates[at(2 * kUnits + u)], g, 2e-6 * std::abs(g) + 1e-11);
+  }
+}
+
 TEST(Lstm, StaysFiniteForHugeSums) {
   Step step(4, 1e30F);
   lstm_forward(step.input(), rows(step.gates), rows(std::as_const(step.before)), rows(step.other), rows(step.h));

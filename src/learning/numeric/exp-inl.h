@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// e^x on vectors. Included once per instruction set, inside Highway's foreach_target.
+// e^x and what follows from it, on vectors. Included once per instruction set, inside Highway's foreach_target.
 #if defined(CLARY_NUMERIC_EXP_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef CLARY_NUMERIC_EXP_INL
 #undef CLARY_NUMERIC_EXP_INL
@@ -31,6 +31,30 @@ HWY_INLINE V fast_exp(D d, V x) {
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
   const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
   return hn::Mul(p, hn::BitCast(d, exponent));
+}
+
+/// 1 / (1 + e^-x)
+template <class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
+HWY_INLINE V fast_sigmoid(D d, V x) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const V one = hn::Set(d, 1.0f);
+  return hn::Div(one, hn::Add(one, fast_exp(d, hn::Neg(x))));
+}
+
+/// tanh(x) to about 3 ulp, small x included: x + x^3 p(x^2) below 0.625, else 1 - 2 / (e^2x + 1).
+/// Polynomial: Cephes 2.8, tanhf.c.
+template <class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
+HWY_INLINE V fast_tanh(D d, V x) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const V z = hn::Mul(x, x), one = hn::Set(d, 1.0f), two = hn::Set(d, 2.0f);
+  V p = hn::Set(d, -5.70498872745e-3f);
+  p = hn::MulAdd(p, z, hn::Set(d, 2.06390887954e-2f));
+  p = hn::MulAdd(p, z, hn::Set(d, -5.37397155531e-2f));
+  p = hn::MulAdd(p, z, hn::Set(d, 1.33314422036e-1f));
+  p = hn::MulAdd(p, z, hn::Set(d, -3.33332819422e-1f));
+  const V small = hn::MulAdd(hn::Mul(p, z), x, x);
+  const V large = hn::Sub(one, hn::Div(two, hn::Add(fast_exp(d, hn::Add(x, x)), one)));
+  return hn::IfThenElse(hn::Lt(hn::Abs(x), hn::Set(d, 0.625f)), small, large);
 }
 
 }  // namespace clary::numeric::HWY_NAMESPACE

@@ -15,14 +15,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using I = std::int64_t;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
-using numeric::HWY_NAMESPACE::fast_exp;
-
-/// tanh(x) = 1 - 2 / (e^2x + 1): absolute error 2e-7.
-template <class Tag, class Vector = hn::Vec<Tag>>
-HWY_INLINE Vector tanh(Tag d, Vector x) {
-  const Vector one = hn::Set(d, 1.0f), two = hn::Set(d, 2.0f);
-  return hn::Sub(one, hn::Div(two, hn::Add(fast_exp(d, hn::Add(x, x)), one)));
-}
+using numeric::HWY_NAMESPACE::fast_tanh;
 
 /// Calls step(d, i) for every position i: whole registers first, then one number at a time.
 template <class F>
@@ -53,7 +46,7 @@ void MlpScores(I positions, I width, const float* keys, I stride, const float* q
   for (I s = 0; s < positions; ++s) {
     const float* key = keys + s * stride;
     scores[s] = sum_of(width, [&](auto d, I i) HWY_ATTR {
-      return hn::Mul(hn::LoadU(d, v + i), tanh(d, hn::Add(hn::LoadU(d, key + i), hn::LoadU(d, query + i))));
+      return hn::Mul(hn::LoadU(d, v + i), fast_tanh(d, hn::Add(hn::LoadU(d, key + i), hn::LoadU(d, query + i))));
     });
   }
 }
@@ -66,7 +59,7 @@ void MlpBackward(I positions, I width, const float* keys, I stride, const float*
     auto dq = hn::Zero(d), dv = hn::LoadU(d, v_gradient + i);
     for (I s = 0; s < positions; ++s) {
       const auto g = hn::Set(d, score_gradient[s]);
-      const auto t = tanh(d, hn::Add(hn::LoadU(d, keys + s * stride + i), q));
+      const auto t = fast_tanh(d, hn::Add(hn::LoadU(d, keys + s * stride + i), q));
       const auto dsum = hn::Mul(hn::Mul(g, weight), hn::NegMulAdd(t, t, one));
       float* dkey = keys_gradient + s * stride + i;
       hn::StoreU(hn::Add(hn::LoadU(d, dkey), dsum), d, dkey);
