@@ -1,12 +1,17 @@
 # Headers that most sources need, parsed once: JSON and the standard library cost 2 s of every object's 3, Asio 3 of 5.
-# Three sets, because GCC takes a precompiled header only under the same flags. Only with GCC: the clang builds
-# (sanitizers, fuzzers) do without and so show when a source forgets an include.
+# Three sets, because a compiler takes a precompiled header only under the same flags. -DCLARY_PRECOMPILED=OFF does without
+# and so shows when a source forgets an include.
 #
 # ccache must ignore the time macros and the definitions seen in a precompiled header: they don't matter here. The header
-# itself comes out of the cache byte for byte, so that a clone in another folder finds its objects too.
-set(CLARY_PRECOMPILED OFF)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  set(CLARY_PRECOMPILED ON)
+# itself comes out of the cache byte for byte, so that a clone in another folder finds its objects too. Clang therefore
+# writes no times into it, and does not compare the headers' sizes, which it would do by the paths of the first clone:
+# whether a header changed is ninja's and ccache's business.
+option(CLARY_PRECOMPILED "Parse the most used headers once" ON)
+set(CLARY_PCH_WRITE)
+set(CLARY_PCH_READ)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  set(CLARY_PCH_WRITE "SHELL:-Xclang -fno-pch-timestamp")
+  set(CLARY_PCH_READ "SHELL:-Xclang -fno-validate-pch")
 endif()
 
 # Libraries whose sources are built on Asio.
@@ -16,6 +21,7 @@ function(clary_precompiled_set name)
   if(CLARY_PRECOMPILED)
     add_library(clary_pch_${name} OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cpp)
     target_link_libraries(clary_pch_${name} PRIVATE clary_flags)
+    target_compile_options(clary_pch_${name} PRIVATE ${CLARY_PCH_WRITE})
     target_precompile_headers(clary_pch_${name} PRIVATE
       <algorithm> <array> <atomic> <chrono> <condition_variable> <cstdint> <filesystem> <functional> <map> <memory> <mutex>
       <optional> <set> <span> <sstream> <string> <string_view> <thread> <utility> <variant> <vector> <nlohmann/json.hpp>
@@ -34,14 +40,22 @@ if(CLARY_UNIT_TESTS AND CLARY_PRECOMPILED)
   target_link_libraries(clary_pch_test PRIVATE clary_test_flags)
 endif()
 
+# clary_reuse_precompiled(target set)
+function(clary_reuse_precompiled target set)
+  if(CLARY_PRECOMPILED)
+    target_precompile_headers(${target} REUSE_FROM clary_pch_${set})
+    target_compile_options(${target} PRIVATE ${CLARY_PCH_READ})
+  endif()
+endfunction()
+
 # clary_use_precompiled(target name link...): picks the set; OpenMP's flag fits none.
 function(clary_use_precompiled target name)
-  if(NOT CLARY_PRECOMPILED OR "${ARGN}" MATCHES "OpenMP")
+  if("${ARGN}" MATCHES "OpenMP")
     return()
   endif()
   if(name IN_LIST CLARY_ASIO_LIBRARIES)
-    target_precompile_headers(${target} REUSE_FROM clary_pch_asio)
+    clary_reuse_precompiled(${target} asio)
   else()
-    target_precompile_headers(${target} REUSE_FROM clary_pch_core)
+    clary_reuse_precompiled(${target} core)
   endif()
 endfunction()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -12,6 +13,7 @@
 #include "base/hash.h"
 #include "base/ids.h"
 #include "base/json.h"
+#include "base/json_fault.h"
 #include "base/links.h"
 #include "base/mutex.h"
 #include "base/text.h"
@@ -100,6 +102,22 @@ TEST(Json, RejectsDeepNestingAndNamesTheByteOfAnError) {
     EXPECT_EQ(e.kind(), Kind::kMalformed);
     EXPECT_STREQ(e.what(), "not valid JSON at byte 7");
   }
+}
+
+TEST(Json, AFaultNamesTheWordThatIsNotJson) {
+  const auto message = [](std::string_view text) { return json_fault(text).message("reason"); };
+  EXPECT_EQ(message("[1, NaN]"), "not valid JSON at byte 5: NaN is not a JSON value");
+  EXPECT_EQ(message("[1, nan]"), "not valid JSON at byte 5: nan is not a JSON value");
+  EXPECT_EQ(message("[-Infinity]"), "not valid JSON at byte 2: -Infinity is not a JSON value");
+  EXPECT_EQ(message("{\"a\": None}"), "not valid JSON at byte 7: None is not a JSON value");
+  EXPECT_EQ(message("[\"NaN\", 1, ]"), "not valid JSON at byte 12: reason");
+  EXPECT_EQ(message("[1 true]"), "not valid JSON at byte 7: reason");
+  EXPECT_EQ(message(""), "not valid JSON at byte 1: reason");
+  EXPECT_EQ(message("[\"\xFF\"]"), "not valid JSON at byte 3: reason");
+  EXPECT_EQ(message("[" + std::string(10'000, 'x')), "not valid JSON at byte 2: reason");
+  EXPECT_EQ(message("[1]"), "not valid JSON: reason");
+  EXPECT_THAT([] { parse_json("[Infinity]"); },
+              testing::ThrowsMessage<Error>("not valid JSON at byte 2: Infinity is not a JSON value"));
 }
 
 TEST(Text, Utf8CheckKnowsTheForbiddenForms) {

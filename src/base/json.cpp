@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/json_fault.h"
 
 namespace clary {
 
@@ -17,7 +18,7 @@ Json parse_json(std::string_view text) {
   try {
     return Json::parse(text, bounded);
   } catch (const Json::parse_error& e) {
-    throw Error(Kind::kMalformed, "not valid JSON at byte " + std::to_string(e.byte));
+    throw Error(Kind::kMalformed, json_fault_at(text, e.byte).message());
   } catch (const Json::exception& e) {
     throw Error(Kind::kMalformed, std::string("not valid JSON: ") + e.what());
   }

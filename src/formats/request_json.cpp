@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/json_fault.h"
 #include "base/text.h"
 #include "formats/batch_builder.h"
 
@@ -267,6 +268,13 @@ simdjson::padded_string padded(std::span<const std::byte> body) {
   return simdjson::padded_string(reinterpret_cast<const char*>(body.data()), body.size());
 }
 
+// Python writes NaN and Infinity for float('nan') and float('inf'), which are no JSON.
+std::string fault(std::string_view text, simdjson::error_code error, const RequestOptions& options) {
+  const JsonFault found = json_fault(text);
+  const std::string message = found.message(simdjson::error_message(error));
+  return found.word.empty() || !options.missing_allowed ? message : message + "; write null for a missing value";
+}
+
 }  // namespace
 
 Batch decode_json(std::span<const std::byte> body, std::int64_t width, const RequestOptions& options) {
@@ -274,7 +282,7 @@ Batch decode_json(std::span<const std::byte> body, std::int64_t width, const Req
   return with_parser(body.size(), [&](dom::parser& parser) {
     dom::element root;
     if (const auto error = parser.parse(text).get(root)) {
-      throw Error(Kind::kMalformed, fmt::format("request body: not valid JSON: {}", simdjson::error_message(error)));
+      throw Error(Kind::kMalformed, fmt::format("request body: {}", fault(text, error, options)));
     }
     dom::object object;
     dom::array array;
@@ -320,8 +328,7 @@ Batch decode_json_lines(std::span<const std::byte> body, std::int64_t width, con
       dom::element instance;
       // false: the text is padded as a whole, and behind a line lie the next ones.
       if (const auto error = parser.parse(one.data(), one.size(), false).get(instance)) {
-        throw Error(Kind::kMalformed,
-                    fmt::format("request body: line {}: not valid JSON: {}", line, simdjson::error_message(error)));
+        throw Error(Kind::kMalformed, fmt::format("request body: line {}: {}", line, fault(one, error, options)));
       }
       try {
         instances.add(instance);

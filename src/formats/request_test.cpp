@@ -127,6 +127,10 @@ TEST(Request, EveryMistakeNamesPlaceValueAndRule) {
       {"no instance", "application/json", R"({"instances":[]})", "no rows"},
       {"no instances", "application/json", R"({"rows":[]})", "array \"instances\""},
       {"trailing comma", "application/json", R"({"instances":[{"features":[1,2]},]})", "not valid JSON"},
+      {"not a number", "application/json", R"({"instances":[{"features":[1,NaN]}]})",
+       "not valid JSON at byte 30: NaN is not a JSON value"},
+      {"infinite", "application/jsonlines", "[1,2]\n[1,-Infinity]\n",
+       "line 2: not valid JSON at byte 4: -Infinity is not a JSON value"},
       {"width json", "application/json", R"({"instances":[{"features":[1,2]},{"features":[1,2,3]}]})",
        "instances[1]: 3 features, expected 2"},
       {"width csv", "text/csv", "1,2\n1,2,3\n", "line 2: the row has 3 columns, expected 2"},
@@ -156,6 +160,11 @@ TEST(Request, EveryMistakeNamesPlaceValueAndRule) {
        "record 1: byte 0: cut record of 8 bytes: 5 bytes are missing"},
   };
   for (const Case& c : cases) EXPECT_THAT(failure(c.type, c.body, 2), HasSubstr(c.message)) << c.name;
+}
+
+TEST(Request, NanInJsonIsAMissingValueWrittenWrongly) {
+  EXPECT_EQ(failure("application/json", R"({"instances": [{"features": [0.5, NaN]}]})", 2, {.missing_allowed = true}),
+            "request body: not valid JSON at byte 35: NaN is not a JSON value; write null for a missing value");
 }
 
 TEST(Request, HasLimits) {

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/json_fault.h"
 
 namespace clary::serving {
 namespace {
@@ -59,7 +60,7 @@ OrderedJson parse_ordered_json(std::string_view text) {
   try {
     return OrderedJson::parse(text, bounded);
   } catch (const OrderedJson::parse_error& e) {
-    throw Error(Kind::kMalformed, "not valid JSON at byte " + std::to_string(e.byte));
+    throw Error(Kind::kMalformed, json_fault_at(text, e.byte).message());
   } catch (const OrderedJson::exception& e) {
     throw Error(Kind::kMalformed, std::string("not valid JSON: ") + e.what());
   }

@@ -167,6 +167,7 @@ TEST(BlazingTextAnswer, MalformedBodiesAreNamed) {
   for (const Case& c : std::initializer_list<Case>{
            {"application/json", "", "body: not valid JSON"},
            {"application/json", "{", "not valid JSON"},
+           {"application/json", R"({"instances": [NaN]})", "body: not valid JSON at byte 16: NaN is not a JSON value"},
            {"application/json", "[]", "instances"},
            {"application/json", "{}", "instances"},
            {"application/json", R"({"instances": "king"})", "instances"},

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/json_fault.h"
 #include "base/text.h"
 
 namespace clary::blazingtext {
@@ -31,7 +32,7 @@ dom::element parsed(dom::parser& parser, std::string_view text, const std::strin
   dom::element out;
   if (parser.allocate(text.size(), kMaxDepth) != simdjson::SUCCESS) bad(where, "too large");
   if (const auto error = parser.parse(text.data(), text.size()).get(out); error != simdjson::SUCCESS)
-    bad(where, fmt::format("not valid JSON: {}", simdjson::error_message(error)));
+    bad(where, json_fault(text).message(simdjson::error_message(error)));
   return out;
 }
 
