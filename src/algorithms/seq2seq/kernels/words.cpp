@@ -6,8 +6,8 @@
 // Highway compiles this file once for each instruction set and chooses at run time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "algorithms/seq2seq/kernels/words.cpp"
-#include <hwy/foreach_target.h>
 #include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After highway.h, inside foreach_target's repeated inclusion:
 #include "learning/numeric/exp-inl.h"

@@ -201,8 +201,7 @@ TEST(Trainer, PlateauLowersTheRate) {
   job.hp.plateau_reduce_lr_threshold = 2, job.hp.plateau_reduce_lr_factor = 0.5, job.hp.checkpoint_threshold = 5;
   std::vector<double> rates;
   const Model model = job.run();
-  for (const Json& one : model.training.at("history"))
-    rates.push_back(one.at("learning_rate").get<double>() / 1e-35);
+  for (const Json& one : model.training.at("history")) rates.push_back(one.at("learning_rate").get<double>() / 1e-35);
   EXPECT_THAT(rates, testing::ElementsAre(1, 1, 1, 0.5, 0.5, 0.25));
   EXPECT_THAT(job.log, HasSubstr("2 checkpoints since improvement or rate scaling, lowering learning rate: 1.00e-35 -> "
                                  "5.00e-36"));
