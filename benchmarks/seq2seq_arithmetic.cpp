@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Trains an encoder-decoder (one layer each, mlp attention) for some updates on random pairs whose lengths are spread
 // as Multi30k's, and prints target words per second, the share of the optimizer, and how near the arithmetic comes to
-// that of one large sgemm, measured in the same run on the same threads.
+// that of one large product, measured in the same run on the same threads.
 //   seq2seq_arithmetic lstm|gru UNITS EMBED BATCH UPDATES THREADS
 #include <fmt/format.h>
 
@@ -76,8 +76,8 @@ double flops(const Architecture& a, const Batch& batch) {
   return 6 * (source * (encoder + attention * d) + target * decoder);
 }
 
-/// Operations per second of one large sgemm, blocks of it on all threads: the best of ten.
-double sgemm_limit(numeric::Team& team) {
+/// Operations per second of one large product, blocks of it on all threads: the best of ten.
+double product_limit(numeric::Team& team) {
   const std::int64_t m = 1024, n = 4096, k = 512;
   Matrix a, b, c;
   a.reshape(m, k), b.reshape(k, n), c.reshape(m, n);
@@ -135,12 +135,13 @@ int main(int argc, char** argv) {
     operations += flops(a, batches[i]), words += static_cast<double>(batches[i].label_count);
     padded += static_cast<double>(batches[i].target_steps * batches[i].rows);
   }
-  const double limit = sgemm_limit(team), rate = operations / trained;
+  const double limit = product_limit(team), rate = operations / trained;
   fmt::print("{} parameters, {} updates, perplexity of the last {:.1f}, padding {:.0f} %\n", parameters.learned(),
              batches.size() - kWarmUp, score.perplexity(), 100 * (1 - words / padded));
-  fmt::print("network {:.1f} ms an update, {:.1f} GFLOP/s = {:.0f} % of {:.1f} of sgemm; optimizer {:.1f} ms\n",
-             1e3 * trained / static_cast<double>(batches.size() - kWarmUp), rate / 1e9, 100 * rate / limit, limit / 1e9,
-             1e3 * updated / static_cast<double>(batches.size() - kWarmUp));
+  fmt::print(
+      "network {:.1f} ms an update, {:.1f} GFLOP/s = {:.0f} % of {:.1f} of one large product; optimizer {:.1f} ms\n",
+      1e3 * trained / static_cast<double>(batches.size() - kWarmUp), rate / 1e9, 100 * rate / limit, limit / 1e9,
+      1e3 * updated / static_cast<double>(batches.size() - kWarmUp));
   fmt::print("target words per second: {:.0f}, {:.0f} without the optimizer\n", words / (trained + updated),
              words / trained);
 }

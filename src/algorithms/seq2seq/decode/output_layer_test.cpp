@@ -54,7 +54,7 @@ struct Layer {
 
 TEST(OutputLayer, FindsTheMostProbableWordsOfAnyVocabulary) {
   const std::vector<float> features{0.3F, -0.8F, 0.5F, 0.9F, -0.2F, 0.1F, 0.7F, -0.6F};
-  for (const std::int64_t words : {6, 63, 64, 65, 200, 1000, 5003}) {
+  for (const std::int64_t words : {6, 63, 64, 65, 200, 1000, 2047}) {
     const Layer layer(words);
     const OutputLayer output = layer.packed();
     EXPECT_EQ(output.choices(), words - 2);
@@ -86,6 +86,40 @@ TEST(OutputLayer, LeavesOutWordsThatAreNeverChosen) {
   for (std::size_t i = 0; i < 5; ++i) {
     EXPECT_EQ(found[i].word, expected[i].word);
     EXPECT_NEAR(found[i].cost, expected[i].cost, 1e-5);  // the probability is that of the whole vocabulary
+  }
+}
+
+/// Probabilities as a trained model has them: a few words, and a long tail. Large enough to be screened in 8 bits.
+TEST(OutputLayer, ScreeningKeepsWordsAndCosts) {
+  Layer layer(6000);
+  std::mt19937 random(3);
+  std::normal_distribution<float> draw(0, 1);
+  for (float& x : layer.parameters.of(*layer.parameters.find("output.bias"))) x = 0.1F * draw(random);
+  const std::vector<std::int32_t> never{kPad, kBegin, 5000};
+  const OutputLayer output = layer.packed(never);
+  for (const std::int64_t k : {1, 5, 64, 300}) {
+    for (int n = 0; n < 10; ++n) {
+      std::vector<float> features(4);
+      for (float& x : features) x = 1.5F * draw(random);
+      const std::vector<WordCost> expected = layer.ranked(features.data(), never);
+      std::vector<WordCost> found;
+      output.best(1, features, k, found);
+      for (std::size_t i = 0; i < at(k); ++i) {
+        ASSERT_EQ(found[i].word, expected[i].word) << "rank " << i << " of " << k;
+        ASSERT_NEAR(found[i].cost, expected[i].cost, 1e-3);
+      }
+    }
+  }
+}
+
+TEST(OutputLayer, GivesWordsOfInfiniteCostWhereNumbersOverflow) {
+  for (const std::int64_t words : {90, 6000}) {
+    Layer layer(words);
+    for (float& x : layer.parameters.of(*layer.parameters.find("output.weight"))) x = 3e38F;
+    std::vector<WordCost> found;
+    layer.packed().best(1, std::vector<float>{9, 9, -9, -9}, 3, found);
+    ASSERT_EQ(found.size(), 3U);
+    for (const WordCost& word : found) EXPECT_TRUE(std::isinf(word.cost) && word.word != kPad && word.word != kBegin);
   }
 }
 

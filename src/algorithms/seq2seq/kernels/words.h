@@ -16,4 +16,9 @@ void block_maxima(std::int64_t words, const float* logits, float* maxima);
 /// sum_i e^(logits[i] - shift); terms below e^-87 count as that
 float exp_sum(std::int64_t words, const float* logits, float shift);
 
+/// out[i] = <weights[words[i]], x> + bias[words[i]]
+/// @param weights  [V, width]
+void word_logits(std::int64_t n, const std::int32_t* words, const float* weights, const float* bias, std::int64_t width,
+                 const float* x, float* out);
+
 }  // namespace clary::seq2seq::kernels

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "algorithms/seq2seq/train/output_layer.h"
+#include "algorithms/seq2seq/train/output_loss.h"
 #include "algorithms/seq2seq/train/parts.h"
 #include "learning/numeric/floats.h"
 #include "learning/numeric/gemm.h"
@@ -49,7 +49,7 @@ struct Network::Parts {
   numeric::Team& team;
   std::unique_ptr<Encoder> encoder;
   std::unique_ptr<Decoder> decoder;
-  OutputLayer output;
+  OutputLoss output;
   Batch sorted;
   numeric::UntouchedFloats encoded_gradient;
 };
@@ -92,8 +92,10 @@ std::int64_t Network::bytes(const Architecture& architecture, std::int64_t rows,
                                                                          : cnn_decoder_floats(architecture, shape);
   const std::int64_t encoded_gradient = rows * source_steps * architecture.encoder_width();
   const std::int64_t floats =
-      encoder + decoder + encoded_gradient + OutputLayer::floats(architecture, rows, target_steps);
-  return floats * static_cast<std::int64_t>(sizeof(float));
+      encoder + decoder + encoded_gradient + OutputLoss::floats(architecture, rows, target_steps);
+  // Strips of products that each thread keeps, and oneDNN's own memory: measured.
+  constexpr std::int64_t kProducts = std::int64_t{12} << 20;
+  return floats * static_cast<std::int64_t>(sizeof(float)) + kProducts;
 }
 
 }  // namespace clary::seq2seq

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/output_layer.h"
+#include "algorithms/seq2seq/train/output_loss.h"
 
 #include <algorithm>
 
@@ -16,7 +16,7 @@ using numeric::at;
 std::int64_t slice_labels(std::int64_t labels, std::int64_t words) {
   constexpr std::int64_t kMost = 512, kFewest = 64, kFloats = 16 << 20;
   const std::int64_t most = std::clamp(kFloats / words, kFewest, kMost);
-  const std::int64_t slices = (labels + most - 1) / most;
+  const std::int64_t slices = std::max<std::int64_t>((labels + most - 1) / most, 1);
   return (labels + slices - 1) / slices;
 }
 
@@ -28,7 +28,7 @@ std::int64_t logit_stride(std::int64_t words) {
 
 }  // namespace
 
-void OutputLayer::gather(const Pass& pass, std::span<const float> features) {
+void OutputLoss::gather(const Pass& pass, std::span<const float> features) {
   rows_.clear();
   for (std::size_t i = 0; i < pass.batch.labels.size(); ++i)
     if (pass.batch.labels[i] != kPad) rows_.push_back(static_cast<std::int64_t>(i));
@@ -42,7 +42,7 @@ void OutputLayer::gather(const Pass& pass, std::span<const float> features) {
   });
 }
 
-void OutputLayer::scatter_gradient(const Pass& pass) {
+void OutputLoss::scatter_gradient(const Pass& pass) {
   const auto labels = static_cast<std::int64_t>(rows_.size());
   feature_gradient_.reshape(static_cast<std::int64_t>(pass.batch.labels.size()), width_);
   feature_gradient_.zero();
@@ -53,13 +53,13 @@ void OutputLayer::scatter_gradient(const Pass& pass) {
   });
 }
 
-void OutputLayer::slice_logits(const Pass& pass, std::int64_t first, std::int64_t n) {
+void OutputLoss::slice_logits(const Pass& pass, std::int64_t first, std::int64_t n) {
   product(pass.team, n, words_, width_, {gathered_.row(first), width_},
           {pass.parameters.of("output.weight").data(), width_, Transposed::kYes}, 0, logits_.row(0), logits_.width());
 }
 
 /// Logits become gradients of the loss times `scale`.
-void OutputLayer::slice_losses(const Pass& pass, std::int64_t first, std::int64_t n, float scale) {
+void OutputLoss::slice_losses(const Pass& pass, std::int64_t first, std::int64_t n, float scale) {
   const float* bias = pass.parameters.of("output.bias").data();
   pass.team.run([&](int thread) {
     const auto [begin, end] = numeric::share(n, thread, pass.team.size());
@@ -70,7 +70,7 @@ void OutputLayer::slice_losses(const Pass& pass, std::int64_t first, std::int64_
   });
 }
 
-Score OutputLayer::sum(const Pass& pass) const {
+Score OutputLoss::sum(const Pass& pass) const {
   Score score;
   for (const kernels::LabelScore& label : scores_) {
     score.nats += static_cast<double>(label.nats);
@@ -80,7 +80,7 @@ Score OutputLayer::sum(const Pass& pass) const {
   return score;
 }
 
-Score OutputLayer::evaluate(const Pass& pass, std::span<const float> features) {
+Score OutputLoss::evaluate(const Pass& pass, std::span<const float> features) {
   gather(pass, features);
   const std::int64_t labels = gathered_.rows(), slice = slice_labels(labels, words_);
   logits_.reshape(slice, logit_stride(words_));
@@ -92,8 +92,8 @@ Score OutputLayer::evaluate(const Pass& pass, std::span<const float> features) {
   return sum(pass);
 }
 
-std::span<const float> OutputLayer::train(const Pass& pass, std::span<const float> features, std::span<float> gradients,
-                                          Score& score) {
+std::span<const float> OutputLoss::train(const Pass& pass, std::span<const float> features, std::span<float> gradients,
+                                         Score& score) {
   gather(pass, features);
   const Tensor& weight = pass.parameters.tensor("output.weight");
   float* weight_gradient = gradients.data() + weight.offset;
@@ -118,7 +118,7 @@ std::span<const float> OutputLayer::train(const Pass& pass, std::span<const floa
   return feature_gradient_.values();
 }
 
-std::int64_t OutputLayer::floats(const Architecture& architecture, std::int64_t rows, std::int64_t target_steps) {
+std::int64_t OutputLoss::floats(const Architecture& architecture, std::int64_t rows, std::int64_t target_steps) {
   const std::int64_t labels = rows * target_steps, words = architecture.target_vocabulary;
   return 3 * labels * architecture.decoder_width() + slice_labels(labels, words) * logit_stride(words);
 }

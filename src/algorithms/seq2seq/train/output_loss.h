@@ -14,9 +14,9 @@
 
 namespace clary::seq2seq {
 
-class OutputLayer {
+class OutputLoss {
  public:
-  explicit OutputLayer(const Architecture& architecture)
+  explicit OutputLoss(const Architecture& architecture)
       : words_(architecture.target_vocabulary), width_(architecture.decoder_width()) {}
 
   /// @param features  [T * B, d]
