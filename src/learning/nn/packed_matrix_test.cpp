@@ -3,6 +3,7 @@
 #include "learning/nn/packed_matrix.h"
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <algorithm>
 #include <cmath>
@@ -65,6 +66,20 @@ double tolerance(WeightPrecision precision, std::int64_t inputs) {
   return (precision == WeightPrecision::kBFloat16 ? 0.006 : 0.02) * n;
 }
 
+/// Calls f once for each instruction set that the kernels exist for here.
+template <class F>
+void for_each_target(F f) {
+  for (auto left = hwy::SupportedTargets(); left != 0; left &= left - 1) {
+    const auto target = left & -left;
+    SCOPED_TRACE(hwy::TargetName(target));
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().DeInit();  // chosen anew at the next call
+    f();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().DeInit();
+}
+
 class Packed : public testing::TestWithParam<WeightPrecision> {
  protected:
   void SetUp() override {
@@ -72,24 +87,27 @@ class Packed : public testing::TestWithParam<WeightPrecision> {
   }
 };
 
+void expect_plain_loops(const Product& p, WeightPrecision precision, bool with_bias, bool accumulate) {
+  const auto& [rows, inputs, outputs] = p.shape;
+  const PackedMatrix matrix(outputs, inputs, p.w.data(), p.w_stride, precision);
+  std::vector<float> y = p.y;
+  matrix.multiply(rows, p.x.data(), p.x_stride, y.data(), p.y_stride, with_bias ? p.bias.data() : nullptr, accumulate);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t o = 0; o < outputs; ++o)
+      ASSERT_NEAR(y[at(r * p.y_stride + o)], p.expected(r, o, with_bias, accumulate), tolerance(precision, inputs))
+          << rows << " x " << inputs << " x " << outputs << " at " << r << ", " << o;
+    for (std::int64_t g = 0; g < kGap; ++g) ASSERT_EQ(y[at(r * p.y_stride + outputs + g)], kUntouched);
+  }
+}
+
 TEST_P(Packed, EqualsPlainLoopsForEveryShape) {
-  for (const Shape& shape : {Shape{1, 1, 1}, Shape{5, 7, 64}, Shape{6, 64, 63}, Shape{7, 33, 130}, Shape{13, 50, 200},
-                             Shape{80, 129, 65}, Shape{2, 512, 320}, Shape{3, 18, 17}})
-    for (const bool with_bias : {false, true})
-      for (const bool accumulate : {false, true}) {
-        const Product p(shape);
-        const PackedMatrix matrix(shape.outputs, shape.inputs, p.w.data(), p.w_stride, GetParam());
-        std::vector<float> y = p.y;
-        matrix.multiply(shape.rows, p.x.data(), p.x_stride, y.data(), p.y_stride, with_bias ? p.bias.data() : nullptr,
-                        accumulate);
-        for (std::int64_t r = 0; r < shape.rows; ++r) {
-          for (std::int64_t o = 0; o < shape.outputs; ++o)
-            ASSERT_NEAR(y[at(r * p.y_stride + o)], p.expected(r, o, with_bias, accumulate),
-                        tolerance(GetParam(), shape.inputs))
-                << shape.rows << " x " << shape.inputs << " x " << shape.outputs << " at " << r << ", " << o;
-          for (std::int64_t g = 0; g < kGap; ++g) ASSERT_EQ(y[at(r * p.y_stride + shape.outputs + g)], kUntouched);
-        }
-      }
+  for_each_target([&] {
+    for (const Shape& shape : {Shape{1, 1, 1}, Shape{5, 7, 64}, Shape{6, 64, 63}, Shape{7, 33, 130}, Shape{13, 50, 200},
+                               Shape{80, 129, 65}, Shape{2, 512, 320}, Shape{3, 18, 17}})
+      for (const bool with_bias : {false, true})
+        for (const bool accumulate : {false, true})
+          expect_plain_loops(Product(shape), GetParam(), with_bias, accumulate);
+  });
 }
 
 TEST_P(Packed, RowDoesNotDependOnItsNeighbours) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms/seq2seq/decode/translator.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -9,6 +11,7 @@
 
 #include "algorithms/seq2seq/data/pairs.h"
 #include "algorithms/seq2seq/decode/search.h"
+#include "base/error.h"
 #include "learning/numeric/team.h"
 #include "learning/numeric/threads.h"
 
@@ -173,6 +176,9 @@ Translator::~Translator() = default;
 
 std::vector<std::vector<Translation>> Translator::translate(std::span<const std::vector<std::int32_t>> sources,
                                                             const DecodeOptions& options) const {
+  if (options.beam_size < 1 || options.n_best < 1)
+    throw Error(Kind::kInvalid, fmt::format("beam_size is {}, n_best is {}: both must be at least 1", options.beam_size,
+                                            options.n_best));
   const Weights& w = *weights_;
   std::vector<std::vector<std::int32_t>> known(sources.begin(), sources.end());
   for (std::vector<std::int32_t>& ids : known)

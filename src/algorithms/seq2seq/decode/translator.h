@@ -50,6 +50,7 @@ class Translator {
   /// by side, in an order of their own, by the calling thread and those that have nothing else to do; the result of
   /// each depends on nothing but itself, to the last bit.
   /// @param sources  ids of the source vocabulary; empty ones give one empty translation of score +inf
+  /// @throws Error{kInvalid} for a beam_size or n_best below 1
   std::vector<std::vector<Translation>> translate(std::span<const std::vector<std::int32_t>> sources,
                                                   const DecodeOptions& options) const;
 

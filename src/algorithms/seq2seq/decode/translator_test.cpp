@@ -14,6 +14,7 @@
 #include "algorithms/seq2seq/data/pairs.h"
 #include "algorithms/seq2seq/decode/testing_reference.h"
 #include "algorithms/seq2seq/train/testing_batches.h"
+#include "base/error.h"
 #include "learning/nn/packed_matrix.h"
 #include "learning/numeric/index.h"
 
@@ -215,6 +216,13 @@ TEST(Translator, EmptyInputGivesAnEmptyTranslation) {
   }
   EXPECT_EQ(translations[1].size(), 2U);
   EXPECT_TRUE(translator.translate({}, {}).empty());
+}
+
+TEST(Translator, RefusesABeamOfNothing) {
+  const Architecture a = small();
+  const Translator translator(a, random_parameters(a, 7), limits_of(a));
+  EXPECT_THROW(translator.translate(sentences({3}), {.beam_size = 0}), Error);
+  EXPECT_THROW(translator.translate(sentences({3}), {.beam_size = 2, .n_best = 0}), Error);
 }
 
 TEST(Translator, TakesIdsOutsideTheVocabularyAsUnknown) {
