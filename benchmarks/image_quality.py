@@ -6,7 +6,8 @@
           below the other by more than twice the standard error of the difference.
   long    all pictures, one seed, ours alone: the recorded run (He et al. 2015 report 91.25 % for 20 layers after 64,000 steps), whose
           rate falls by small steps that follow a straight line to 0. With --folder it can be ended, and goes on when started again.
-usage: image_quality.py [--mode seeds|long] [--per-class N] [--tests-per-class N] [--epochs E] [--seeds S] [--layers L] [--folder DIR] [--program FILE]"""
+usage: image_quality.py [--mode seeds|long] [--per-class N] [--tests-per-class N] [--epochs E] [--seeds S] [--layers L] [--threads N] [--folder DIR]
+       [--program FILE]"""
 import argparse
 import io
 import json
@@ -32,6 +33,7 @@ parser.add_argument("--epochs", type=int, help="seeds: 12, long: 36")
 parser.add_argument("--seeds", type=int, default=3)
 parser.add_argument("--layers", type=int, default=20, help="20, 32, 44, 56 or 110; long: 18, too, the wide network")
 parser.add_argument("--batch", type=int, default=128)
+parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--folder", type=pathlib.Path, help="long: keeps data, checkpoint and model; else a temporary folder")
 parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/release/libexec/clary/algorithms/image-classification")
 options = parser.parse_args()
@@ -107,7 +109,7 @@ def train_ours(folder, data, seed, show=False):
     """-> accuracies on the test pictures by epoch, seconds"""
     write_job(folder, data, seed)
     began, accuracies, log = time.perf_counter(), [], []
-    process = subprocess.Popen([options.program, "train"], env=dict(os.environ, CLARY_ML_ROOT=str(folder / "ml")), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([options.program, "train"], env=dict(os.environ, CLARY_ML_ROOT=str(folder / "ml"), CLARY_THREADS=str(options.threads)), stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         log.append(line)
         found = re.search(r"Epoch\[(\d+)\] Validation-accuracy=([\d.]+)", line)
@@ -161,7 +163,7 @@ def torch_network(layers, torch):
 def train_torch(data, seed):
     import torch
     torch.manual_seed(seed)
-    torch.set_num_threads(2)
+    torch.set_num_threads(options.threads)
     names = sorted(data["train"])
     pictures = torch.from_numpy(np.concatenate([padded(data["train"][n]) for n in names])).permute(0, 3, 1, 2).contiguous()
     labels = torch.arange(10).repeat_interleave(PER_CLASS)

@@ -13,15 +13,15 @@ pytestmark = pytest.mark.skipif(not job.CIFAR.is_file(), reason=f"{job.CIFAR} is
 NETWORK = dict(num_layers=20, image_shape="3,32,32", mini_batch_size=32, optimizer="nag", augmentation_type="crop", learning_rate=0.1,
                lr_scheduler_factor=0.3)
 FEW = 50        # pictures of each class of the second task
-MARGIN = 0.03   # of accuracy on 800 pictures; measured: @@
+MARGIN = 0.03   # of accuracy on 800 pictures. Measured: .738 with, .657 without (one seed; standard error of the difference .02)
 
 
 def test_six_classes_help_to_learn_four_others_of_fifty_pictures_each(tmp_path):
     parts = job.cifar(500, 200)
     names = sorted(parts["train"])
     first, second = names[:6], names[6:]
-    log = job.train(tmp_path / "first", {**NETWORK, "epochs": 6, "lr_scheduler_step": "3,4,5"}, parts, first)
-    assert job.accuracies(log)[-1] > 0.45, "six classes: chance is .17"
+    log = job.train(tmp_path / "first", {**NETWORK, "epochs": 8, "lr_scheduler_step": "4,6,7"}, parts, first)
+    assert job.accuracies(log)[-1] > 0.5, "six classes: chance is .17"
     few = {**NETWORK, "epochs": 10, "lr_scheduler_step": "6,8,9"}
     scratch = job.accuracies(job.train(tmp_path / "scratch", few, parts, second, FEW))
     transferred = job.accuracies(job.train(tmp_path / "transfer", few, parts, second, FEW, pretrained=tmp_path / "first/model"))
