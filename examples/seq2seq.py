@@ -189,9 +189,9 @@ def plot_attention(path, sources, predictions):
 # --- the steps -----------------------------------------------------------------------------------------------------------------
 
 def show(line):
-    text = re.sub(r"^\[.*?\] ", "", line)
-    if re.search(r"Checkpoint \[\d+\]\s+(Train-perplexity|Validation-|Updates)|words/s|words/sec|improved to|Training finished|Maximum", text):
-        print("   " + text.replace("\t", "  "), flush=True)
+    text = re.sub(r"^\[.*?\] ", "", line).replace("#011", "  ")  # a tab in CloudWatch's form
+    if re.search(r"Checkpoint \[\d+\]\s+(Train-perplexity|Validation-perplexity|Validation-accuracy)|Progress:|Training finished", text):
+        print("   " + text, flush=True)
 
 
 @dataclasses.dataclass
@@ -213,7 +213,7 @@ def spoken_score(answers, pairs):
 
 
 def tasks(arguments, output):
-    yield Task("pronunciation", spoken_words(output / "cmudict", arguments.pairs), "", 1, (30, 32), 4, arguments.epochs or 8, (5, 9), spoken_score)
+    yield Task("pronunciation", spoken_words(output / "cmudict", arguments.pairs), "", 1, (30, 32), 4, arguments.epochs or 6, (5, 9), spoken_score)
     if arguments.translation:
         yield Task("translation", translations(arguments.translation, arguments.pairs), " ", 2, (50, 50), 10, arguments.epochs or 6, (6, 11),
                    lambda answers, pairs: "BLEU %.1f, lower-cased words" % bleu(answers, pairs))
@@ -239,7 +239,7 @@ def run(session, arguments, task, output):
     hyperparameters = dict(max_seq_len_source=task.lengths[0], max_seq_len_target=task.lengths[1], num_layers_encoder=1, num_layers_decoder=1,
                            rnn_cell_type="gru", rnn_num_hidden=arguments.hidden, num_embed_source=128, num_embed_target=128, batch_size=64,
                            learning_rate=0.001, embed_dropout_source=0.1, embed_dropout_target=0.1, rnn_decoder_hidden_dropout=0.2,
-                           optimized_metric="perplexity", checkpoint_frequency_num_batches=300, bucket_width=task.bucket_width,
+                           optimized_metric="perplexity", checkpoint_frequency_num_batches=500, bucket_width=task.bucket_width,
                            max_num_epochs=task.epochs)
     artifact = session.train(name, IMAGE, channels, hyperparameters, show=show)["ModelArtifacts"]["S3ModelArtifacts"]
 
@@ -270,8 +270,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--endpoint-url", help="where the services answer; without it, AWS or the proxy in HTTPS_PROXY")
     parser.add_argument("--translation", metavar="DIR", help="Multi30k: train, val and test_2016_flickr.lc.norm.tok.{de,en}[.xz]; a second task")
-    parser.add_argument("--pairs", type=int, default=40000, help="training words or sentences at most (default %(default)s)")
-    parser.add_argument("--epochs", type=int, help="passes over the pairs (default: 8, of sentences 6)")
+    parser.add_argument("--pairs", type=int, default=60000, help="training words or sentences at most (default %(default)s)")
+    parser.add_argument("--epochs", type=int, help="passes over the pairs (default: 6)")
     parser.add_argument("--hidden", type=int, default=256, help="rnn_num_hidden (default %(default)s)")
     parser.add_argument("--output", default="build/demo", metavar="DIR", help="figures, and the download (default %(default)s)")
     arguments = parser.parse_args()
