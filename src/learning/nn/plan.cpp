@@ -91,6 +91,14 @@ void Plan::compile() {
     if (!step.function) step.primitive = dnnl::primitive(step.description.get());
 }
 
+void Plan::compile(numeric::Team& team) {
+  team.run_units(std::ssize(steps_), [&](std::int64_t i) {
+    Step& step = steps_[at(i)];
+    const ThreadCount one(1);
+    if (!step.function) step.primitive = dnnl::primitive(step.description.get());
+  });
+}
+
 Execution::Execution(const Plan& plan) : plan_(plan), stream_(engine()) {
   steps_.reserve(plan.steps_.size());
   for (const Plan::Step& step : plan.steps_) {

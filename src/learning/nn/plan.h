@@ -15,6 +15,7 @@
 
 #include "learning/nn/network.h"
 #include "learning/nn/onednn.h"
+#include "learning/numeric/team.h"
 
 namespace clary::nn::onednn {
 
@@ -68,6 +69,8 @@ class Plan {
   void finish();
   /// Generates the primitives' code; once, before the first execution.
   void compile();
+  /// The same with many threads, for executions that use one.
+  void compile(numeric::Team& team);
   std::int64_t arena_bytes() const { return arena_bytes_; }
 
  private:

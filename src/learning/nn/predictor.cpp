@@ -63,7 +63,7 @@ struct Predictor::Plan {
         plan(PredictorPlanner(graph, parameters, options, constants).plan()) {
     numeric::Team team(threads, numeric::Team::Shared{});
     constants.write(team);
-    plan.compile();
+    plan.compile(team);
   }
 
   std::unique_ptr<Worker> take() {
