@@ -2,16 +2,18 @@
 # Three sets, because a compiler takes a precompiled header only under the same flags. -DCLARY_PRECOMPILED=OFF does without
 # and so shows when a source forgets an include.
 #
-# ccache must ignore the time macros and the definitions seen in a precompiled header: they don't matter here. The header
-# itself comes out of the cache byte for byte, so that a clone in another folder finds its objects too. Clang therefore
-# writes no times into it, and does not compare the headers' sizes, which it would do by the paths of the first clone:
-# whether a header changed is ninja's and ccache's business.
+# ccache must ignore the time macros and the definitions seen in a precompiled header: they don't matter here. GCC's header
+# itself comes out of the cache byte for byte, so that a clone in another folder finds its objects too. Clang's names the
+# files that it was made of, by absolute paths that must exist: each clone makes its own, and ccache goes by a checksum of
+# what those files hold (cmake/compile_with_checksum).
 option(CLARY_PRECOMPILED "Parse the most used headers once" ON)
-set(CLARY_PCH_WRITE)
-set(CLARY_PCH_READ)
-if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-  set(CLARY_PCH_WRITE "SHELL:-Xclang -fno-pch-timestamp")
-  set(CLARY_PCH_READ "SHELL:-Xclang -fno-validate-pch")
+if(CLARY_PRECOMPILED AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  if(CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${PROJECT_SOURCE_DIR}/cmake/compile_with_checksum env CCACHE_PCH_EXTSUM=1
+        ${CMAKE_CXX_COMPILER_LAUNCHER})
+  endif()
+  # As CMake has it, less an absolute path behind -Xclang, which ccache would not make relative.
+  set(CMAKE_CXX_COMPILE_OPTIONS_USE_PCH -include-pch <PCH_FILE>)
 endif()
 
 # Libraries whose sources are built on Asio.
@@ -21,7 +23,9 @@ function(clary_precompiled_set name)
   if(CLARY_PRECOMPILED)
     add_library(clary_pch_${name} OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cpp)
     target_link_libraries(clary_pch_${name} PRIVATE clary_flags)
-    target_compile_options(clary_pch_${name} PRIVATE ${CLARY_PCH_WRITE})
+    if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")  # out of the cache it fits a fresh checkout, whose files have other times
+      target_compile_options(clary_pch_${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+    endif()
     target_precompile_headers(clary_pch_${name} PRIVATE
       <algorithm> <array> <atomic> <chrono> <condition_variable> <cstdint> <filesystem> <functional> <map> <memory> <mutex>
       <optional> <set> <span> <sstream> <string> <string_view> <thread> <utility> <variant> <vector> <nlohmann/json.hpp>
@@ -44,7 +48,6 @@ endif()
 function(clary_reuse_precompiled target set)
   if(CLARY_PRECOMPILED)
     target_precompile_headers(${target} REUSE_FROM clary_pch_${set})
-    target_compile_options(${target} PRIVATE ${CLARY_PCH_READ})
   endif()
 endfunction()
 
