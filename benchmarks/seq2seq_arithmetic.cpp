@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "algorithms/seq2seq/train/network.h"
-#include "algorithms/seq2seq/train/products.h"
+#include "algorithms/seq2seq/network/network.h"
+#include "algorithms/seq2seq/network/products.h"
 #include "learning/numeric/idle_threads.h"
 #include "learning/numeric/philox.h"
 #include "learning/optim/update.h"

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "algorithms/seq2seq/train/network.h"
+#include "algorithms/seq2seq/network/network.h"
 #include "learning/numeric/gemm.h"
 #include "learning/numeric/idle_threads.h"
 #include "learning/optim/update.h"

@@ -9,7 +9,7 @@
 
 #include "algorithms/seq2seq/model/architecture.h"
 #include "algorithms/seq2seq/model/parameters.h"
-#include "algorithms/seq2seq/train/network.h"
+#include "algorithms/seq2seq/network/network.h"
 #include "learning/hyper/schema.h"
 #include "learning/optim/update.h"
 

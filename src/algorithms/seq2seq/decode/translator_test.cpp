@@ -13,7 +13,7 @@
 
 #include "algorithms/seq2seq/data/pairs.h"
 #include "algorithms/seq2seq/decode/testing_reference.h"
-#include "algorithms/seq2seq/train/testing_batches.h"
+#include "algorithms/seq2seq/network/testing_batches.h"
 #include "base/error.h"
 #include "learning/nn/packed_matrix.h"
 #include "learning/numeric/index.h"

@@ -10,7 +10,7 @@
 #include "algorithms/seq2seq/data/pairs.h"
 #include "algorithms/seq2seq/hyperparameters.h"
 #include "algorithms/seq2seq/model/parameters.h"
-#include "algorithms/seq2seq/train/network.h"
+#include "algorithms/seq2seq/network/network.h"
 #include "algorithms/seq2seq/train/optimizer.h"
 #include "algorithms/seq2seq/train/report.h"
 #include "algorithms/seq2seq/train/selection.h"

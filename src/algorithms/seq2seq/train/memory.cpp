@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "algorithms/seq2seq/model/parameters.h"
-#include "algorithms/seq2seq/train/network.h"
+#include "algorithms/seq2seq/network/network.h"
 #include "algorithms/seq2seq/train/optimizer.h"
 #include "base/error.h"
 

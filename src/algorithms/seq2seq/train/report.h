@@ -12,7 +12,7 @@
 #include "algorithms/seq2seq/data/epoch.h"
 #include "algorithms/seq2seq/data/read_pairs.h"
 #include "algorithms/seq2seq/hyperparameters.h"
-#include "algorithms/seq2seq/train/network.h"
+#include "algorithms/seq2seq/network/network.h"
 #include "algorithms/seq2seq/train/selection.h"
 #include "learning/shell/train_log.h"
 

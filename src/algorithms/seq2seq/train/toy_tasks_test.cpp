@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "algorithms/seq2seq/decode/translator.h"
-#include "algorithms/seq2seq/train/network.h"
+#include "algorithms/seq2seq/network/network.h"
 #include "learning/numeric/gemm.h"
 #include "learning/numeric/index.h"
 #include "learning/optim/update.h"

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "algorithms/seq2seq/kernels/softmax.h"
-#include "algorithms/seq2seq/train/conv_block.h"
-#include "algorithms/seq2seq/train/conv_input.h"
-#include "algorithms/seq2seq/train/embedding.h"
+#include "algorithms/seq2seq/network/conv_block.h"
+#include "algorithms/seq2seq/network/conv_input.h"
+#include "algorithms/seq2seq/network/embedding.h"
 #include "learning/nn/product.h"
 #include "learning/numeric/index.h"
 

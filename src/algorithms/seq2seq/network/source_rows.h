@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "algorithms/seq2seq/train/parts.h"
-#include "algorithms/seq2seq/train/products.h"
+#include "algorithms/seq2seq/network/parts.h"
+#include "algorithms/seq2seq/network/products.h"
 
 namespace clary::seq2seq {
 

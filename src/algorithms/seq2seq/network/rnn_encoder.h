@@ -7,9 +7,9 @@
 #include <span>
 #include <vector>
 
-#include "algorithms/seq2seq/train/cell_layer.h"
-#include "algorithms/seq2seq/train/packed_steps.h"
-#include "algorithms/seq2seq/train/parts.h"
+#include "algorithms/seq2seq/network/cell_layer.h"
+#include "algorithms/seq2seq/network/packed_steps.h"
+#include "algorithms/seq2seq/network/parts.h"
 
 namespace clary::seq2seq {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A block of the convolutional encoder and decoder: z = act(W * x + b), a convolution over time. In time-major arrays a
 // step further is B rows further, so that a kernel of width k is the sum of k matrix products with rows shifted by
-// j B: nothing is unfolded. Rows [T B], H units, O feature maps (2 H for glu). Internal to train/.
+// j B: nothing is unfolded. Rows [T B], H units, O feature maps (2 H for glu). Internal to network/.
 // Source: Gehring et al., "Convolutional sequence to sequence learning", ICML 2017, section 3.
 #pragma once
 
@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "algorithms/seq2seq/train/parts.h"
+#include "algorithms/seq2seq/network/parts.h"
 #include "learning/numeric/floats.h"
 
 namespace clary::seq2seq {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/network.h"
+#include "algorithms/seq2seq/network/network.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "algorithms/seq2seq/train/output_loss.h"
-#include "algorithms/seq2seq/train/parts.h"
+#include "algorithms/seq2seq/network/output_loss.h"
+#include "algorithms/seq2seq/network/parts.h"
 #include "learning/numeric/floats.h"
 #include "learning/numeric/gemm.h"
 #include "learning/numeric/index.h"

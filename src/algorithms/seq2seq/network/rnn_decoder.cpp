@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/rnn_decoder.h"
+#include "algorithms/seq2seq/network/rnn_decoder.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "algorithms/seq2seq/kernels/rows.h"
-#include "algorithms/seq2seq/train/embedding.h"
+#include "algorithms/seq2seq/network/embedding.h"
 
 namespace clary::seq2seq {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/packed_steps.h"
+#include "algorithms/seq2seq/network/packed_steps.h"
 
 #include <algorithm>
 #include <numeric>

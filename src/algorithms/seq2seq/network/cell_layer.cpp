@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/cell_layer.h"
+#include "algorithms/seq2seq/network/cell_layer.h"
 
 #include <algorithm>
 #include <utility>

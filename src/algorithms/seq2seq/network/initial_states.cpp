@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/initial_states.h"
+#include "algorithms/seq2seq/network/initial_states.h"
 
 #include <algorithm>
 

@@ -12,9 +12,9 @@
 #include <cstdint>
 #include <span>
 
-#include "algorithms/seq2seq/train/parts.h"
-#include "algorithms/seq2seq/train/products.h"
-#include "algorithms/seq2seq/train/source_rows.h"
+#include "algorithms/seq2seq/network/parts.h"
+#include "algorithms/seq2seq/network/products.h"
+#include "algorithms/seq2seq/network/source_rows.h"
 
 namespace clary::seq2seq {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/conv_block.h"
+#include "algorithms/seq2seq/network/conv_block.h"
 
 #include <algorithm>
 #include <utility>

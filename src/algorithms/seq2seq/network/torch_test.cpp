@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole model once more on LibTorch's autograd, written from the formulas and sharing no line with train/: one pair
+// The whole model once more on LibTorch's autograd, written from the formulas and sharing no line with network/: one pair
 // at a time, without padding or batches, in float64. Loss, labels right and every gradient of a step, for each kind of
 // encoder, decoder, cell, attention, starting state, activation and number of layers.
 #include <gtest/gtest.h>
@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "algorithms/seq2seq/train/network.h"
-#include "algorithms/seq2seq/train/testing_batches.h"
+#include "algorithms/seq2seq/network/network.h"
+#include "algorithms/seq2seq/network/testing_batches.h"
 #include "learning/numeric/gemm.h"
 #include "learning/numeric/index.h"
 

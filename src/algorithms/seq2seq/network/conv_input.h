@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the blocks of a convolutional side read: h = W (drop(word embedding) + position embedding), zero in rows of
-// padding. Internal to train/.
+// padding. Internal to network/.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string>
 
-#include "algorithms/seq2seq/train/parts.h"
+#include "algorithms/seq2seq/network/parts.h"
 #include "learning/numeric/floats.h"
 
 namespace clary::seq2seq {

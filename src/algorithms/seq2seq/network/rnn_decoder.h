@@ -9,12 +9,12 @@
 #include <span>
 #include <vector>
 
-#include "algorithms/seq2seq/train/attention.h"
-#include "algorithms/seq2seq/train/cell_layer.h"
-#include "algorithms/seq2seq/train/initial_states.h"
-#include "algorithms/seq2seq/train/packed_steps.h"
-#include "algorithms/seq2seq/train/parts.h"
-#include "algorithms/seq2seq/train/source_rows.h"
+#include "algorithms/seq2seq/network/attention.h"
+#include "algorithms/seq2seq/network/cell_layer.h"
+#include "algorithms/seq2seq/network/initial_states.h"
+#include "algorithms/seq2seq/network/packed_steps.h"
+#include "algorithms/seq2seq/network/parts.h"
+#include "algorithms/seq2seq/network/source_rows.h"
 
 namespace clary::seq2seq {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/products.h"
+#include "algorithms/seq2seq/network/products.h"
 
 #include <algorithm>
 

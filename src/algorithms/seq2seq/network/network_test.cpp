@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gradients of recurrent networks beside central differences of their loss, and what a network promises beside that.
-#include "algorithms/seq2seq/train/network.h"
+#include "algorithms/seq2seq/network/network.h"
 
 #include <gtest/gtest.h>
 

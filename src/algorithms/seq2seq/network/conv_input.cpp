@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/conv_input.h"
+#include "algorithms/seq2seq/network/conv_input.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "algorithms/seq2seq/train/embedding.h"
+#include "algorithms/seq2seq/network/embedding.h"
 #include "base/error.h"
 #include "learning/nn/product.h"
 #include "learning/numeric/gemm.h"

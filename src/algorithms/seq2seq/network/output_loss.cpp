@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/output_loss.h"
+#include "algorithms/seq2seq/network/output_loss.h"
 
 #include <algorithm>
 

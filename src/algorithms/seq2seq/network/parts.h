@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two halves of a network under training, of which each kind (recurrent, convolutional) has its own. Internal to
-// train/. All arrays are time-major: row t * B + b belongs to step t of pair b. What forward() returns, and what it
+// network/. All arrays are time-major: row t * B + b belongs to step t of pair b. What forward() returns, and what it
 // keeps for backward(), stays until the next forward(). Rows of padding hold finite numbers that nobody uses, and
 // gradients that are zero.
 #pragma once
@@ -9,7 +9,7 @@
 #include <memory>
 #include <span>
 
-#include "algorithms/seq2seq/train/network.h"
+#include "algorithms/seq2seq/network/network.h"
 
 namespace clary::seq2seq {
 

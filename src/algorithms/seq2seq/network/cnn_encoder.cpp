@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "algorithms/seq2seq/train/conv_block.h"
-#include "algorithms/seq2seq/train/conv_input.h"
-#include "algorithms/seq2seq/train/embedding.h"
+#include "algorithms/seq2seq/network/conv_block.h"
+#include "algorithms/seq2seq/network/conv_input.h"
+#include "algorithms/seq2seq/network/embedding.h"
 #include "learning/numeric/index.h"
 
 namespace clary::seq2seq {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random parameters and batches for the tests of train/.
+// Random parameters and batches for the tests of network/.
 #pragma once
 
 #include <cstdint>

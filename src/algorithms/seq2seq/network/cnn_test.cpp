@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "algorithms/seq2seq/train/parts.h"
-#include "algorithms/seq2seq/train/testing_batches.h"
+#include "algorithms/seq2seq/network/parts.h"
+#include "algorithms/seq2seq/network/testing_batches.h"
 #include "base/error.h"
 #include "learning/numeric/index.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/rnn_encoder.h"
+#include "algorithms/seq2seq/network/rnn_encoder.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "algorithms/seq2seq/kernels/rows.h"
-#include "algorithms/seq2seq/train/embedding.h"
+#include "algorithms/seq2seq/network/embedding.h"
 
 namespace clary::seq2seq {
 

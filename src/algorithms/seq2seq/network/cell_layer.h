@@ -8,8 +8,8 @@
 #include <span>
 #include <string>
 
-#include "algorithms/seq2seq/train/parts.h"
-#include "algorithms/seq2seq/train/products.h"
+#include "algorithms/seq2seq/network/parts.h"
+#include "algorithms/seq2seq/network/products.h"
 
 namespace clary::seq2seq {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "algorithms/seq2seq/train/source_rows.h"
+#include "algorithms/seq2seq/network/source_rows.h"
 
 #include <algorithm>
 

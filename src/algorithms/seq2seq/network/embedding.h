@@ -6,7 +6,7 @@
 #include <span>
 
 #include "algorithms/seq2seq/kernels/dropout.h"
-#include "algorithms/seq2seq/train/parts.h"
+#include "algorithms/seq2seq/network/parts.h"
 
 namespace clary::seq2seq {
 
