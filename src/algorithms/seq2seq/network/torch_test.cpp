@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole model once more on LibTorch's autograd, written from the formulas and sharing no line with network/: one pair
-// at a time, without padding or batches, in float64. Loss, labels right and every gradient of a step, for each kind of
-// encoder, decoder, cell, attention, starting state, activation and number of layers.
+// The whole model once more on LibTorch's autograd, written from the formulas and sharing no line with network/: one
+// pair at a time, without padding or batches, in float64. Loss, labels right and every gradient of a step, for each
+// kind of encoder, decoder, cell, attention, starting state, activation and number of layers.
 #include <gtest/gtest.h>
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
