@@ -131,8 +131,36 @@ def resnet():
     return answer
 
 
+def seq2seq():
+    """seq2seq_peer.py's model with our numbers (safetensors: length of the header, the header in JSON, the numbers)."""
+    import seq2seq_peer as peer
+    import torch
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    folder = FOLDER / "model"
+    sizes = json.loads((folder / "model.json").read_text())
+    kind = sizes["architecture"]
+    source, target = (json.loads((folder / f"vocab.{side}.json").read_text()) for side in ("src", "trg"))
+    words = {i: word for word, i in target.items()}
+    model = peer.Seq2Seq(kind["rnn_cell_type"], len(source), len(target), kind["num_embed_source"], kind["rnn_num_hidden"])
+    packed = (folder / "model.safetensors").read_bytes()
+    begin = 8 + int.from_bytes(packed[:8], "little")
+    header = json.loads(packed[8:begin])
+    for name, parameter in model.our_names().items():
+        first, last = header[name]["data_offsets"]
+        numbers = np.frombuffer(packed[begin + first:begin + last], np.float32).reshape(parameter.shape)
+        parameter.data = torch.from_numpy(numbers.copy())
+    model.eval()
+    factor = sizes["length_ratio_mean"] + 2 * sizes["length_ratio_std"]
+
+    def answer(body):
+        sentences = [[source.get(word, peer.UNKNOWN) for word in instance["data"].split()] for instance in json.loads(body)["instances"]]
+        most = max(1, int(np.ceil(factor * np.ceil(max(map(len, sentences)) / 10) * 10)) - 1)
+        return {"predictions": [{"target": " ".join(words[i] for i in ids)} for ids in model.translate(sentences, sizes["beam_size"], most)]}
+    return answer
+
+
 PICTURES = os.environ["PEER"].startswith("resnet")
-answer = {"resnet-18": resnet, "resnet-50": resnet, "knn": lambda: rows_of_csv(knn()), "linear-learner": lambda: rows_of_csv(linear_learner()), "xgboost": lambda: rows_of_csv(xgboost()),
+answer = {"resnet-18": resnet, "resnet-50": resnet, "seq2seq": seq2seq, "knn": lambda: rows_of_csv(knn()), "linear-learner": lambda: rows_of_csv(linear_learner()), "xgboost": lambda: rows_of_csv(xgboost()),
           "blazingtext": blazingtext, "blazingtext-vectors": blazingtext_vectors}[os.environ["PEER"]]()
 
 
