@@ -5,6 +5,7 @@
 // to which the shortcut is added and the rectifier applied in float32; an output that convolutions alone read is
 // written as levels at once.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "learning/nn/convolution.h"
@@ -62,10 +63,11 @@ numeric::Floats weight_levels_per_unit(std::span<const float> weights, std::span
   const std::size_t slice = weights.size() / factors.size();
   numeric::Floats out;
   for (std::size_t o = 0; o < factors.size(); ++o) {
-    float largest = 0;
-#pragma omp simd reduction(max : largest)
-    for (std::size_t i = o * slice; i < (o + 1) * slice; ++i) largest = std::max(largest, std::abs(weights[i]));
-    largest *= std::abs(factors[o]);
+    // Without their sign, floats are ordered as their bits are: a maximum of integers, which compilers vectorise.
+    std::uint32_t bits = 0;
+    for (std::size_t i = o * slice; i < (o + 1) * slice; ++i)
+      bits = std::max(bits, std::bit_cast<std::uint32_t>(weights[i]) & 0x7FFFFFFFU);
+    const float largest = std::bit_cast<float>(bits) * std::abs(factors[o]);
     out.push_back(largest > 0 ? weight_levels() / largest : 1);
   }
   return out;
