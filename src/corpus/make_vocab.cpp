@@ -7,7 +7,9 @@
 #include <array>
 #include <chrono>
 #include <optional>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -31,6 +33,28 @@ void check_pair(const fs::path& a, const fs::path& b, const char* a_name, const 
   if (a.empty() != b.empty())
     throw Error(Kind::kInvalid, fmt::format("{} is given without {}: {}", a.empty() ? b_name : a_name,
                                             a.empty() ? a_name : b_name, why));
+}
+
+/// No file is written twice, or over one that is read.
+void check_outputs(const MakeVocabOptions& o) {
+  std::vector<std::pair<std::string, fs::path>> files{{"--train-source", o.train_source},
+                                                      {"--train-target", o.train_target}};
+  const auto read = [&](const char* name, const fs::path& path) {
+    if (!path.empty()) files.emplace_back(name, path);
+  };
+  read("--val-source", o.val_source), read("--val-target", o.val_target);
+  read("--vocab-source-json", o.vocab_source), read("--vocab-target-json", o.vocab_target);
+  const auto write = [&](const char* name, const fs::path& path) {
+    for (const auto& [other, taken] : files)
+      if (fs::weakly_canonical(taken) == fs::weakly_canonical(path))
+        throw Error(Kind::kInvalid,
+                    fmt::format("{}: {} is {}, too; it would be overwritten", name, path.string(), other));
+    files.emplace_back(name, path);
+  };
+  if (o.vocab_source.empty())
+    for (const char* name : {kSourceFile, kTargetFile}) write(name, o.output / name);
+  write("--train-output", o.output / o.train_output);
+  if (!o.val_source.empty()) write("--val-output", o.output / o.val_output);
 }
 
 void check(const MakeVocabOptions& o) {
@@ -108,6 +132,7 @@ void write(const TextFile& source, const TextFile& target, const Ids& source_ids
 
 void make_vocab(const MakeVocabOptions& options, const Say& say) {
   check(options);
+  check_outputs(options);
   const int threads =
       options.threads > 0 ? options.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const TextFile source = open_text(options.train_source, say), target = open_text(options.train_target, say);

@@ -166,4 +166,9 @@ def test_mistakes_are_named(tmp_path):
     assert "a has 2 lines and" in make_vocab("-ts", tmp_path / "a", "-tt", tmp_path / "b", "--output", tmp_path, code=1)
     assert "nowhere does not exist" in make_vocab("-ts", tmp_path / "nowhere", "-tt", tmp_path / "b", code=1)
     assert "--train-target is required" in make_vocab("-ts", tmp_path / "a", code=2)
+    for name, value, words in (("-to", "a", "a is --train-source, too"), ("-to", "vocab.src.json", "is vocab.src.json, too"),
+                               ("-vo", "train.rec", "train.rec is --train-output, too")):
+        said = make_vocab("-ts", tmp_path / "a", "-tt", tmp_path / "a", "-vs", tmp_path / "a", "-vt", tmp_path / "a",
+                          "--output", tmp_path, name, value, code=1)
+        assert words in said and (tmp_path / "a").read_text() == "x\ny\n"
 

@@ -145,6 +145,13 @@ std::string record_of(const Ids& source, const std::string& configuration = "") 
   return out;
 }
 
+TEST(Seq2SeqAnswer, ARecordWithoutAFrameIsOneRequest) {
+  Endpoint endpoint;
+  const std::string framed = record_of({4, 5});
+  EXPECT_EQ(endpoint.text(kRecords, framed.substr(8, 18)), endpoint.text(kRecords, framed));
+  EXPECT_THAT(endpoint.failure(kRecords, hex("0a12 0a06")), HasSubstr("record 0: "));
+}
+
 TEST(Seq2SeqAnswer, RecordsAreAnsweredByRecords) {
   Endpoint endpoint;
   // Ids from the vocabulary's size on are unknown words, here 300; padding behind the words is none.

@@ -163,21 +163,32 @@ class QueryReader {
   }
 
   std::vector<Query> records(std::string_view body) {
-    formats::RecordIoReader reader(std::as_bytes(std::span(body)), "the request");
-    formats::SequenceRecord record;
-    for (std::int64_t number = 0; const auto framed = reader.next(); ++number) {
-      const std::string where = fmt::format("record {}", number);
-      try {
-        formats::parse_sequence_record(framed->payload, record);
-      } catch (const Error& error) {
-        throw Error(error.kind(), fmt::format("{}: {}", where, error.what()));
-      }
-      add(record, where);
+    if (is_bare_record(body)) {
+      record(std::as_bytes(std::span(body)), 0);
+      return std::move(out_);
     }
+    formats::RecordIoReader reader(std::as_bytes(std::span(body)), "the request");
+    for (std::int64_t number = 0; const auto framed = reader.next(); ++number) record(framed->payload, number);
     return std::move(out_);
   }
 
  private:
+  /// A record without RecordIO's frame, as batch transform sends it with BatchStrategy SingleRecord: it begins with an
+  /// entry of its features, whose key (field 1) comes first.
+  static bool is_bare_record(std::string_view body) {
+    return body.size() > 2 && body.front() == '\x0a' && !body.starts_with("\x0a\x23\xd7\xce");
+  }
+
+  void record(std::span<const std::byte> payload, std::int64_t number) {
+    const std::string where = fmt::format("record {}", number);
+    try {
+      formats::parse_sequence_record(payload, record_);
+    } catch (const Error& error) {
+      throw Error(error.kind(), fmt::format("{}: {}", where, error.what()));
+    }
+    add(record_, where);
+  }
+
   /// What somebody may have meant who sent something else.
   static std::string hint(const dom::element& root) {
     dom::object object;
@@ -235,6 +246,7 @@ class QueryReader {
 
   const Vocabulary& source_;
   Query usual_;
+  formats::SequenceRecord record_;  // its memory is used again
   std::vector<Query> out_;
 };
 

@@ -48,7 +48,8 @@ bool is_possible(const State& state, std::int64_t batches, std::int64_t steps) {
   for (const std::int64_t number : least)
     if (number < 0) return false;
   return at.updates == steps && at.epoch == at.updates / batches && at.batch == at.updates % batches &&
-         state.checkpoint_update <= at.updates && state.rate > 0 &&
+         state.checkpoint_update <= at.updates &&
+         state.rate >= 0 &&  // plateau_reduce may have made it too small for a double
          state.selected.has_value() == state.best.has_value() &&
          (!state.best || (state.best->checkpoint >= 1 && state.best->checkpoint <= state.checkpoints));
 }

@@ -67,6 +67,13 @@ TEST(Seq2SeqCheckpoint, GivesBackEverything) {
   EXPECT_EQ(again.to_bytes({}), checkpoint.to_bytes({}));
 }
 
+TEST(Seq2SeqCheckpoint, TakesARateThatFellToZero) {
+  Training from(0.5F), to(0);
+  make_12_updates(from);
+  from.state.rate = 0;
+  EXPECT_EQ(from_shell(to_shell(from.state, from.now, from.optimizer), kBatches, to.now, to.optimizer).rate, 0);
+}
+
 TEST(Seq2SeqCheckpoint, RefusesStatesThatCannotBe) {
   Training from(0.5F);
   make_12_updates(from);
@@ -79,7 +86,7 @@ TEST(Seq2SeqCheckpoint, RefusesStatesThatCannotBe) {
                                                   {"/steps", 11},
                                                   {"/checkpoint_update", 13},
                                                   {"/checkpoints", -1},
-                                                  {"/rate", 0},
+                                                  {"/rate", -0.1},
                                                   {"/plateau_idle", -1},
                                                   {"/best/checkpoint", 4},
                                                   {"/best/checkpoint", 0},

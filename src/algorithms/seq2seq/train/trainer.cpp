@@ -189,6 +189,8 @@ void Job::resume() {
   state_ = from_shell(*loaded, plan_.batches(), parameters_, optimizer_);
   selection_.restore(state_.selected, state_.selection_idle);
   plateau_.restore(state_.plateau_idle);
+  // Limits may have been raised since: a job that had stopped early then goes on.
+  state_.stopped_early = state_.stopped_early && selection_.stops(state_.position.epoch);
   log_.info("Resuming after update {} from {}", state_.position.updates, checkpoints_.file().string());
 }
 

@@ -274,6 +274,18 @@ TEST(Trainer, AJobThatIsOverGivesItsModelAgain) {
   EXPECT_EQ(updates(job.run()), 16) << "a higher limit goes on";
 }
 
+TEST(Trainer, AJobThatStoppedEarlyGoesOnUnderAHigherThreshold) {
+  Job job;
+  job.hp.learning_rate = 1e-35, job.hp.checkpoint_threshold = 2, job.hp.max_num_batches = -1;
+  job.with_checkpoints();
+  EXPECT_EQ(updates(job.run()), 12);
+  EXPECT_EQ(updates(job.run()), 12) << "the same limits";
+  job.hp.checkpoint_threshold = 4;
+  EXPECT_EQ(updates(job.run()), 20);
+  job.hp.max_num_epochs = 3;
+  EXPECT_EQ(updates(job.run()), 24) << "max_num_epochs turns early stopping off";
+}
+
 TEST(Trainer, CheckpointsOfOtherPairsAreNotUsed) {
   Job job;
   job.with_checkpoints();
