@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/json_fault.h"
 #include "formats/csv.h"
 #include "formats/words.h"
 
@@ -58,7 +59,7 @@ std::vector<VocabularyEntry> read_vocabulary(std::string_view json, const std::s
   if (parser.allocate(json.size(), kMaxDepth) != simdjson::SUCCESS) malformed(name, "too large");
   dom::element root;
   if (const auto error = parser.parse(json.data(), json.size()).get(root); error != simdjson::SUCCESS)
-    malformed(name, fmt::format("not valid JSON in UTF-8: {}", simdjson::error_message(error)));
+    malformed(name, json_fault(json).message(simdjson::error_message(error)));
   dom::object object;
   if (root.get(object) != simdjson::SUCCESS) malformed(name, R"(must be an object: {"word": id, ...})");
   std::vector<VocabularyEntry> out;

@@ -103,7 +103,13 @@ void Model::save(const fs::path& dir) const {
 
 Model read_model(std::string_view model_json, std::span<const std::byte> safetensors, Vocabulary source,
                  Vocabulary target) {
-  const Json json = parse_json(model_json);
+  const Json json = [&] {
+    try {
+      return parse_json(model_json);
+    } catch (const Error& error) {
+      throw Error(error.kind(), std::string(kMetadata) + ": " + error.what());
+    }
+  }();
   if (!json.is_object()) malformed("is no object");
   if (json.value("format", Json()) != kFormat)
     malformed(fmt::format("format is {:.40}, this version reads {}", dump_json(json.value("format", Json())), kFormat));

@@ -199,6 +199,13 @@ TEST(Seq2SeqAnswer, EveryMistakeNamesInstanceAndRule) {
   EXPECT_THAT(json(R"(["how are you"])"), HasSubstr("a list without"));
   EXPECT_THAT(json(R"({"instances": [{"data": "s4"}, {}]})"),
               HasSubstr("instances[1]: has neither \"data\" nor \"source\""));
+  EXPECT_THAT(json(R"({"instances": [{"data": "s4", "beam_size": 1}]})"),
+              HasSubstr(R"(instances[0]: "beam_size" belongs into "configuration": {"beam_size": ...})"));
+  EXPECT_THAT(json(R"({"instances": [{"data": "s4", "source": "s5"}]})"),
+              HasSubstr("has both \"data\" and \"source\""));
+  EXPECT_THAT(json(R"({"instances": [{"data": NaN}]})"), HasSubstr("NaN is not a JSON value"));
+  EXPECT_THAT(endpoint.failure("application/json;attention_matrix=2", R"({"instances": []})"),
+              HasSubstr("attention_matrix: is 2, must be true or false"));
   EXPECT_THAT(json(R"({"instances": ["s4"]})"), HasSubstr("instances[0]: is \"s4\""));
   EXPECT_THAT(json(R"({"instances": [{"data": 3}]})"), HasSubstr("instances[0].data: is 3, must be a text"));
   EXPECT_THAT(json(R"({"instances": [{"source": [4, 5]}]})"),

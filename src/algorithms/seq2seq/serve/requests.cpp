@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/json_fault.h"
 #include "base/text.h"
 #include "formats/csv.h"
 #include "formats/recordio.h"
@@ -37,7 +38,7 @@ dom::element parsed(dom::parser& parser, std::string_view text, const std::strin
   dom::element out;
   if (parser.allocate(text.size(), kMaxDepth) != simdjson::SUCCESS) bad(where, "too large");
   if (const auto error = parser.parse(text.data(), text.size()).get(out); error != simdjson::SUCCESS)
-    bad(where, fmt::format("not valid JSON: {}", simdjson::error_message(error)));
+    bad(where, json_fault(text).message(simdjson::error_message(error)));
   return out;
 }
 
@@ -199,11 +200,22 @@ class QueryReader {
                              : "; {\"source\": \"...\"} is a line of application/jsonlines";
   }
 
+  /// Options that were put beside the words have no effect there, and of two texts one would be left out.
+  static void check_members(const dom::object& instance, const std::string& where) {
+    dom::element unused;
+    for (const char* option : {"attention_matrix", "beam_size", "n_best", "return_score"})
+      if (instance[option].get(unused) == simdjson::SUCCESS)
+        bad(where, fmt::format(R"("{0}" belongs into "configuration": {{"{0}": ...}})", option));
+    if (instance["data"].get(unused) == simdjson::SUCCESS && instance["source"].get(unused) == simdjson::SUCCESS)
+      bad(where, "has both \"data\" and \"source\", which are two names of one thing");
+  }
+
   /// {"data": words} or {"source": words}, with an optional configuration.
   void add(const dom::element& instance, const std::string& where, const char* form) {
     dom::object object;
     dom::element data, given;
     if (instance.get(object) != simdjson::SUCCESS) bad(where, fmt::format("is {}; {}", shown(instance), form));
+    check_members(object, where);
     const char* key = "data";
     if (object[key].get(data) != simdjson::SUCCESS && object[key = "source"].get(data) != simdjson::SUCCESS)
       bad(where, fmt::format("has neither \"data\" nor \"source\"; {}", form));
@@ -255,7 +267,12 @@ class QueryReader {
 std::vector<Query> read_queries(const formats::ContentType& type, std::string_view body, const Vocabulary& source,
                                 const DecodeOptions& usual) {
   DecodeOptions options = usual;
-  if (type.parameter("attention_matrix")) options.attention = type.flag("attention_matrix");
+  if (const auto given = type.parameter("attention_matrix")) {
+    const std::string word = lower(*given);
+    if (word != "true" && word != "false" && !word.empty())
+      bad("the content type's attention_matrix", fmt::format("is {}, must be true or false", *given));
+    options.attention = word != "false";
+  }
   QueryReader reader(source, options);
   switch (type.format()) {
     case formats::Format::kJson:

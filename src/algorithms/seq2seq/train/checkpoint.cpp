@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
 
 namespace clary::seq2seq {
 namespace {
@@ -16,6 +18,11 @@ std::uint64_t fingerprint(const Sequences& side, std::uint64_t hash) {
     for (const std::int32_t id : side[i]) add(static_cast<std::uint32_t>(id));
   }
   return hash;
+}
+
+std::string fingerprint(const Pairs& pairs) {
+  constexpr std::uint64_t kStart = 0xcbf29ce484222325ULL;
+  return fmt::format("{} pairs, {:016x}", pairs.size(), fingerprint(pairs.target, fingerprint(pairs.source, kStart)));
 }
 
 Json score_json(const Score& score) {
@@ -56,19 +63,18 @@ bool is_possible(const State& state, std::int64_t batches, std::int64_t steps) {
 
 }  // namespace
 
-Json checkpoint_identity(const hyper::TextMap& given, const Architecture& architecture, const Pairs& train) {
+Json checkpoint_identity(const hyper::TextMap& given, const Vocabularies& words, const Pairs& train,
+                         const Pairs& validation) {
   Json settings = Json::object();
   for (const auto& [name, value] : given) settings[name] = value;
   for (const char* limit :
        {"max_num_batches", "max_num_epochs", "min_num_epochs", "checkpoint_threshold", "_tuning_objective_metric"})
     settings.erase(limit);
-  constexpr std::uint64_t kStart = 0xcbf29ce484222325ULL;
-  const std::uint64_t ids = fingerprint(train.target, fingerprint(train.source, kStart));
   return {{"hyperparameters", settings},
-          {"source_words", architecture.source_vocabulary},
-          {"target_words", architecture.target_vocabulary},
-          {"pairs", train.size()},
-          {"ids", fmt::format("{:016x}", ids)}};
+          {"source_words", to_hex(sha256(words.source.text()))},
+          {"target_words", to_hex(sha256(words.target.text()))},
+          {"train", fingerprint(train)},
+          {"validation", fingerprint(validation)}};
 }
 
 shell::Checkpoint to_shell(const State& state, const Parameters& now, Optimizer& optimizer) {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "algorithms/seq2seq/data/pairs.h"
+#include "algorithms/seq2seq/data/read_pairs.h"
 #include "algorithms/seq2seq/hyperparameters.h"
 #include "algorithms/seq2seq/model/parameters.h"
 #include "algorithms/seq2seq/network/network.h"
@@ -40,10 +41,12 @@ struct State {
   std::optional<Best> best;
 };
 
-/// What a job must share with a checkpoint to go on from it: the words, the training pairs, and every hyperparameter
-/// that the sequence of updates depends on. Limits on its length may differ.
+/// What a job must share with a checkpoint to go on from it: both vocabularies, the training pairs, the validation
+/// pairs (scores of others cannot be compared with the best so far), and every hyperparameter that the sequence of
+/// updates depends on. Limits on its length may differ.
 /// @param given  the job's hyperparameters as text, defaults included
-Json checkpoint_identity(const hyper::TextMap& given, const Architecture& architecture, const Pairs& train);
+Json checkpoint_identity(const hyper::TextMap& given, const Vocabularies& words, const Pairs& train,
+                         const Pairs& validation);
 
 shell::Checkpoint to_shell(const State& state, const Parameters& now, Optimizer& optimizer);
 /// Into `now` and `optimizer`, which have the job's shapes. @param batches  of an epoch. @throws Error{kMalformed}

@@ -110,17 +110,21 @@ TEST(Seq2SeqCheckpoint, RefusesStatesThatCannotBe) {
 }
 
 TEST(Seq2SeqCheckpoint, IdentityDependsOnPairsAndSettingsButNotOnLimits) {
-  const Architecture a = small().architecture(6, 7);
   Pairs pairs, others;
   for (Pairs* p : {&pairs, &others}) p->source.add(std::vector<std::int32_t>{4, 5});
   pairs.target.add(std::vector<std::int32_t>{4});
   others.target.add(std::vector<std::int32_t>{5});
-  const Json identity = checkpoint_identity({{"batch_size", "64"}, {"max_num_epochs", "3"}}, a, pairs);
-  EXPECT_EQ(checkpoint_identity({{"batch_size", "64"}, {"max_num_epochs", "9"}}, a, pairs), identity);
-  EXPECT_NE(checkpoint_identity({{"batch_size", "32"}, {"max_num_epochs", "3"}}, a, pairs), identity);
-  EXPECT_NE(checkpoint_identity({{"batch_size", "64"}, {"max_num_epochs", "3"}}, a, others), identity);
-  EXPECT_NE(checkpoint_identity({{"batch_size", "64"}, {"max_num_epochs", "3"}}, small().architecture(6, 8), pairs),
-            identity);
+  const auto words = [](const std::string& word) {
+    const std::string text = R"({"<pad>": 0, "<unk>": 1, "<s>": 2, "</s>": 3, ")" + word + R"(": 4})";
+    return Vocabularies{Vocabulary::parse(text, "source"), Vocabulary::parse(text, "target")};
+  };
+  const hyper::TextMap given{{"batch_size", "64"}, {"max_num_epochs", "3"}};
+  const Json identity = checkpoint_identity(given, words("a"), pairs, others);
+  EXPECT_EQ(checkpoint_identity({{"batch_size", "64"}, {"max_num_epochs", "9"}}, words("a"), pairs, others), identity);
+  EXPECT_NE(checkpoint_identity({{"batch_size", "32"}, {"max_num_epochs", "3"}}, words("a"), pairs, others), identity);
+  EXPECT_NE(checkpoint_identity(given, words("a"), others, others), identity);
+  EXPECT_NE(checkpoint_identity(given, words("a"), pairs, pairs), identity) << "the best so far has other scores";
+  EXPECT_NE(checkpoint_identity(given, words("b"), pairs, others), identity) << "the same ids, other words";
 }
 
 }  // namespace

@@ -160,8 +160,8 @@ Job::Job(const Hyperparameters& hp, shell::TrainContext& context, Data data, std
       selection_(hp),
       plateau_(hp.plateau_reduce_lr_threshold, hp.plateau_reduce_lr_factor),
       checkpoints_(context, "seq2seq",
-                   checkpoint_identity(schema().configuration(context.hyperparameters()), model_.architecture,
-                                       data_.train.pairs)),
+                   checkpoint_identity(schema().configuration(context.hyperparameters()), data_.words,
+                                       data_.train.pairs, data_.validation.pairs)),
       stop_clock_(context) {
   if (hp_.decodes()) sample_.emplace(data_.validation.pairs, hp_.bleu_sample_size);
   state_.rate = hp_.learning_rate;
