@@ -118,7 +118,9 @@ TEST(SequenceRecord, TakesWholeFloatsAndSaysSo) {
 TEST(SequenceRecord, LaterEntriesReplaceEarlierOnesAndOtherNamesAreKept) {
   const std::string one = feature("source", field(7, hex("0a0104"))), two = feature("source", field(7, hex("0a0105")));
   EXPECT_THAT(parsed(one + two).source, ElementsAre(5));
-  const SequenceRecord record = parsed(feature("source_ids", "") + feature("target_ids", "") + field(5, "{}"));
+  // The record's texts are views of the bytes.
+  const std::string bytes = feature("source_ids", "") + feature("target_ids", "") + field(5, "{}");
+  const SequenceRecord record = parsed(bytes);
   EXPECT_FALSE(record.has_source || record.has_target);
   EXPECT_EQ(record.other_features, "source_ids, target_ids");
   EXPECT_EQ(record.configuration, "{}");

@@ -261,6 +261,9 @@ class Agent {
     while (::read(stop_watch_.get(), ignored, sizeof ignored) > 0) {
     }
     if (!stop_.empty() && stop_ != "Stop") return;
+    // Every new name in the folder wakes this loop; what is no file has not been written by the server.
+    std::error_code absent;
+    if (!fs::is_regular_file(fs::symlink_status(folder_ / "stop", absent))) return;
     try {
       const std::string reason = parse_json(read_file(folder_ / "stop", 4096)).at("Reason");
       if (reason != stop_) stop(reason, reason == "Terminate" ? kTerminateGrace : grace());
